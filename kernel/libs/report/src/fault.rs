@@ -1,0 +1,146 @@
+//! Violations and stops.
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::{Access, Direction, Function, Hex, List, Registers, Text};
+
+/// A blocked request of a device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault<'a> {
+    /// Nanoseconds since kernel entry.
+    pub t: u64,
+    /// The unit that blocked it.
+    pub unit: u32,
+    /// The function, if one is known behind the requester.
+    pub bdf: Option<Function>,
+    /// The id that the request carried.
+    pub requester: Function,
+    /// The function's name for people.
+    pub name: Option<Text<'a>>,
+    /// Who drives it.
+    pub driver: Option<Text<'a>>,
+    /// What was asked.
+    pub access: Access,
+    /// The page; absent in a line that stands for further keys.
+    pub address: Option<Hex>,
+    /// The unit's reason code.
+    pub reason: Hex,
+    /// The code in words.
+    pub reason_name: Text<'a>,
+    /// Whether a drill had announced it.
+    pub expected: bool,
+    /// Why it was blocked, in one word.
+    pub verdict: Option<Text<'a>>,
+    /// Where several functions share the requester and differ: each with its own verdict.
+    pub candidates: List<'a, Candidate<'a>>,
+    /// Why it was blocked, in sentences.
+    pub explanation: Option<Text<'a>>,
+    /// What to do next.
+    pub advice: Option<Text<'a>>,
+    /// The nearest mapping of that device.
+    pub nearest: Option<Nearest<'a>>,
+    /// What happened at that address before, newest first.
+    pub history: List<'a, HistoryEntry<'a>>,
+    /// How often.
+    pub count: u64,
+    /// Whether hardware may have merged or dropped some.
+    pub at_least: bool,
+    /// What the kernel did.
+    pub action: Action,
+}
+
+/// A function that may stand behind a shared requester id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate<'a> {
+    /// The function.
+    pub bdf: Function,
+    /// Its verdict.
+    pub verdict: Text<'a>,
+}
+
+/// A mapping near a fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Nearest<'a> {
+    /// Its first address.
+    pub start: Hex,
+    /// Its bytes.
+    pub length: u64,
+    /// What it is for.
+    pub label: Text<'a>,
+    /// The call that made it.
+    pub site: Text<'a>,
+    /// Its direction.
+    pub direction: Direction,
+    /// Whether it is still mapped.
+    pub live: bool,
+}
+
+/// An event in the history of an address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEntry<'a> {
+    /// What happened.
+    pub op: Op,
+    /// When: nanoseconds since kernel entry.
+    pub t: u64,
+    /// First address.
+    pub start: Hex,
+    /// Bytes.
+    pub length: u64,
+    /// What the mapping was for.
+    pub label: Text<'a>,
+    /// The call.
+    pub site: Text<'a>,
+    /// Its direction.
+    pub direction: Direction,
+}
+
+/// Kinds of history events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Op {
+    /// Mapped.
+    Map,
+    /// Unmapped.
+    Unmap,
+    /// Caches emptied.
+    Flush,
+}
+
+/// What the kernel did about a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// It stopped.
+    Bugcheck,
+    /// It cut the device off.
+    Contained,
+    /// It went on.
+    Logged,
+    /// A drill had announced it.
+    Expected,
+}
+
+/// A stop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bugcheck<'a> {
+    /// Nanoseconds since kernel entry.
+    pub t: u64,
+    /// The stop code.
+    pub code: Hex,
+    /// Its name.
+    pub name: Text<'a>,
+    /// Parameter 1.
+    pub p1: Hex,
+    /// Parameter 2.
+    pub p2: Hex,
+    /// Parameter 3.
+    pub p3: Hex,
+    /// Parameter 4.
+    pub p4: Hex,
+    /// The interrupted processor state.
+    pub cpu: Registers<'a>,
+    /// The fault behind it.
+    pub fault: Option<Fault<'a>>,
+    /// More words.
+    pub detail: Option<Text<'a>>,
+}

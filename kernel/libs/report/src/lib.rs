@@ -1,0 +1,26 @@
+//! The kernel's report: one JSON object a line, as types shared by kernel and host.
+//!
+//! Writing allocates nothing, so that a stopped kernel can still report: every text and list is a
+//! [`Cow`] that the kernel borrows and the host owns. A field that is absent is `null`; readers ignore
+//! fields they do not know.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod event;
+mod fault;
+mod machine;
+mod run;
+mod value;
+
+pub use event::{Event, LineError, MAX_LINE, write_line};
+pub use fault::{Action, Bugcheck, Candidate, Fault, HistoryEntry, Nearest, Op};
+pub use machine::{
+    Boot, Device, DeviceState, DmarSource, Domain, InvalidationKind, Protected, StaleFault, Unit, UnitKind,
+    UnitState, Window,
+};
+pub use run::{Bench, Check, Drill, DrillCommand, DrillResult, End, EndStatus, ExpectedFault, Outcome};
+pub use value::{Access, Direction, Function, Hex, List, Registers, Text};

@@ -1,0 +1,204 @@
+//! What the kernel found and what it enforces.
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::{Access, Function, Hex, List, Text};
+
+/// The first line: what started, where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Boot<'a> {
+    /// Nanoseconds since kernel entry.
+    pub t: u64,
+    /// The kernel's version.
+    pub version: Text<'a>,
+    /// `bios` or `uefi`.
+    pub firmware: Text<'a>,
+    /// Processors that the firmware lists as usable.
+    pub cpus: u32,
+    /// Memory that is RAM, in MiB.
+    pub memory_mib: u64,
+    /// The kernel options as given.
+    pub cmdline: Text<'a>,
+    /// Where the DMAR table comes from.
+    pub dmar_source: DmarSource,
+}
+
+/// Where the DMAR table comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DmarSource {
+    /// The firmware's tables.
+    Firmware,
+    /// QEMU's fw_cfg, as asked by an option.
+    FwCfg,
+    /// There is none.
+    None,
+}
+
+/// What firmware left behind: one line a unit, then one with `unit` absent and the bus masters.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct Window<'a> {
+    /// Nanoseconds since kernel entry.
+    pub t: u64,
+    /// The unit's index.
+    pub unit: Option<u32>,
+    /// Whether the unit translated.
+    pub translation_was_on: Option<bool>,
+    /// Whether the protected memory regions were on.
+    pub pmr_was_on: Option<bool>,
+    /// Whether the firmware's table promises that DMA was under control.
+    pub opt_in: Option<bool>,
+    /// Fault records that were there before the unit was taken.
+    pub stale_faults: Option<List<'a, StaleFault>>,
+    /// Functions found with bus mastering on.
+    pub bus_masters: Option<List<'a, Function>>,
+}
+
+/// A fault recorded before this kernel took the unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StaleFault {
+    /// Who asked.
+    pub requester: Function,
+    /// The page.
+    pub address: Hex,
+    /// What was asked.
+    pub access: Access,
+    /// The unit's reason code.
+    pub reason: Hex,
+}
+
+/// A remapping unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unit<'a> {
+    /// Nanoseconds since kernel entry.
+    pub t: u64,
+    /// Its index: the order of the firmware's table.
+    pub index: u32,
+    /// Its family.
+    pub kind: UnitKind,
+    /// The segment it serves.
+    pub segment: u16,
+    /// Its register base.
+    pub base: Hex,
+    /// Its version, `major.minor`.
+    pub version: Text<'a>,
+    /// The capability register.
+    pub capabilities: Hex,
+    /// The extended capability register.
+    pub extended_capabilities: Hex,
+    /// Table levels in use.
+    pub levels: Option<u8>,
+    /// How many fault recording registers it has.
+    pub fault_records: u32,
+    /// How caches are invalidated.
+    pub invalidation: Option<InvalidationKind>,
+    /// Whether it enforces.
+    pub state: UnitState,
+    /// Why it does not.
+    pub detail: Option<Text<'a>>,
+    /// What is odd about it.
+    pub findings: List<'a, Text<'a>>,
+}
+
+/// Families of units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnitKind {
+    /// Intel VT-d.
+    VtD,
+}
+
+/// How caches are invalidated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InvalidationKind {
+    /// By the queue.
+    Queued,
+    /// By registers.
+    Registers,
+}
+
+/// Whether a unit enforces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnitState {
+    /// It translates by our tables.
+    Enforcing,
+    /// It could not be brought up; its devices have no bus mastering.
+    Failed,
+}
+
+/// A PCI function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Device<'a> {
+    /// Nanoseconds since kernel entry.
+    pub t: u64,
+    /// The function.
+    pub bdf: Function,
+    /// `vvvv:dddd`.
+    pub id: Text<'a>,
+    /// Its class in words.
+    pub class: Text<'a>,
+    /// Its name for people.
+    pub name: Text<'a>,
+    /// The unit that covers it.
+    pub unit: Option<u32>,
+    /// Its isolation group.
+    pub group: u32,
+    /// The id that its DMA carries.
+    pub requester: Function,
+    /// Address of the kernel's record of it: parameter 2 of its bug check.
+    pub object: Hex,
+    /// What it may do.
+    pub state: DeviceState,
+    /// Who drives it.
+    pub driver: Option<Text<'a>>,
+    /// Whether firmware left its bus mastering on.
+    pub bus_master_at_boot: bool,
+}
+
+/// What a function may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceState {
+    /// Nothing.
+    Blocked,
+    /// What its driver mapped.
+    Assigned,
+    /// What an RMRR names.
+    FirmwareRegion,
+    /// No unit covers it; kept without bus mastering.
+    BypassesIommu,
+    /// Nothing any more, after a violation.
+    Quarantined,
+}
+
+/// The moment from which everything is enforced that can be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Protected {
+    /// The moment: nanoseconds since kernel entry.
+    pub t: u64,
+    /// Units that enforce.
+    pub units: u32,
+    /// Whether nothing is left uncovered.
+    pub complete: bool,
+}
+
+/// An address space.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Domain<'a> {
+    /// Nanoseconds since kernel entry.
+    pub t: u64,
+    /// Its number.
+    pub id: u16,
+    /// The functions in it.
+    pub bdfs: List<'a, Function>,
+    /// Who drives them.
+    pub driver: Option<Text<'a>>,
+    /// Bytes mapped.
+    pub mapped_bytes: u64,
+    /// Live mappings.
+    pub mappings: u64,
+    /// Pages that its tables take.
+    pub table_pages: u64,
+}
