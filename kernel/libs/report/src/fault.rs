@@ -58,7 +58,7 @@ pub struct Candidate<'a> {
     pub verdict: Text<'a>,
 }
 
-/// A mapping near a fault.
+/// A mapping near a fault. What the books no longer know is absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nearest<'a> {
     /// Its first address.
@@ -66,16 +66,16 @@ pub struct Nearest<'a> {
     /// Its bytes.
     pub length: u64,
     /// What it is for.
-    pub label: Text<'a>,
+    pub label: Option<Text<'a>>,
     /// The call that made it.
-    pub site: Text<'a>,
+    pub site: Option<Text<'a>>,
     /// Its direction.
-    pub direction: Direction,
+    pub direction: Option<Direction>,
     /// Whether it is still mapped.
     pub live: bool,
 }
 
-/// An event in the history of an address.
+/// An event in the history of an address. What it is not about is absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistoryEntry<'a> {
     /// What happened.
@@ -83,21 +83,25 @@ pub struct HistoryEntry<'a> {
     /// When: nanoseconds since kernel entry.
     pub t: u64,
     /// First address.
-    pub start: Hex,
+    pub start: Option<Hex>,
     /// Bytes.
-    pub length: u64,
+    pub length: Option<u64>,
     /// What the mapping was for.
-    pub label: Text<'a>,
+    pub label: Option<Text<'a>>,
     /// The call.
-    pub site: Text<'a>,
+    pub site: Option<Text<'a>>,
     /// Its direction.
-    pub direction: Direction,
+    pub direction: Option<Direction>,
 }
 
 /// Kinds of history events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Op {
+    /// A device was put into the domain.
+    Attach,
+    /// A device was taken out of it.
+    Detach,
     /// Mapped.
     Map,
     /// Unmapped.

@@ -1,0 +1,175 @@
+//! No bytes make the decoder or the lint panic or go on without end.
+
+use acpi_tables::ivrs::{Block, EntryKind, IvmdFlags, Ivrs};
+use acpi_tables::lint::lint;
+use acpi_tables::testing::{DmarBuilder, IvrsBuilder, ScopeSpec, device_entry};
+use acpi_tables::{AtsrFlags, Damage, Dmar, DrhdFlags, SatcFlags, Structure};
+use dma_types::{PhysAddr, Segment, SourceId};
+use proptest::prelude::*;
+
+/// Uses everything there is for tables, and checks that nothing is longer than its bytes allow.
+fn use_everything(bytes: &[u8]) {
+    use_dmar(bytes);
+    use_ivrs(bytes);
+    let mut findings = 0;
+    let judged = lint(bytes, |finding| {
+        findings += 1;
+        assert!(finding.offset <= bytes.len().max(48), "{finding}");
+        assert!(!finding.to_string().contains('\n'));
+    });
+    assert!(judged.is_ok() || findings == 0);
+    // At most nine for each structure or entry, of four bytes at least, and some for the table.
+    assert!(findings <= 10 + bytes.len() / 4 * 9);
+}
+
+fn use_dmar(bytes: &[u8]) {
+    let Ok(dmar) = Dmar::parse(bytes) else { return };
+    let (mut structures, mut scopes) = (0, 0);
+    for structure in dmar.structures() {
+        structures += 1;
+        let Ok(structure) = structure else { continue };
+        let mut offset = structure.offset();
+        for scope in structure.scopes() {
+            scopes += 1;
+            let Ok(scope) = scope else { continue };
+            assert!(scope.offset > offset && scope.offset + usize::from(scope.length) <= bytes.len());
+            offset = scope.offset;
+            assert_eq!(scope.path().count(), (usize::from(scope.length) - 6) / 2);
+            assert!(!scope.kind.to_string().is_empty());
+        }
+        match structure {
+            Structure::Drhd(drhd) => assert!(drhd.window_bytes().is_power_of_two()),
+            Structure::Rmrr(rmrr) => assert!(rmrr.bytes() != Some(0)),
+            Structure::Andd(andd) => {
+                assert!(andd.name().len() + andd.padding().len() <= andd.name_field.len())
+            }
+            _ => {}
+        }
+    }
+    assert!(structures <= bytes.len() / 4 + 1);
+    assert!(scopes <= bytes.len() / 6 + structures);
+    assert!(dmar.unknown_structures() <= structures);
+    check_damage(dmar.damage(), 2 + structures + scopes, bytes);
+}
+
+fn use_ivrs(bytes: &[u8]) {
+    let Ok(ivrs) = Ivrs::parse(bytes) else { return };
+    let (mut blocks, mut entries) = (0, 0);
+    for block in ivrs.blocks() {
+        blocks += 1;
+        let Ok(Block::Ivhd(ivhd)) = block else { continue };
+        let mut offset = ivhd.offset;
+        for entry in ivhd.entries() {
+            entries += 1;
+            let Ok(entry) = entry else { continue };
+            assert!(entry.offset > offset && entry.offset + usize::from(entry.length) <= bytes.len());
+            offset = entry.offset;
+        }
+    }
+    assert!(blocks <= bytes.len() / 4 + 1);
+    assert!(entries <= bytes.len() / 4 + blocks);
+    assert!(ivrs.unknown_blocks() <= blocks);
+    check_damage(ivrs.damage(), 2 + blocks + entries, bytes);
+}
+
+fn check_damage(damage: impl Iterator<Item = Damage>, at_most: usize, bytes: &[u8]) {
+    let mut count = 0;
+    for damage in damage {
+        count += 1;
+        assert!(!damage.to_string().contains('\n') && damage.offset() < bytes.len());
+    }
+    assert!(count <= at_most);
+}
+
+/// A table with one of everything.
+fn sound_table() -> Vec<u8> {
+    let (segment, base) = (Segment(0), PhysAddr::new(0xfed9_0000));
+    let scopes = [ScopeSpec::endpoint(0, 2, 0), ScopeSpec::endpoint(0, 28, 0).then(0, 1)];
+    DmarBuilder::new()
+        .drhd(DrhdFlags::INCLUDE_PCI_ALL, segment, base, &scopes)
+        .rmrr(segment, base, base, &scopes)
+        .atsr(AtsrFlags::empty(), segment, &scopes)
+        .rhsa(base, 1)
+        .andd(1, b"\\_SB.I2C0\0\0")
+        .satc(SatcFlags::empty(), segment, &scopes)
+        .sidp(segment, &scopes)
+        .structure(9, &[1, 2, 3])
+        .build()
+}
+
+/// An IVRS table with one of everything.
+fn sound_ivrs() -> Vec<u8> {
+    let (segment, base) = (Segment(0), PhysAddr::new(0xfeb8_0000));
+    let device = SourceId::from_bits(8);
+    let mut entries = Vec::new();
+    for kind in [EntryKind::SELECT, EntryKind::RANGE_START, EntryKind::RANGE_END] {
+        entries.extend(device_entry(kind, device));
+    }
+    entries.extend([66, 8, 0, 0, 0, 9, 0, 0, 72, 0, 0, 0, 1, 0xa0, 0, 1]);
+    let mut acpi = [0; 22];
+    (acpi[0], acpi[20], acpi[21]) = (240, 2, 3);
+    entries.extend(acpi);
+    entries.extend(b"UID");
+    IvrsBuilder::new()
+        .ivhd(0x10, segment, base, &entries[..28])
+        .ivhd(0x40, segment, base, &entries)
+        .ivmd(0x22, IvmdFlags::UNITY, [device, device], base, 0x1000)
+        .block(0x50, 0, &[1, 2, 3])
+        .build()
+}
+
+proptest! {
+    #[test]
+    fn random_bytes(bytes: Vec<u8>) {
+        use_everything(&bytes);
+    }
+
+    #[test]
+    fn random_structures_behind_a_sound_header(bytes: Vec<u8>) {
+        use_everything(&DmarBuilder::new().raw(&bytes).build());
+    }
+
+    #[test]
+    fn random_structures_of_known_kinds(
+        structures in prop::collection::vec((0..9_u16, 0..40_u16, prop::collection::vec(0..12_u8, 0..40)), 0..12)
+    ) {
+        let table = structures.iter().fold(DmarBuilder::new(), |table, (kind, length, body)| {
+            table.structure(*kind, body).declared_length(*length)
+        });
+        use_everything(&table.build());
+    }
+
+    #[test]
+    fn random_entries_of_known_kinds(
+        entries in prop::collection::vec((prop::sample::select(&[0_u8, 1, 2, 3, 4, 66, 67, 70, 71, 72, 130, 240][..]),
+            prop::collection::vec(0..12_u8, 0..24)), 0..12)
+    ) {
+        let entries: Vec<u8> =
+            entries.into_iter().flat_map(|(kind, rest)| [kind].into_iter().chain(rest)).collect();
+        use_everything(&IvrsBuilder::new().ivhd(0x40, Segment(0), PhysAddr::new(0), &entries).build());
+    }
+
+    #[test]
+    fn sound_tables_with_changed_bytes(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        kept: prop::sample::Index,
+    ) {
+        for mut table in [sound_table(), sound_ivrs()] {
+            for (place, byte) in &changes {
+                let place = place.index(table.len());
+                table[place] = *byte;
+            }
+            use_everything(&table);
+            use_everything(&table[..kept.index(table.len())]);
+        }
+    }
+}
+
+#[test]
+fn sound_tables_are_whole() {
+    let (dmar, ivrs) = (sound_table(), sound_ivrs());
+    use_everything(&dmar);
+    use_everything(&ivrs);
+    assert_eq!(Dmar::parse(&dmar).unwrap().damage().count(), 0);
+    assert_eq!(Ivrs::parse(&ivrs).unwrap().damage().count(), 0);
+}

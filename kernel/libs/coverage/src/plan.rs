@@ -1,0 +1,218 @@
+//! The plan: units, what each serves, and firmware's regions.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use acpi_tables::{Dmar, Drhd, Rmrr, Scope, ScopeKind};
+use dma_types::{Bdf, PAGE_SIZE, PhysAddr, Segment};
+use pci::Topology;
+
+use crate::finding::Finding;
+
+/// Who serves whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The units, in the order of the table.
+    pub units: Vec<Unit>,
+    /// For each function of the topology, by index, its unit.
+    pub unit_of: Vec<Option<usize>>,
+    /// Firmware's regions that are sound, in the order of the table.
+    pub regions: Vec<Region>,
+    /// What does not fit.
+    pub findings: Vec<Finding>,
+}
+
+/// A unit as the table describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// The segment it serves.
+    pub segment: Segment,
+    /// Where its registers begin.
+    pub base: PhysAddr,
+    /// Bytes of its register window.
+    pub window_bytes: u64,
+    /// Why its registers must not be touched.
+    pub problem: Option<UnitProblem>,
+}
+
+/// Why a unit's registers must not be touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnitProblem {
+    /// The base is zero.
+    NoBase,
+    /// The base is not at a page.
+    Unaligned,
+    /// The window passes the processor's physical address width.
+    BeyondWidth {
+        /// The width in bits.
+        width: u8,
+    },
+    /// Another unit has the same base.
+    Shared {
+        /// Its index.
+        with: usize,
+    },
+}
+
+impl fmt::Display for UnitProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBase => f.write_str("the firmware gives register base 0"),
+            Self::Unaligned => f.write_str("the firmware gives a register base that is not at a page"),
+            Self::BeyondWidth { width } => {
+                write!(f, "the register window passes the processor's {width}-bit physical addresses")
+            }
+            Self::Shared { with } => write!(f, "unit {with} has the same register base"),
+        }
+    }
+}
+
+/// Memory that firmware wants certain functions to reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// First byte; at a page.
+    pub base: PhysAddr,
+    /// Bytes; whole pages, at least one.
+    pub bytes: u64,
+    /// The functions, by index into the topology.
+    pub functions: Vec<usize>,
+}
+
+impl Plan {
+    /// Joins table and machine; `physical_width` is the processor's, in bits.
+    ///
+    /// A scope that names the function itself counts before one that names a bridge above it, the nearest
+    /// bridge before those further up, and a unit that takes the rest of its segment comes last.
+    pub fn new(dmar: &Dmar<'_>, topology: &Topology, physical_width: u8) -> Self {
+        let mut plan = Self { unit_of: vec![None; topology.functions().len()], ..Self::default() };
+        // The units whose scope names a bridge, by the bridge's index.
+        let mut below: Vec<(usize, usize)> = Vec::new();
+        let mut rest: Vec<(Segment, usize)> = Vec::new();
+        for drhd in dmar.drhds() {
+            let index = plan.units.len();
+            plan.add_unit(&drhd, physical_width);
+            plan.name_devices(&drhd, index, topology, &mut below);
+            if drhd.include_pci_all() {
+                if rest.iter().any(|(segment, _)| *segment == drhd.segment) {
+                    plan.findings
+                        .push(Finding::IncludeAllTwice { offset: drhd.offset, segment: drhd.segment });
+                } else {
+                    rest.push((drhd.segment, index));
+                }
+            }
+        }
+        plan.cover_the_rest(topology, &below, &rest);
+        for rmrr in dmar.rmrrs() {
+            plan.add_region(&rmrr, topology);
+        }
+        plan
+    }
+
+    fn add_unit(&mut self, drhd: &Drhd<'_>, physical_width: u8) {
+        let base = drhd.register_base;
+        let window_bytes = drhd.window_bytes();
+        let shared = self.units.iter().position(|unit| unit.base == base);
+        let fits = base
+            .checked_add(window_bytes - 1)
+            .is_some_and(|last| physical_width >= 64 || last.as_u64() >> physical_width == 0);
+        let problem = match shared {
+            _ if base == PhysAddr::new(0) => Some(UnitProblem::NoBase),
+            _ if !base.is_aligned(PAGE_SIZE) => Some(UnitProblem::Unaligned),
+            _ if !fits => Some(UnitProblem::BeyondWidth { width: physical_width }),
+            Some(with) => Some(UnitProblem::Shared { with }),
+            None => None,
+        };
+        self.units.push(Unit { segment: drhd.segment, base, window_bytes, problem });
+    }
+
+    /// Gives the unit the functions that its scopes name, and notes the bridges.
+    fn name_devices(
+        &mut self,
+        drhd: &Drhd<'_>,
+        unit: usize,
+        topology: &Topology,
+        below: &mut Vec<(usize, usize)>,
+    ) {
+        for scope in drhd.scopes().flatten() {
+            let Some(function) = self.resolve(&scope, drhd.segment, topology) else { continue };
+            if scope.kind == ScopeKind::SUB_HIERARCHY {
+                below.push((function, unit));
+            }
+            match self.unit_of.get_mut(function) {
+                Some(taken) if taken.is_some_and(|other| other != unit) => {
+                    let device = device_at(topology, function);
+                    self.findings.push(Finding::NamedTwice { offset: scope.offset, device });
+                }
+                Some(free) => *free = Some(unit),
+                None => {}
+            }
+        }
+    }
+
+    /// Finds the function that a scope of PCI kind names; notes it if there is none or it is of the other
+    /// kind.
+    fn resolve(&mut self, scope: &Scope<'_>, segment: Segment, topology: &Topology) -> Option<usize> {
+        let wants_bridge = match scope.kind {
+            ScopeKind::ENDPOINT => false,
+            ScopeKind::SUB_HIERARCHY => true,
+            _ => return None,
+        };
+        let path = scope.path().map(|hop| (hop.device, hop.function));
+        let Some(function) = topology.resolve(segment, scope.start_bus, path) else {
+            let start_bus = scope.start_bus;
+            self.findings.push(Finding::NoSuchDevice { offset: scope.offset, segment, start_bus });
+            return None;
+        };
+        if function.is_bridge() != wants_bridge {
+            self.findings.push(Finding::OtherKind { offset: scope.offset, device: function.bdf });
+        }
+        topology.index_of(function.bdf)
+    }
+
+    /// Covers what no scope names itself: by the nearest bridge above that one names, else by the unit that
+    /// takes the rest of the segment.
+    fn cover_the_rest(
+        &mut self,
+        topology: &Topology,
+        below: &[(usize, usize)],
+        rest: &[(Segment, usize)],
+    ) {
+        for (function, unit) in topology.functions().iter().zip(&mut self.unit_of) {
+            if unit.is_some() {
+                continue;
+            }
+            let by_bridge = topology.ancestors(function).find_map(|bridge| {
+                let bridge = topology.index_of(bridge.bdf)?;
+                below.iter().find(|(named, _)| *named == bridge).map(|(_, unit)| *unit)
+            });
+            let by_segment = || {
+                rest.iter().find(|(segment, _)| *segment == function.bdf.segment).map(|(_, unit)| *unit)
+            };
+            *unit = by_bridge.or_else(by_segment);
+            if unit.is_none() {
+                self.findings.push(Finding::Uncovered { device: function.bdf });
+            }
+        }
+    }
+
+    fn add_region(&mut self, rmrr: &Rmrr<'_>, topology: &Topology) {
+        let bytes = rmrr.bytes().filter(|bytes| {
+            rmrr.base.is_aligned(PAGE_SIZE) && bytes.is_multiple_of(PAGE_SIZE)
+        });
+        let Some(bytes) = bytes else {
+            let Rmrr { offset, base, limit, .. } = *rmrr;
+            self.findings.push(Finding::BadRegion { offset, base, limit });
+            return;
+        };
+        let mut functions = Vec::new();
+        for scope in rmrr.scopes().flatten() {
+            functions.extend(self.resolve(&scope, rmrr.segment, topology));
+        }
+        self.regions.push(Region { base: rmrr.base, bytes, functions });
+    }
+}
+
+fn device_at(topology: &Topology, index: usize) -> Bdf {
+    topology.functions().get(index).map(|function| function.bdf).unwrap_or_default()
+}

@@ -1,0 +1,152 @@
+//! Machines and tables that fit, and some that do not.
+
+use std::vec;
+use std::vec::Vec;
+
+use acpi_tables::testing::{DmarBuilder, ScopeSpec};
+use acpi_tables::{Dmar, DrhdFlags};
+use dma_types::{PhysAddr, Segment};
+use pci::Topology;
+use pci::testing::{FakeSpace, bdf};
+
+use crate::{Finding, Plan, Region, UnitProblem};
+
+const REST: DrhdFlags = DrhdFlags::INCLUDE_PCI_ALL;
+const NONE: DrhdFlags = DrhdFlags::empty();
+const SEGMENT: Segment = Segment(0);
+const WIDTH: u8 = 39;
+
+fn base(index: u64) -> PhysAddr {
+    PhysAddr::new(0xfed9_0000 + index * 0x1000)
+}
+
+/// An edu on the root bus, another below a root port and a conventional bridge.
+fn machine() -> Topology {
+    FakeSpace::new()
+        .endpoint("00:03.0", 0x1234, 0x11e8)
+        .root_port("00:1c.0", 1, 3)
+        .conventional_bridge("01:00.0", 2, 2)
+        .endpoint("02:05.0", 0x1234, 0x11e8)
+        .enumerate()
+}
+
+fn plan(table: DmarBuilder, topology: &Topology) -> Plan {
+    Plan::new(&Dmar::parse(&table.build()).unwrap(), topology, WIDTH)
+}
+
+/// The unit of a function.
+fn unit_of(plan: &Plan, topology: &Topology, function: &str) -> Option<usize> {
+    plan.unit_of[topology.index_of(bdf(function)).unwrap()]
+}
+
+#[test]
+fn the_unit_for_the_rest_comes_last_wherever_it_stands() {
+    let topology = machine();
+    let table = DmarBuilder::new()
+        .drhd(REST, SEGMENT, base(0), &[])
+        .drhd(NONE, SEGMENT, base(1), &[ScopeSpec::endpoint(0, 3, 0)]);
+    let plan = plan(table, &topology);
+    assert_eq!(unit_of(&plan, &topology, "00:03.0"), Some(1));
+    assert_eq!(unit_of(&plan, &topology, "02:05.0"), Some(0));
+    assert_eq!(plan.findings, []);
+}
+
+#[test]
+fn the_nearest_name_counts() {
+    let topology = machine();
+    let path = ScopeSpec::endpoint(0, 0x1c, 0).then(0, 0).then(5, 0);
+    for (scopes, expected) in [
+        (vec![ScopeSpec::bridge(0, 0x1c, 0).then(0, 0)], Some(1)),
+        (vec![path], Some(1)),
+        (vec![], Some(0)),
+    ] {
+        let table = DmarBuilder::new()
+            .drhd(NONE, SEGMENT, base(0), &[ScopeSpec::bridge(0, 0x1c, 0), ScopeSpec::endpoint(0, 3, 0)])
+            .drhd(NONE, SEGMENT, base(1), &scopes);
+        let plan = plan(table, &topology);
+        assert_eq!(unit_of(&plan, &topology, "02:05.0"), expected, "{scopes:?}");
+        assert_eq!(unit_of(&plan, &topology, "00:1c.0"), Some(0));
+        assert_eq!(plan.findings, []);
+    }
+}
+
+#[test]
+fn what_no_unit_covers_stays_uncovered() {
+    let topology = machine();
+    let table = DmarBuilder::new()
+        .drhd(NONE, SEGMENT, base(0), &[ScopeSpec::bridge(0, 0x1c, 0)])
+        .drhd(REST, Segment(1), base(1), &[]);
+    let plan = plan(table, &topology);
+    assert_eq!(unit_of(&plan, &topology, "00:03.0"), None);
+    assert_eq!(plan.findings, [Finding::Uncovered { device: bdf("00:03.0") }]);
+}
+
+#[test]
+fn scopes_that_lie_are_noted_and_do_no_harm() {
+    let topology = machine();
+    let scopes = [
+        ScopeSpec::endpoint(0, 9, 0),
+        ScopeSpec::endpoint(0, 0x1c, 0),
+        ScopeSpec::endpoint(7, 40, 9),
+        ScopeSpec::endpoint(0, 3, 0).without_path(),
+    ];
+    let table = DmarBuilder::new()
+        .drhd(NONE, SEGMENT, base(0), &scopes)
+        .drhd(NONE, SEGMENT, base(1), &[ScopeSpec::bridge(0, 0x1c, 0)])
+        .drhd(REST, SEGMENT, base(2), &[])
+        .drhd(REST, SEGMENT, base(3), &[]);
+    let plan = plan(table, &topology);
+    let kinds: Vec<_> = plan.findings.iter().map(std::mem::discriminant).collect();
+    let nowhere = Finding::NoSuchDevice { offset: 0, segment: SEGMENT, start_bus: 0 };
+    let other = Finding::OtherKind { offset: 0, device: bdf("00:1c.0") };
+    let twice = Finding::NamedTwice { offset: 0, device: bdf("00:1c.0") };
+    let rest = Finding::IncludeAllTwice { offset: 0, segment: SEGMENT };
+    assert_eq!(kinds, [nowhere, other, nowhere, nowhere, twice, rest].map(|finding| std::mem::discriminant(&finding)));
+    assert_eq!(unit_of(&plan, &topology, "00:1c.0"), Some(0));
+    assert_eq!(unit_of(&plan, &topology, "02:05.0"), Some(1), "below a bridge that another unit names");
+    assert_eq!(unit_of(&plan, &topology, "00:03.0"), Some(2));
+}
+
+#[test]
+fn bases_that_cannot_be_are_not_touched() {
+    let topology = machine();
+    let table = DmarBuilder::new()
+        .drhd(NONE, SEGMENT, PhysAddr::new(0), &[])
+        .drhd(NONE, SEGMENT, PhysAddr::new(0xfed9_0800), &[])
+        .drhd(NONE, SEGMENT, PhysAddr::new(1 << WIDTH), &[])
+        .drhd(NONE, SEGMENT, PhysAddr::new(u64::MAX - 0xfff), &[])
+        .drhd(NONE, SEGMENT, PhysAddr::new((1 << WIDTH) - 0x1000), &[])
+        .drhd(NONE, SEGMENT, PhysAddr::new((1 << WIDTH) - 0x1000), &[]);
+    let problems: Vec<_> = plan(table, &topology).units.iter().map(|unit| unit.problem).collect();
+    assert_eq!(
+        problems,
+        [
+            Some(UnitProblem::NoBase),
+            Some(UnitProblem::Unaligned),
+            Some(UnitProblem::BeyondWidth { width: WIDTH }),
+            Some(UnitProblem::BeyondWidth { width: WIDTH }),
+            None,
+            Some(UnitProblem::Shared { with: 4 }),
+        ]
+    );
+}
+
+#[test]
+fn regions_belong_to_exactly_the_functions_named() {
+    let topology = machine();
+    let at = PhysAddr::new;
+    let edu = [ScopeSpec::endpoint(0, 3, 0)];
+    let table = DmarBuilder::new()
+        .drhd(REST, SEGMENT, base(0), &[])
+        .rmrr(SEGMENT, at(0x7000_0000), at(0x7000_1fff), &edu)
+        .rmrr(SEGMENT, at(0x7000_1000), at(0x7000_0fff), &edu)
+        .rmrr(SEGMENT, at(0x7000_1000), at(0x7000_0000), &edu)
+        .rmrr(SEGMENT, at(0x7000_0010), at(0x7000_1fff), &edu)
+        .rmrr(SEGMENT, at(0x7000_0000), at(0x7000_0ffe), &edu)
+        .rmrr(SEGMENT, at(0), at(u64::MAX), &edu);
+    let plan = plan(table, &topology);
+    let functions = vec![topology.index_of(bdf("00:03.0")).unwrap()];
+    assert_eq!(plan.regions, [Region { base: at(0x7000_0000), bytes: 0x2000, functions }]);
+    assert!(plan.findings.iter().all(|finding| matches!(finding, Finding::BadRegion { .. })));
+    assert_eq!(plan.findings.len(), 5);
+}

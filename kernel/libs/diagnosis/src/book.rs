@@ -1,0 +1,334 @@
+//! The books of one domain: what is mapped, what was, and what happened lately.
+//!
+@@COSTS@@
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use dma_types::{Direction, Iova, PAGE_SIZE, PhysAddr};
+use iova::{IovaRange, OutOfMemory};
+
+use crate::entries::{Entries, Entry};
+use crate::history::{Event, History, Operation, Span};
+use crate::index::{PageIndex, Which};
+use crate::physical::PhysicalIndex;
+use crate::{Backing, BookError, Label, MappingRecord, Position, Step};
+
+/// The widest gap in which an access still counts as an overrun, in pages (2 MiB).
+///
+/// The gap behind a mapping is what the allocator set aside with it: one page, or a few for rounded sizes.
+/// Only slots aligned for large entries have more, and there the limit keeps an access far from the buffer
+/// from being blamed on it.
+const WIDEST_GAP: u64 = 512;
+
+/// What a driver asked to be mapped.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMapping {
+    /// The first byte that the device may reach, on the first page of the range.
+    pub start: Iova,
+    /// Bytes; the last one lies within the range.
+    pub length: u64,
+    /// Which way the data flow.
+    pub direction: Direction,
+    /// The driver's name for it.
+    pub label: Label,
+    /// The memory behind it.
+    pub backing: Backing,
+    /// When and by which call.
+    pub step: Step,
+}
+
+/// The books of one domain.
+#[derive(Debug)]
+pub struct Book {
+    window: Range<Iova>,
+    entries: Entries,
+    index: PageIndex,
+    physical: PhysicalIndex,
+    regions: Vec<MappingRecord>,
+    history: History,
+    live: u64,
+    live_bytes: u64,
+    forgotten: u64,
+}
+
+impl Book {
+    /// Empty books for the window of a domain's allocator.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub fn new(window: Range<Iova>) -> Result<Self, OutOfMemory> {
+        let pages = window.end.as_u64().div_ceil(PAGE_SIZE).saturating_sub(first_page(&window));
+        Ok(Self {
+            window,
+            entries: Entries::new(),
+            index: PageIndex::new(pages)?,
+            physical: PhysicalIndex::new()?,
+            regions: Vec::new(),
+            history: History::new()?,
+            live: 0,
+            live_bytes: 0,
+            forgotten: 0,
+        })
+    }
+
+    /// Enters a mapping of a range.
+    ///
+    /// # Errors
+    /// [`BookError`]; the books are unchanged.
+    pub fn record_map(&mut self, range: &IovaRange, mapping: NewMapping) -> Result<(), BookError> {
+        let NewMapping { start, length, direction, label, backing, step } = mapping;
+        let end = start.page_offset().checked_add(length);
+        if start.page() != range.start() || length == 0 || end.is_none_or(|end| end > range.length()) {
+            return Err(BookError::OutsideRange { start, length });
+        }
+        let record =
+            MappingRecord { start, length, direction, label, backing, mapped: step, released: None };
+        let slot = range.slot().index();
+        match self.entries.get_mut(slot) {
+            Some(entry) if entry.is_same_slot(range) => {
+                if entry.record.is_live() {
+                    return Err(BookError::AlreadyMapped { start });
+                }
+                // A shorter mapping leaves pages behind whose last owner is overwritten.
+                self.forgotten += u64::from(record.pages() < entry.record.pages());
+                entry.record = record;
+                self.index.mark_live(entry.leaf, entry.page);
+            }
+            _ => self.open_entry(range, record)?,
+        }
+        self.physical.insert(slot, &backing);
+        self.live += 1;
+        self.live_bytes += length;
+        self.history.push(Event::of(Operation::Map, &record, step));
+        Ok(())
+    }
+
+    /// Enters that a range was unmapped; its owner stays on the books until the range is used again.
+    ///
+    /// Call it when the translation is gone from tables and caches, before the range is freed.
+    ///
+    /// # Errors
+    /// [`BookError::NotMapped`]; the books are unchanged.
+    pub fn record_unmap(&mut self, range: &IovaRange, step: Step) -> Result<(), BookError> {
+        let slot = range.slot().index();
+        let entry = match self.entries.get_mut(slot) {
+            Some(entry) if entry.is_same_slot(range) && entry.record.is_live() => entry,
+            _ => return Err(BookError::NotMapped { start: range.start() }),
+        };
+        entry.record.released = Some(step);
+        self.index.mark_released(entry.leaf, entry.page);
+        self.physical.remove(slot);
+        self.live -= 1;
+        self.live_bytes -= entry.record.length;
+        self.history.push(Event::of(Operation::Unmap, &entry.record, step));
+        Ok(())
+    }
+
+    /// Enters memory that firmware reserved for the device: mapped to itself, both ways, for good.
+    ///
+    /// # Errors
+    /// [`BookError::OutOfMemory`]; the books are unchanged.
+    pub fn record_firmware_region(&mut self, region: Backing, step: Step) -> Result<(), BookError> {
+        self.regions.try_reserve(1).map_err(|_| BookError::OutOfMemory)?;
+        let record = MappingRecord {
+            start: Iova::new(region.start.as_u64()),
+            length: region.length,
+            direction: Direction::Bidirectional,
+            label: Label("firmware region"),
+            backing: region,
+            mapped: step,
+            released: None,
+        };
+        self.regions.push(record);
+        self.history.push(Event::of(Operation::Map, &record, step));
+        Ok(())
+    }
+
+    /// Enters an invalidation that is not part of an unmap; `None` for the whole domain.
+    pub fn record_flush(&mut self, span: Option<Span>, step: Step) {
+        self.record_event(Operation::Flush, span, step);
+    }
+
+    /// Enters that a device was attached to the domain.
+    pub fn record_attach(&mut self, step: Step) {
+        self.record_event(Operation::Attach, None, step);
+    }
+
+    /// Enters that a device was detached from the domain.
+    pub fn record_detach(&mut self, step: Step) {
+        self.record_event(Operation::Detach, None, step);
+    }
+
+    /// The window that the domain's addresses come from.
+    pub const fn window(&self) -> &Range<Iova> {
+        &self.window
+    }
+
+    /// Live mappings, firmware regions not counted.
+    pub const fn live_mappings(&self) -> u64 {
+        self.live
+    }
+
+    /// Bytes of the live mappings, firmware regions not counted.
+    pub const fn live_bytes(&self) -> u64 {
+        self.live_bytes
+    }
+
+    /// Times that a released range, or part of one, left the books without being mapped again as a whole.
+    ///
+    /// While it is 0, a page without an owner was never mapped.
+    pub const fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// The recent events.
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The live mapping on whose pages `address` lies.
+    pub fn live_at(&self, address: Iova) -> Option<&MappingRecord> {
+        self.owner(address)
+            .filter(|record| record.is_live())
+            .or_else(|| self.regions.iter().find(|region| region.covers(address)))
+    }
+
+    /// The last owner of the page around `address`, if it released it and no one has used the range since.
+    pub fn last_owner(&self, address: Iova) -> Option<&MappingRecord> {
+        self.owner(address).filter(|record| !record.is_live())
+    }
+
+    /// The live mapping in whose gap `address` lies, and on which side of it.
+    pub fn gap_owner(&self, address: Iova) -> Option<(&MappingRecord, Position)> {
+        let behind = self.nearest_entry(address, Side::Below).map(|entry| (&entry.record, entry.gap()));
+        let regions = self.regions.iter().map(|region| (region, 1));
+        for (record, gap) in behind.into_iter().chain(regions.clone()) {
+            match Position::of(address, record) {
+                place @ Position::Behind(pages) if pages <= gap.min(WIDEST_GAP) => {
+                    return Some((record, place));
+                }
+                _ => {}
+            }
+        }
+        let before = self.nearest_entry(address, Side::Above).map(|entry| (&entry.record, 1));
+        before
+            .into_iter()
+            .chain(regions)
+            .map(|(record, _)| (record, Position::of(address, record)))
+            .find(|(_, place)| *place == Position::Before(1))
+    }
+
+    /// The live mapping nearest to `address`, and where the address lies beside it.
+    ///
+    /// The search passes some 2,000 released ranges in either direction; behind more it finds nothing.
+    pub fn nearest_live(&self, address: Iova) -> Option<(&MappingRecord, Position)> {
+        [Side::Below, Side::Above]
+            .into_iter()
+            .filter_map(|side| self.nearest_entry(address, side).map(|entry| &entry.record))
+            .chain(&self.regions)
+            .map(|record| (record, Position::of(address, record)))
+            .min_by_key(|(_, place)| place.pages())
+    }
+
+    /// A live mapping with the physical page around `page` behind it.
+    pub fn live_at_physical(&self, page: PhysAddr) -> Option<&MappingRecord> {
+        let covers = |record: &&MappingRecord| record.backing.covers(page);
+        let record = |slot| self.entries.get(slot).map(|entry| &entry.record);
+        self.physical
+            .find(page, |slot| record(slot).filter(covers).is_some())
+            .and_then(record)
+            .or_else(|| self.regions.iter().find(|region| region.backing.covers(page)))
+    }
+
+    /// The live mappings in the order of their addresses, then the firmware regions.
+    pub fn live(&self) -> impl Iterator<Item = &MappingRecord> {
+        let mut from = 0;
+        let mapped = core::iter::from_fn(move || {
+            let entry = self.entries.get(self.index.ceiling(from, Which::Present)?)?;
+            from = entry.page + 1;
+            Some(&entry.record)
+        });
+        mapped.filter(|record| record.is_live()).chain(&self.regions)
+    }
+
+    fn record_event(&mut self, operation: Operation, span: Option<Span>, step: Step) {
+        let Step { at, site } = step;
+        self.history.push(Event { operation, at, span, label: None, site: Some(site), direction: None });
+    }
+
+    /// The entry, live or released, that starts nearest below `address`. Slots never overlap, so no other
+    /// can hold it.
+    fn entry_below(&self, address: Iova) -> Option<&Entry> {
+        self.entries.get(self.index.floor(self.page_of(address)?, Which::Present)?)
+    }
+
+    /// The record, live or released, on whose pages `address` lies.
+    fn owner(&self, address: Iova) -> Option<&MappingRecord> {
+        self.entry_below(address).map(|entry| &entry.record).filter(|record| record.covers(address))
+    }
+
+    fn nearest_entry(&self, address: Iova, side: Side) -> Option<&Entry> {
+        let page = self.page_of(address);
+        let slot = match side {
+            Side::Below => self.index.floor(page?, Which::Live)?,
+            Side::Above => self.index.ceiling(page.unwrap_or(0), Which::Live)?,
+        };
+        self.entries.get(slot)
+    }
+
+    /// The number of a page, counted from the window's start; `None` below it.
+    fn page_of(&self, address: Iova) -> Option<u64> {
+        (address.as_u64() / PAGE_SIZE).checked_sub(first_page(&self.window))
+    }
+
+    /// Enters a slot that was not on the books, or was another one, as live, and forgets the released slots
+    /// that it overlaps: those on the books are disjoint, gaps included.
+    #[cold]
+    fn open_entry(&mut self, range: &IovaRange, record: MappingRecord) -> Result<(), BookError> {
+        let slot = range.slot().index();
+        let outside = BookError::OutsideRange { start: record.start, length: record.length };
+        let page = self.page_of(range.start()).filter(|_| range.end() <= self.window.end).ok_or(outside)?;
+        let slot_pages = range.pages() + range.guard_pages();
+        let last = page + slot_pages - 1;
+        let overlapping = |book: &Self, last| {
+            let found = book.index.floor(last, Which::Present)?;
+            book.entries.get(found).filter(|entry| entry.page + entry.slot_pages > page).map(|entry| (found, *entry))
+        };
+        let mut below = Some(last);
+        while let Some((_, entry)) = below.and_then(|last| overlapping(self, last)) {
+            if entry.record.is_live() {
+                return Err(BookError::AlreadyMapped { start: entry.record.start });
+            }
+            below = entry.page.checked_sub(1);
+        }
+        // All memory first: nothing is forgotten for a mapping that fails.
+        self.entries.reserve(slot)?;
+        self.physical.reserve(slot)?;
+        self.index.reserve()?;
+        self.forget(slot);
+        while let Some((found, _)) = overlapping(self, last) {
+            self.forget(found);
+        }
+        let leaf = self.index.insert(page, slot)?;
+        self.index.mark_live(leaf, page);
+        self.entries.set(slot, Entry { record, page, slot_pages, leaf });
+        Ok(())
+    }
+
+    fn forget(&mut self, slot: u32) {
+        if let Some(entry) = self.entries.take(slot) {
+            self.index.remove(entry.leaf, entry.page);
+            self.forgotten += 1;
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Below,
+    Above,
+}
+
+fn first_page(window: &Range<Iova>) -> u64 {
+    window.start.as_u64() / PAGE_SIZE
+}

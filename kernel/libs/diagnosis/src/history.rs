@@ -1,0 +1,201 @@
+//! The recent events of one domain.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use dma_types::{Direction, Iova, PAGE_SIZE};
+use iova::OutOfMemory;
+
+use crate::{Label, MappingRecord, Site, Step, Timestamp};
+
+/// Events that a domain's ring keeps: 64 bytes each, 16 KiB.
+pub const EVENTS: usize = 256;
+
+/// What happened to a domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A device was attached to it.
+    Attach,
+    /// A device was detached from it.
+    Detach,
+    /// A mapping was made.
+    Map,
+    /// A mapping was removed.
+    Unmap,
+    /// Cached translations were invalidated.
+    Flush,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Attach => "attach",
+            Self::Detach => "detach",
+            Self::Map => "map",
+            Self::Unmap => "unmap",
+            Self::Flush => "flush",
+        })
+    }
+}
+
+/// Addresses that an event was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first byte.
+    pub start: Iova,
+    /// Bytes.
+    pub length: u64,
+}
+
+impl Span {
+    /// Bytes from the start of the first page to the end of the span.
+    const fn reach(&self) -> u64 {
+        self.length.saturating_add(self.start.page_offset())
+    }
+
+    /// Tells whether the page around `address` is one of the span's.
+    const fn covers(&self, address: Iova) -> bool {
+        // Below the span the difference wraps to more than any reach.
+        address.page().as_u64().wrapping_sub(self.start.page().as_u64()) < self.reach()
+    }
+
+    /// Tells whether the page around `address`, or one beside it, is one of the span's.
+    const fn is_near(&self, address: Iova) -> bool {
+        let behind = address.page().as_u64().wrapping_add(PAGE_SIZE);
+        behind.wrapping_sub(self.start.page().as_u64()) < self.reach().saturating_add(2 * PAGE_SIZE)
+    }
+}
+
+/// One event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub operation: Operation,
+    /// When.
+    pub at: Timestamp,
+    /// Which addresses; `None` for the whole domain.
+    pub span: Option<Span>,
+    /// The mapping's label, if it was about one.
+    pub label: Option<Label>,
+    /// The call that caused it, where known.
+    pub site: Option<Site>,
+    /// The mapping's direction, if it was about one.
+    pub direction: Option<Direction>,
+}
+
+impl Event {
+    /// A place in the ring that no event has used yet.
+    const BLANK: Self = Self {
+        operation: Operation::Attach,
+        at: Timestamp::from_nanos(0),
+        span: None,
+        label: None,
+        site: None,
+        direction: None,
+    };
+
+    /// A map or unmap event of a record.
+    pub(crate) const fn of(operation: Operation, record: &MappingRecord, step: Step) -> Self {
+        Self {
+            operation,
+            at: step.at,
+            span: Some(Span { start: record.start, length: record.length }),
+            label: Some(record.label),
+            site: Some(step.site),
+            direction: Some(record.direction),
+        }
+    }
+
+    /// When and by which call, where the call is known.
+    pub(crate) fn step(&self) -> Option<Step> {
+        Some(Step { at: self.at, site: self.site? })
+    }
+}
+
+/// Events that a [`Trace`] keeps.
+pub(crate) const TRACED: usize = 8;
+/// Events that it keeps where none touched the page.
+const LATEST: usize = 4;
+
+/// What the ring knows about one page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trace<'b> {
+    /// The events that touched the page or the one on either side, newest first; the latest of all if none
+    /// did.
+    pub(crate) events: [Option<&'b Event>; TRACED],
+    /// The last unmap of the page itself.
+    pub(crate) release: Option<&'b Event>,
+    /// The map that it undid.
+    pub(crate) mapping: Option<&'b Event>,
+}
+
+impl Trace<'_> {
+    /// No event known.
+    pub(crate) const NOTHING: Self = Self { events: [None; TRACED], release: None, mapping: None };
+}
+
+/// The last [`EVENTS`] events; older ones are overwritten.
+#[derive(Debug)]
+pub struct History {
+    events: Box<[Event; EVENTS]>,
+    total: u64,
+}
+
+impl History {
+    /// An empty ring with all its memory.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub(crate) fn new() -> Result<Self, OutOfMemory> {
+        let mut events = Vec::new();
+        events.try_reserve_exact(EVENTS).map_err(|_| OutOfMemory)?;
+        events.resize(EVENTS, Event::BLANK);
+        Ok(Self { events: events.into_boxed_slice().try_into().map_err(|_| OutOfMemory)?, total: 0 })
+    }
+
+    /// Adds an event; never allocates.
+    #[inline]
+    pub(crate) fn push(&mut self, event: Event) {
+        self.events[self.total as usize % EVENTS] = event;
+        self.total += 1;
+    }
+
+    /// The events that are still known, newest first.
+    pub fn newest_first(&self) -> impl Iterator<Item = &Event> {
+        (self.overwritten()..self.total).rev().map(|number| &self.events[number as usize % EVENTS])
+    }
+
+    /// Collects what is known about the page around `address`, in one pass of some 12 instructions an
+    /// event.
+    pub(crate) fn trace(&self, address: Iova) -> Trace<'_> {
+        let mut trace = Trace::NOTHING;
+        let mut room = trace.events.iter_mut();
+        for event in self.newest_first() {
+            let Some(span) = event.span.filter(|span| span.is_near(address)) else { continue };
+            if span.covers(address) {
+                match (event.operation, trace.release) {
+                    (Operation::Unmap, None) => trace.release = Some(event),
+                    (Operation::Map, Some(release)) if trace.mapping.is_none() && event.span == release.span => {
+                        trace.mapping = Some(event);
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(place) = room.next() {
+                *place = Some(event);
+            }
+        }
+        if trace.events.iter().all(Option::is_none) {
+            for (place, event) in trace.events.iter_mut().zip(self.newest_first().take(LATEST)) {
+                *place = Some(event);
+            }
+        }
+        trace
+    }
+
+    /// Events that were overwritten.
+    pub const fn overwritten(&self) -> u64 {
+        self.total.saturating_sub(EVENTS as u64)
+    }
+}

@@ -1,0 +1,128 @@
+//! How one function is judged.
+//!
+//! Each step answers one question, in the order of [`Verdict`]; the first answer stands. The books are
+//! asked last, and among them the page's own mapping before its neighbours, and those before other
+//! domains, so that a chance match of numbers never hides a plain cause.
+
+use dma_types::{Iova, PhysAddr};
+
+use crate::evidence::{Foreign, ForeignKind, Nearest, Owner};
+use crate::fault::Cause;
+use crate::history::{Event, Trace};
+use crate::world::{Domain, Function, Standing, WalkCheck, World};
+use crate::{Book, Fault, Position, Verdict};
+
+/// What was found about one function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judgement<'w> {
+    /// The verdict on it.
+    pub(crate) verdict: Verdict,
+    /// The mapping that tells most.
+    pub(crate) nearest: Option<Nearest>,
+    /// The live owner of a page that was mapped again after the request.
+    pub(crate) mapped_since: Option<Owner>,
+    /// Whose memory the number stands for elsewhere.
+    pub(crate) foreign: Option<Foreign<'w>>,
+}
+
+/// Judges one function that may have sent the request.
+pub(crate) fn judge<'w>(
+    fault: &Fault,
+    function: &Function<'w>,
+    walk: WalkCheck,
+    trace: &Trace<'_>,
+    world: &'w impl World,
+) -> Judgement<'w> {
+    let verdict = match fault.reason.cause() {
+        Cause::Interrupt => Verdict::Interrupt,
+        _ if function.standing == Standing::Quarantined => Verdict::Contained,
+        Cause::Tables => Verdict::TableCorruption,
+        _ if walk == WalkCheck::Differs => Verdict::TableCorruption,
+        Cause::Translated => Verdict::TranslatedRequest,
+        Cause::BeyondWidth => Verdict::BeyondWidth,
+        Cause::NoContext => Verdict::Unclaimed,
+        Cause::NoPermission if function.device.driver.is_none() => Verdict::Unclaimed,
+        Cause::NoPermission => return judge_by_books(fault, function, trace, world),
+    };
+    let nearest = function.domain.zip(fault.address).and_then(|(domain, page)| nearest(domain.book, page));
+    Judgement { verdict, nearest, mapped_since: None, foreign: None }
+}
+
+/// Judges a request of a claimed function that found no permission.
+fn judge_by_books<'w>(
+    fault: &Fault,
+    function: &Function<'w>,
+    trace: &Trace<'_>,
+    world: &'w impl World,
+) -> Judgement<'w> {
+    let found = |verdict, nearest| Judgement { verdict, nearest, mapped_since: None, foreign: None };
+    let Some(page) = fault.address else { return found(Verdict::NeverMapped, None) };
+    let Some(domain) = function.domain else {
+        let foreign = find_foreign(page, None, world);
+        return Judgement { foreign, ..found(verdict_of(foreign), None) };
+    };
+    let book = domain.book;
+
+    if let Some(live) = book.live_at(page) {
+        let inside = Some(Nearest::of(live, Position::Inside));
+        if !live.direction.allows(fault.reason.implied(fault.access)) {
+            return found(Verdict::WrongDirection, inside);
+        }
+        // Mapped after the request came: what counts is who had the page before.
+        let mapped_since = Some(Owner::from(live));
+        let before = released_before(trace);
+        let verdict = if before.is_some() { Verdict::Stale } else { Verdict::NeverMapped };
+        return Judgement { mapped_since, ..found(verdict, before.or(inside)) };
+    }
+    if let Some(last) = book.last_owner(page) {
+        return found(Verdict::Stale, Some(Nearest::of(last, Position::Inside)));
+    }
+    if let Some(released) = released_before(trace) {
+        return found(Verdict::Stale, Some(released));
+    }
+    if let Some((beside, position)) = book.gap_owner(page) {
+        return found(Verdict::Overrun, Some(Nearest::of(beside, position)));
+    }
+    let foreign = find_foreign(page, Some(&domain), world);
+    Judgement { foreign, ..found(verdict_of(foreign), nearest(book, page)) }
+}
+
+const fn verdict_of(foreign: Option<Foreign<'_>>) -> Verdict {
+    if foreign.is_some() { Verdict::Foreign } else { Verdict::NeverMapped }
+}
+
+fn nearest(book: &Book, page: Iova) -> Option<Nearest> {
+    book.nearest_live(page).map(|(record, position)| Nearest::of(record, position))
+}
+
+/// The last owner of a page whose record has made way for another range, as long as the ring holds its
+/// release.
+fn released_before(trace: &Trace<'_>) -> Option<Nearest> {
+    let release = trace.release?;
+    let span = release.span?;
+    let owner = Owner {
+        start: span.start,
+        length: span.length,
+        direction: release.direction,
+        label: release.label,
+        mapped: trace.mapping.and_then(Event::step),
+        released: release.step(),
+    };
+    Some(Nearest { owner, position: Position::Inside })
+}
+
+/// Looks for the number in every domain but the function's own.
+fn find_foreign<'w>(page: Iova, own: Option<&Domain<'w>>, world: &'w impl World) -> Option<Foreign<'w>> {
+    let in_own_window = own.is_some_and(|own| own.owns_address(page));
+    world.domains().filter(|other| own.is_none_or(|own| own.id != other.id)).find_map(|other| {
+        let by_physical = other.book.live_at_physical(PhysAddr::new(page.as_u64()));
+        let (record, kind) = match by_physical {
+            Some(record) => (record, ForeignKind::PhysicalAddress),
+            None if !in_own_window && other.owns_address(page) => {
+                (other.book.live_at(page)?, ForeignKind::DeviceAddress)
+            }
+            None => return None,
+        };
+        Some(Foreign { device: other.device, owner: Owner::from(record), kind })
+    })
+}

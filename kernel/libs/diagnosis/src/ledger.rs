@@ -1,0 +1,245 @@
+//! Counts faults and decides which of them are told.
+//!
+//! A device can repeat a fault a million times a second. The first of each kind is told, then each time
+//! its count has doubled, and once more at the end; memory is fixed.
+//!
+//! Memory: 64 keys of 48 bytes, some 3 KiB, for each requester that the ledger has room for. Nothing is
+//! allocated after construction. Cost: one pass over the requesters and the requester's keys, at most some
+//! 500 instructions with 64 keys.
+
+use alloc::vec::Vec;
+
+use dma_types::{Access, Bdf, Iova};
+use iova::OutOfMemory;
+
+use crate::fault::Reason;
+use crate::verdict::Verdict;
+
+/// Keys of a requester that are counted one by one; the rest share one line.
+pub const KEYS: usize = 64;
+
+/// What makes two faults of a requester the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultKey {
+    /// The function that is held responsible; `None` if unknown.
+    pub bdf: Option<Bdf>,
+    /// The page.
+    pub address: Option<Iova>,
+    /// What the request was.
+    pub access: Access,
+    /// Why it was blocked.
+    pub reason: Reason,
+}
+
+/// Whether the hardware recorded every single fault that one note stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// One record, one fault.
+    Exact,
+    /// The hardware merged faults into it or dropped others.
+    AtLeast,
+}
+
+/// Which faults a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those with this key.
+    Key(FaultKey),
+    /// All faults of the requester beyond its first [`KEYS`] keys: no address, no verdict.
+    FurtherKeys,
+    /// All faults of requesters that the ledger had no room for: no requester either.
+    FurtherRequesters,
+}
+
+/// One line to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The requester; `None` for [`Scope::FurtherRequesters`].
+    pub requester: Option<Bdf>,
+    /// Which faults.
+    pub scope: Scope,
+    /// How many, at most the true number.
+    pub count: u64,
+    /// Whether there may have been more.
+    pub at_least: bool,
+    /// The verdict given with [`FaultLedger::set_verdict`].
+    pub verdict: Option<Verdict>,
+}
+
+/// What to do about a fault that was noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cadence {
+    /// Tell this line now.
+    Report(Line),
+    /// Nothing: its count goes with a later line.
+    Silent,
+}
+
+/// The counts of all faults since boot.
+#[derive(Debug)]
+pub struct FaultLedger {
+    requesters: Vec<Requester>,
+    capacity: usize,
+    further: Tally,
+    dropped: bool,
+}
+
+impl FaultLedger {
+    /// An empty ledger for this many requesters, with all its memory.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub fn new(capacity: usize) -> Result<Self, OutOfMemory> {
+        let mut requesters = Vec::new();
+        requesters.try_reserve_exact(capacity).map_err(|_| OutOfMemory)?;
+        Ok(Self { requesters, capacity, further: Tally::SHARED, dropped: false })
+    }
+
+    /// Counts one fault record.
+    pub fn note(&mut self, requester: Bdf, key: FaultKey, completeness: Completeness) -> Cadence {
+        let at_least = self.dropped || completeness == Completeness::AtLeast;
+        let Some(account) = account(&mut self.requesters, self.capacity, requester) else {
+            let due = self.further.add(true);
+            return cadence(due, || self.further.line(None, Scope::FurtherRequesters));
+        };
+        let Some(counted) = account.key(key) else {
+            let due = account.further.add(true);
+            return cadence(due, || account.further.line(Some(requester), Scope::FurtherKeys));
+        };
+        let due = counted.tally.add(at_least);
+        cadence(due, || counted.tally.line(Some(requester), Scope::Key(key)))
+    }
+
+    /// Remembers the verdict on a key, so that later lines about it say the same.
+    pub fn set_verdict(&mut self, requester: Bdf, key: &FaultKey, verdict: Verdict) {
+        let account = self.requesters.iter_mut().find(|account| account.requester == requester);
+        if let Some(counted) =
+            account.and_then(|account| account.keys.iter_mut().flatten().find(|k| k.key == *key))
+        {
+            counted.tally.verdict = Some(verdict);
+        }
+    }
+
+    /// Takes note that the hardware dropped records whose requester nobody knows: from here on every count
+    /// is a lower bound, those known so far too.
+    pub fn note_dropped(&mut self) {
+        self.dropped = true;
+        for account in &mut self.requesters {
+            for counted in account.keys.iter_mut().flatten() {
+                counted.tally.at_least = true;
+            }
+        }
+    }
+
+    /// The lines that have changed since they were last told; each is then counted as told.
+    ///
+    /// A bound that was lost since counts as a change.
+    pub fn final_reports(&mut self) -> impl Iterator<Item = Line> {
+        let further = self.further.take_change().map(|tally| tally.line(None, Scope::FurtherRequesters));
+        let accounts = self.requesters.iter_mut().flat_map(|Requester { requester, keys, further }| {
+            let requester = Some(*requester);
+            let keys = keys.iter_mut().flatten().filter_map(move |counted| {
+                let tally = counted.tally.take_change()?;
+                Some(tally.line(requester, Scope::Key(counted.key)))
+            });
+            keys.chain(further.take_change().map(|tally| tally.line(requester, Scope::FurtherKeys)))
+        });
+        accounts.chain(further)
+    }
+}
+
+/// The account of a requester, opened if there is room.
+fn account(accounts: &mut Vec<Requester>, capacity: usize, requester: Bdf) -> Option<&mut Requester> {
+    let known = accounts.iter().position(|account| account.requester == requester);
+    let position = match known {
+        Some(position) => position,
+        // The memory was reserved at construction: this push does not allocate.
+        None if accounts.len() < capacity => {
+            accounts.push(Requester { requester, keys: [None; KEYS], further: Tally::SHARED });
+            accounts.len() - 1
+        }
+        None => return None,
+    };
+    accounts.get_mut(position)
+}
+
+fn cadence(due: Due, line: impl FnOnce() -> Line) -> Cadence {
+    match due {
+        Due::Now => Cadence::Report(line()),
+        Due::Later => Cadence::Silent,
+    }
+}
+
+/// The counts of one requester.
+#[derive(Debug)]
+struct Requester {
+    requester: Bdf,
+    keys: [Option<Counted>; KEYS],
+    further: Tally,
+}
+
+impl Requester {
+    /// The count of a key, opened if there is room.
+    fn key(&mut self, key: FaultKey) -> Option<&mut Counted> {
+        let place = self.keys.iter_mut().find(|place| place.is_none_or(|counted| counted.key == key))?;
+        Some(place.get_or_insert(Counted { key, tally: Tally::EMPTY }))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    key: FaultKey,
+    tally: Tally,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Now,
+    Later,
+}
+
+/// A count and what of it was told.
+#[derive(Clone, Copy, Debug)]
+struct Tally {
+    count: u64,
+    told: u64,
+    at_least: bool,
+    told_at_least: bool,
+    verdict: Option<Verdict>,
+}
+
+impl Tally {
+    const EMPTY: Self = Self { count: 0, told: 0, at_least: false, told_at_least: false, verdict: None };
+    /// For lines that several keys share: never exact.
+    const SHARED: Self = Self { at_least: true, told_at_least: true, ..Self::EMPTY };
+
+    /// Counts one; due at the first and whenever the count has doubled.
+    fn add(&mut self, at_least: bool) -> Due {
+        self.count = self.count.saturating_add(1);
+        self.at_least |= at_least;
+        if self.told > 0 && self.count < self.told.saturating_mul(2) {
+            return Due::Later;
+        }
+        self.told = self.count;
+        self.told_at_least = self.at_least;
+        Due::Now
+    }
+
+    /// The tally, if it has changed since it was told; then it counts as told.
+    fn take_change(&mut self) -> Option<Self> {
+        if self.told == self.count && self.told_at_least == self.at_least {
+            return None;
+        }
+        self.told = self.count;
+        self.told_at_least = self.at_least;
+        Some(*self)
+    }
+
+    const fn line(&self, requester: Option<Bdf>, scope: Scope) -> Line {
+        let Self { count, at_least, verdict, .. } = *self;
+        Line { requester, scope, count, at_least, verdict }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! Turns a DMA fault and the mapping history into a verdict and plain words.
+//!
+//! Three parts, none of which touches hardware:
+//!
+//! - [`Book`] keeps for one domain who mapped what, from where in the source and when, what was released
+//!   since, and the recent events. Map and unmap pay some 90 instructions each, however much is live.
+//! - [`diagnose`] compares a [`Fault`] with the books of every domain, through the kernel's [`World`], and
+//!   gives a [`Diagnosis`]: verdict, suspect, nearest mapping, history, explanation, advice. It allocates
+//!   nothing and runs in the stop path.
+//! - [`FaultLedger`] and [`StormDetector`] keep count when a device faults a million times.
+//!
+//! The books rest on two promises of the allocator: ranges never overlap, and behind each lies a gap. A
+//! released range stays on the books until the same addresses are handed out again. Where the books no
+//! longer know, the words say so.
+//!
+//! Documents: VT-d 774206 (fault reasons, fault records).
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod book;
+mod diagnose;
+mod entries;
+mod error;
+mod evidence;
+mod fault;
+mod history;
+mod index;
+mod judge;
+mod ledger;
+mod physical;
+mod position;
+mod record;
+mod storm;
+#[cfg(test)]
+mod tests;
+mod time;
+mod verdict;
+mod words;
+mod world;
+
+pub use book::{Book, NewMapping};
+pub use diagnose::{Candidate, Candidates, Diagnosis, MAX_CANDIDATES, diagnose};
+pub use error::BookError;
+pub use evidence::{Foreign, ForeignKind, Nearest, Owner};
+pub use fault::{Fault, Reason};
+pub use history::{EVENTS, Event, History, Operation, Span};
+pub use ledger::{Cadence, Completeness, FaultKey, FaultLedger, KEYS, Line, Scope};
+pub use position::Position;
+pub use record::{Backing, Label, MappingRecord, Site, Step};
+pub use storm::{StormDetector, Threshold, Urgency, Window};
+pub use time::{Elapsed, Timestamp};
+pub use verdict::Verdict;
+pub use words::{Advice, Explanation};
+pub use world::{Device, Domain, FirmwareMemory, Function, Standing, WalkCheck, World};

@@ -1,0 +1,142 @@
+//! What the books hold: who mapped what, where, which way and when.
+
+use core::fmt;
+use core::panic::Location;
+
+use dma_types::{Direction, Iova, PAGE_SIZE, PhysAddr};
+
+use crate::Timestamp;
+
+/// The name a driver gives to a mapping, such as `"rx ring"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Label(pub &'static str);
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0)
+    }
+}
+
+/// A place in the source text; one pointer, shown as `file:line`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site(&'static Location<'static>);
+
+impl Site {
+    /// The place that called the function that calls this, if that one is `#[track_caller]`.
+    #[track_caller]
+    pub fn caller() -> Self {
+        Self(Location::caller())
+    }
+
+    /// The source file.
+    pub fn file(&self) -> &'static str {
+        self.0.file()
+    }
+
+    /// The line in it, from 1.
+    pub fn line(&self) -> u32 {
+        self.0.line()
+    }
+}
+
+impl From<&'static Location<'static>> for Site {
+    fn from(location: &'static Location<'static>) -> Self {
+        Self(location)
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file(), self.line())
+    }
+}
+
+/// When and where something was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When.
+    pub at: Timestamp,
+    /// By which call.
+    pub site: Site,
+}
+
+/// The physical memory behind a mapping, kept so that its numbers can be recognised.
+///
+/// One contiguous run. Of a mapping with several, the books keep the longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backing {
+    /// The first byte.
+    pub start: PhysAddr,
+    /// Bytes.
+    pub length: u64,
+}
+
+impl Backing {
+    /// Number of the page that holds the first byte.
+    pub(crate) const fn first_page(&self) -> u64 {
+        self.start.as_u64() / PAGE_SIZE
+    }
+
+    /// Pages touched; at least 1.
+    pub(crate) const fn pages(&self) -> u64 {
+        pages_touched(self.start.page_offset(), self.length)
+    }
+
+    /// Tells whether a page is among those touched.
+    pub(crate) const fn covers(&self, page: PhysAddr) -> bool {
+        let number = page.as_u64() / PAGE_SIZE;
+        number >= self.first_page() && number - self.first_page() < self.pages()
+    }
+}
+
+/// A mapping, live or released, as the books keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MappingRecord {
+    /// The first byte that the device may reach.
+    pub start: Iova,
+    /// Bytes.
+    pub length: u64,
+    /// Which way the data flow.
+    pub direction: Direction,
+    /// What the driver calls it.
+    pub label: Label,
+    /// The memory behind it.
+    pub backing: Backing,
+    /// When and where it was mapped.
+    pub mapped: Step,
+    /// When and where it was unmapped; `None` while it is live.
+    pub released: Option<Step>,
+}
+
+impl MappingRecord {
+    /// Number of the first page.
+    pub(crate) const fn first_page(&self) -> u64 {
+        self.start.as_u64() / PAGE_SIZE
+    }
+
+    /// Pages touched; at least 1.
+    pub(crate) const fn pages(&self) -> u64 {
+        pages_touched(self.start.page_offset(), self.length)
+    }
+
+    /// Number of the page behind the last one.
+    pub(crate) const fn end_page(&self) -> u64 {
+        self.first_page().saturating_add(self.pages())
+    }
+
+    /// Tells whether the mapping is live.
+    pub const fn is_live(&self) -> bool {
+        self.released.is_none()
+    }
+
+    /// Tells whether the page around `address` is one of its pages.
+    pub const fn covers(&self, address: Iova) -> bool {
+        let page = address.as_u64() / PAGE_SIZE;
+        self.first_page() <= page && page < self.end_page()
+    }
+}
+
+const fn pages_touched(offset: u64, length: u64) -> u64 {
+    let pages = offset.saturating_add(length).div_ceil(PAGE_SIZE);
+    if pages == 0 { 1 } else { pages }
+}

@@ -1,0 +1,7 @@
+//! Diagnosis of a small machine, from the books to the words.
+
+mod books;
+mod borderline;
+mod machine;
+mod verdicts;
+mod words;

@@ -1,0 +1,185 @@
+//! A machine of a few functions and domains, as the kernel would present it.
+
+use std::ops::Range;
+use std::vec::Vec;
+
+use dma_types::{Access, Bdf, Direction, DomainId, Iova, PAGE_SIZE, PageSize, PhysAddr, Segment, SourceId};
+use iova::{IovaAllocator, IovaRange};
+
+use crate::{
+    Backing, Book, Device, Domain, Fault, FirmwareMemory, Function, Label, NewMapping, Reason, Site,
+    Standing, Step, Timestamp, WalkCheck, World,
+};
+
+pub(super) const READ: Reason = Reason(6);
+pub(super) const WRITE: Reason = Reason(5);
+
+/// A function and what the kernel knows of it.
+pub(super) struct TestFunction {
+    pub(super) bdf: Bdf,
+    /// The id that its requests carry.
+    pub(super) requester: Bdf,
+    pub(super) name: &'static str,
+    pub(super) driver: Option<&'static str>,
+    pub(super) standing: Standing,
+    pub(super) firmware_memory: FirmwareMemory,
+    /// Index of its domain.
+    pub(super) home: Option<usize>,
+}
+
+/// An address space with its allocator and books.
+pub(super) struct TestDomain {
+    pub(super) allocator: IovaAllocator,
+    pub(super) book: Book,
+    /// Index of the function that it was made for.
+    owner: usize,
+}
+
+/// A machine at a moment.
+pub(super) struct Machine {
+    pub(super) functions: Vec<TestFunction>,
+    pub(super) domains: Vec<TestDomain>,
+    pub(super) walk: WalkCheck,
+    pub(super) now: Timestamp,
+}
+
+pub(super) fn bdf(bus: u8, device: u8) -> Bdf {
+    Bdf::new(Segment(0), SourceId::new(bus, device, 0).unwrap())
+}
+
+pub(super) fn page(address: Iova, pages: i64) -> Iova {
+    Iova::new(address.as_u64().checked_add_signed(pages * PAGE_SIZE as i64).unwrap()).page()
+}
+
+impl Machine {
+    /// One function, `nic` at 0000:00:03.0 with the driver `nicdrv` and a domain of its own.
+    pub(super) fn new() -> Self {
+        let mut machine = Self {
+            functions: Vec::new(),
+            domains: Vec::new(),
+            walk: WalkCheck::Agrees,
+            now: Timestamp::from_nanos(1_000_000),
+        };
+        machine.add_claimed(bdf(0, 3), "nic", "nicdrv", 0x10_0000..0x20_0000);
+        machine
+    }
+
+    /// Adds a function with a driver and a window of page numbers; gives its index, also of its domain.
+    pub(super) fn add_claimed(
+        &mut self,
+        bdf: Bdf,
+        name: &'static str,
+        driver: &'static str,
+        window: Range<u64>,
+    ) -> usize {
+        let window = Iova::new(window.start * PAGE_SIZE)..Iova::new(window.end * PAGE_SIZE);
+        let allocator = IovaAllocator::new(window.clone(), [], window.start).unwrap();
+        self.domains.push(TestDomain {
+            allocator,
+            book: Book::new(window).unwrap(),
+            owner: self.functions.len(),
+        });
+        self.add(bdf, name, Some(driver), Some(self.domains.len() - 1))
+    }
+
+    /// Adds a function.
+    pub(super) fn add(
+        &mut self,
+        bdf: Bdf,
+        name: &'static str,
+        driver: Option<&'static str>,
+        home: Option<usize>,
+    ) -> usize {
+        let (standing, firmware_memory) = (Standing::Enabled, FirmwareMemory::None);
+        self.functions.push(TestFunction {
+            bdf,
+            requester: bdf,
+            name,
+            driver,
+            standing,
+            firmware_memory,
+            home,
+        });
+        self.functions.len() - 1
+    }
+
+    /// Lets time pass.
+    pub(super) fn wait(&mut self, micros: u64) {
+        self.now = Timestamp::from_nanos(self.now.as_nanos() + micros * 1000);
+    }
+
+    /// Maps `bytes` of memory at `physical` for domain `home`.
+    #[track_caller]
+    pub(super) fn map(
+        &mut self,
+        home: usize,
+        label: &'static str,
+        bytes: u64,
+        direction: Direction,
+        physical: u64,
+    ) -> IovaRange {
+        let step = Step { at: self.now, site: Site::caller() };
+        let domain = &mut self.domains[home];
+        let pages = bytes.div_ceil(PAGE_SIZE);
+        let range = domain.allocator.allocate(pages, PageSize::Size4K).unwrap();
+        let backing = Backing { start: PhysAddr::new(physical), length: bytes };
+        let new =
+            NewMapping { start: range.start(), length: bytes, direction, label: Label(label), backing, step };
+        domain.book.record_map(&range, new).unwrap();
+        range
+    }
+
+    /// Unmaps a range of domain `home` and frees it.
+    #[track_caller]
+    pub(super) fn unmap(&mut self, home: usize, range: IovaRange) {
+        let step = Step { at: self.now, site: Site::caller() };
+        let domain = &mut self.domains[home];
+        domain.book.record_unmap(&range, step).unwrap();
+        domain.allocator.free(range).unwrap();
+    }
+
+    /// A fault of a requester, recorded now.
+    pub(super) fn fault(&self, requester: Bdf, address: Iova, reason: Reason) -> Fault {
+        let access = match reason {
+            READ => Access::Read,
+            WRITE => Access::Write,
+            _ => Access::Unknown,
+        };
+        Fault { requester, address: Some(address), access, reason, at: self.now }
+    }
+
+    fn device(&self, function: &TestFunction) -> Device<'static> {
+        Device { bdf: function.bdf, name: function.name, driver: function.driver }
+    }
+
+    fn domain(&self, index: usize) -> Domain<'_> {
+        let domain = &self.domains[index];
+        let device = self.device(&self.functions[domain.owner]);
+        Domain { id: DomainId(index as u16 + 1), device, book: &domain.book }
+    }
+}
+
+impl World for Machine {
+    fn candidates(&self, requester: Bdf) -> impl Iterator<Item = Function<'_>> {
+        self.functions.iter().filter(move |function| function.requester == requester).map(|function| {
+            Function {
+                device: self.device(function),
+                standing: function.standing,
+                firmware_memory: function.firmware_memory,
+                domain: function.home.map(|home| self.domain(home)),
+            }
+        })
+    }
+
+    fn domains(&self) -> impl Iterator<Item = Domain<'_>> {
+        (0..self.domains.len()).map(|index| self.domain(index))
+    }
+
+    fn walk(&self, _: &Fault) -> WalkCheck {
+        self.walk
+    }
+
+    fn address_width(&self, _: Bdf) -> u8 {
+        48
+    }
+}

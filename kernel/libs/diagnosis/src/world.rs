@@ -1,0 +1,92 @@
+//! What diagnosis needs to know about the machine; the kernel answers.
+
+use dma_types::{Bdf, DomainId, Iova};
+
+use crate::{Book, Fault};
+
+/// The machine as diagnosis sees it.
+///
+/// Every answer comes from memory that the caller holds: no waiting, no allocation, no lock that the
+/// interrupted code may hold. Books are those of the moment when the fault was drained.
+pub trait World {
+    /// The functions whose requests may carry this requester id; none if no such function was enumerated.
+    fn candidates(&self, requester: Bdf) -> impl Iterator<Item = Function<'_>>;
+
+    /// All domains.
+    fn domains(&self) -> impl Iterator<Item = Domain<'_>>;
+
+    /// Compares the tables in memory, walked for this fault, with what the books say they should hold.
+    fn walk(&self, fault: &Fault) -> WalkCheck;
+
+    /// The address bits that the unit translates for this requester.
+    fn address_width(&self, requester: Bdf) -> u8;
+}
+
+/// A device in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device<'w> {
+    /// Where it is.
+    pub bdf: Bdf,
+    /// What it is; may be empty.
+    pub name: &'w str,
+    /// The driver that owns it.
+    pub driver: Option<&'w str>,
+}
+
+/// A function that may have sent a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Function<'w> {
+    /// Which.
+    pub device: Device<'w>,
+    /// Whether it may work at all.
+    pub standing: Standing,
+    /// Whether firmware reserved memory for it (RMRR).
+    pub firmware_memory: FirmwareMemory,
+    /// Its address space.
+    pub domain: Option<Domain<'w>>,
+}
+
+/// Whether a function may work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is held against it.
+    Enabled,
+    /// It was contained after an earlier violation.
+    Quarantined,
+}
+
+/// Whether firmware's table names memory for a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirmwareMemory {
+    /// No region.
+    None,
+    /// At least one region.
+    Reserved,
+}
+
+/// A domain and whose it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Domain<'w> {
+    /// Its number.
+    pub id: DomainId,
+    /// The device it was made for.
+    pub device: Device<'w>,
+    /// Its books.
+    pub book: &'w Book,
+}
+
+impl Domain<'_> {
+    /// Tells whether the domain's own addresses include this one.
+    pub(crate) fn owns_address(&self, address: Iova) -> bool {
+        self.book.window().contains(&address)
+    }
+}
+
+/// What comparing the tables with the books gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WalkCheck {
+    /// Every level holds what the kernel wrote.
+    Agrees,
+    /// Some entry differs.
+    Differs,
+}

@@ -1,0 +1,280 @@
+//! The allocator of one domain's window.
+
+use core::ops::Range;
+
+use dma_types::{Iova, PAGE_SIZE, PageSize};
+
+use crate::pieces::{Chain, Pieces, SlotId, State};
+use crate::size_class::{NO_QUEUE, QUEUES, SizeClass};
+use crate::window::{inner_pages, usable_runs};
+use crate::{IovaError, IovaRange, OutOfMemory};
+
+/// The fewest pages of a slot: one to map, one as gap.
+const SMALLEST_SLOT: u64 = 2;
+
+/// Hands out the device addresses of one domain; see the crate's header for promises and costs.
+#[derive(Debug)]
+pub struct IovaAllocator {
+    window: Range<Iova>,
+    pieces: Pieces,
+    open: Chain,
+    recycled: [Chain; QUEUES],
+    /// Free pieces that merging might join to something larger.
+    mergeable: u64,
+    /// The slot freed last; merging leaves it for last.
+    last_freed: Option<SlotId>,
+    live: u64,
+}
+
+impl IovaAllocator {
+    /// Takes charge of `window`, from [`window_for`](crate::window_for) or a part of it.
+    ///
+    /// Page 0, the interrupt range 0xFEE00000 to 0xFEEFFFFF and every `reserved` range are never handed
+    /// out, nor the page behind a reserved range, since that range may be mapped. Slots are cut from
+    /// `start` upwards, then from the beginning of the window; a `start` outside the window is its
+    /// beginning.
+    ///
+    /// # Errors
+    /// [`IovaError::EmptyWindow`] if nothing is left to hand out, [`IovaError::OutOfMemory`].
+    pub fn new(
+        window: Range<Iova>,
+        reserved: impl IntoIterator<Item = Range<Iova>>,
+        start: Iova,
+    ) -> Result<Self, IovaError> {
+        let runs = usable_runs(inner_pages(&window), reserved)?;
+        if runs.iter().all(|run| run.end - run.start < SMALLEST_SLOT) {
+            return Err(IovaError::EmptyWindow { start: window.start, end: window.end });
+        }
+        let mut this = Self {
+            window,
+            pieces: Pieces::new(),
+            open: Chain::EMPTY,
+            recycled: [Chain::EMPTY; QUEUES],
+            mergeable: 0,
+            last_freed: None,
+            live: 0,
+        };
+        this.open_runs(&runs, start.as_u64().div_ceil(PAGE_SIZE))?;
+        Ok(this)
+    }
+
+    /// The window as given to [`new`](Self::new).
+    pub const fn window(&self) -> &Range<Iova> {
+        &self.window
+    }
+
+    /// Ranges handed out and not yet freed.
+    pub const fn live_ranges(&self) -> u64 {
+        self.live
+    }
+
+    /// Hands out `pages` consecutive pages that start at a multiple of `alignment`.
+    ///
+    /// Ask for [`PageSize::Size2M`] or [`PageSize::Size1G`] where the memory behind the range is so
+    /// aligned and so long that a large entry can map it.
+    ///
+    /// # Errors
+    /// [`IovaError::NoPages`], [`IovaError::Exhausted`], [`IovaError::OutOfMemory`].
+    pub fn allocate(&mut self, pages: u64, alignment: PageSize) -> Result<IovaRange, IovaError> {
+        let class = SizeClass::of(pages, alignment)?;
+        let slot = match self.recycle(&class, class.quarantine) {
+            Some(slot) => slot,
+            None => self.find_room(&class, pages)?,
+        };
+        let piece = &mut self.pieces[slot];
+        piece.state = State::Live;
+        self.live += 1;
+        Ok(IovaRange::new(Iova::new(piece.start * PAGE_SIZE), pages, piece.pages - pages, slot))
+    }
+
+    /// Takes a range back. Its addresses are handed out again only after the quarantine of its size, or
+    /// earlier where the window had no other room for a request.
+    ///
+    /// The caller has unmapped it and waited for the invalidation.
+    ///
+    /// # Errors
+    /// [`IovaError::NotHandedOut`] for a range of another allocator.
+    pub fn free(&mut self, range: IovaRange) -> Result<(), IovaError> {
+        let slot = range.slot();
+        let piece = match self.pieces.get_mut(slot) {
+            Some(piece) if piece.is_handed_out_at(range.start()) => piece,
+            _ => return Err(IovaError::NotHandedOut { start: range.start() }),
+        };
+        let chain = match self.recycled.get_mut(usize::from(piece.queue)) {
+            Some(chain) => {
+                piece.state = State::Recycled;
+                chain
+            }
+            None => {
+                piece.state = State::Open;
+                &mut self.open
+            }
+        };
+        self.pieces.push_back(chain, slot);
+        self.mergeable += 1;
+        self.last_freed = Some(slot);
+        self.live -= 1;
+        Ok(())
+    }
+
+    /// Lays out the runs as open pieces, those from page `first` on at the head of the queue.
+    fn open_runs(&mut self, runs: &[Range<u64>], first: u64) -> Result<(), OutOfMemory> {
+        let mut below = None;
+        let mut wrapped = Chain::EMPTY;
+        for run in runs {
+            let cut = if run.contains(&first) { first } else { run.start };
+            for part in [run.start..cut, cut..run.end] {
+                let pages = part.end - part.start;
+                if pages == 0 {
+                    continue;
+                }
+                let state = if pages < SMALLEST_SLOT { State::Scrap } else { State::Open };
+                let id = self.pieces.insert_above(below, part.start, pages, state)?;
+                below = Some(id);
+                match state {
+                    State::Scrap => self.mergeable += 1,
+                    _ if part.start >= first => self.pieces.push_back(&mut self.open, id),
+                    _ => self.pieces.push_back(&mut wrapped, id),
+                }
+            }
+        }
+        while let Some(id) = self.pieces.pop_front(&mut wrapped) {
+            self.pieces.push_back(&mut self.open, id);
+        }
+        // The cut at `first` may be joined again once room runs out.
+        self.mergeable += 1;
+        Ok(())
+    }
+
+    /// Takes the oldest freed slot of a class if more than `keep` of them wait.
+    #[inline]
+    fn recycle(&mut self, class: &SizeClass, keep: u32) -> Option<SlotId> {
+        let chain = self.recycled.get_mut(usize::from(class.queue))?;
+        if chain.len() > keep { self.pieces.pop_front(chain) } else { None }
+    }
+
+    /// Finds a slot beyond the quarantine: open room, then the quarantine itself, then merged room.
+    #[cold]
+    fn find_room(&mut self, class: &SizeClass, pages: u64) -> Result<SlotId, IovaError> {
+        if let Some(slot) = self.cut(class, self.last_freed)? {
+            return Ok(slot);
+        }
+        // Not the only one of its queue: it may be the slot freed last.
+        if let Some(slot) = self.recycle(class, 1) {
+            return Ok(slot);
+        }
+        while self.mergeable > 0 {
+            let last_freed = self.last_freed.take();
+            self.merge(last_freed);
+            if let Some(slot) = self.cut(class, None)? {
+                return Ok(slot);
+            }
+        }
+        self.cut(&class.tight(pages), None)?.ok_or(IovaError::Exhausted { pages })
+    }
+
+    /// Cuts a slot from the first open piece that has room and is not `avoided`.
+    fn cut(&mut self, class: &SizeClass, avoided: Option<SlotId>) -> Result<Option<SlotId>, OutOfMemory> {
+        let mut previous = None;
+        let mut cursor = self.open.head();
+        while let Some(id) = cursor {
+            let piece = &self.pieces[id];
+            if let Some(start) = class.fit(piece.start, piece.pages).filter(|_| avoided != cursor) {
+                let slot = self.split(previous, id, start, class.pages)?;
+                self.pieces[slot].queue = class.queue;
+                return Ok(Some(slot));
+            }
+            previous = cursor;
+            cursor = piece.next();
+        }
+        Ok(None)
+    }
+
+    /// Splits the open piece `id` into a hole below, the slot of `pages` at `start`, and the rest above.
+    /// Hole and rest stay in the piece's place in the queue.
+    fn split(
+        &mut self,
+        previous: Option<SlotId>,
+        id: SlotId,
+        start: u64,
+        pages: u64,
+    ) -> Result<SlotId, OutOfMemory> {
+        let hole = start - self.pieces[id].start;
+        let rest = self.pieces[id].pages - hole - pages;
+        self.pieces.reserve(2)?;
+        if hole == 0 && rest == 0 {
+            self.pieces.unlink(&mut self.open, previous, id);
+            return Ok(id);
+        }
+        if hole == 0 {
+            let slot = self.pieces.insert_below(id, start, pages, State::Live)?;
+            let piece = &mut self.pieces[id];
+            piece.start += pages;
+            piece.pages = rest;
+            self.retire_scrap(previous, id);
+            return Ok(slot);
+        }
+        self.pieces[id].pages = hole;
+        let slot = self.pieces.insert_above(Some(id), start, pages, State::Live)?;
+        if rest > 0 {
+            let above = self.pieces.insert_above(Some(slot), start + pages, rest, State::Open)?;
+            self.pieces.insert_after(&mut self.open, id, above);
+            self.retire_scrap(Some(id), above);
+        }
+        self.retire_scrap(previous, id);
+        Ok(slot)
+    }
+
+    /// Takes an open piece that no slot fits into out of the queue.
+    fn retire_scrap(&mut self, previous: Option<SlotId>, id: SlotId) {
+        if self.pieces[id].pages < SMALLEST_SLOT {
+            self.pieces.unlink(&mut self.open, previous, id);
+            self.pieces[id].state = State::Scrap;
+            self.mergeable += 1;
+        }
+    }
+
+    /// Joins free neighbours and puts all of them back into the open room; needs no memory.
+    ///
+    /// The slot `apart`, if free, is joined to nothing and comes last, to be merged the next time.
+    fn merge(&mut self, apart: Option<SlotId>) {
+        let apart = apart.filter(|slot| self.pieces[*slot].state != State::Live);
+        self.open = Chain::EMPTY;
+        self.recycled = [Chain::EMPTY; QUEUES];
+        self.mergeable = u64::from(apart.is_some());
+        let mut cursor = self.pieces.lowest();
+        while let Some(id) = cursor {
+            if self.pieces[id].state != State::Live && apart != Some(id) {
+                self.absorb_free_neighbours(id, apart);
+                self.reopen(id);
+            }
+            cursor = self.pieces[id].above();
+        }
+        if let Some(id) = apart {
+            self.reopen(id);
+        }
+    }
+
+    /// Joins every free piece that touches `id` from above, up to the slot `apart`.
+    fn absorb_free_neighbours(&mut self, id: SlotId, apart: Option<SlotId>) {
+        while let Some(above) = self.pieces[id].above().filter(|above| apart != Some(*above)) {
+            let next = &self.pieces[above];
+            if next.state == State::Live || next.start != self.pieces[id].end() {
+                return;
+            }
+            self.pieces.absorb_above(id);
+        }
+    }
+
+    /// Makes a free piece open room, or scrap if no slot fits into it.
+    fn reopen(&mut self, id: SlotId) {
+        let piece = &mut self.pieces[id];
+        piece.queue = NO_QUEUE;
+        if piece.pages < SMALLEST_SLOT {
+            piece.state = State::Scrap;
+        } else {
+            piece.state = State::Open;
+            self.pieces.push_back(&mut self.open, id);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The console's grammar.
+
+use core::fmt;
+use core::str::{FromStr, SplitWhitespace};
+
+use dma_types::Bdf;
+
+use crate::command_error::CommandError;
+use crate::nearest::nearest;
+use crate::target::Target;
+use crate::words::{Policy, Transfer};
+
+/// One command of the console, understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// List the commands.
+    Help,
+    /// List the remapping units.
+    Units,
+    /// List the functions and who owns them.
+    Devices,
+    /// List the domains.
+    Domains,
+    /// List what a device can reach.
+    Mappings(Bdf),
+    /// List the faults, of one device or of all.
+    Faults(Option<Bdf>),
+    /// Show the protection report.
+    Report,
+    /// Let every capable device attack every target, announced.
+    Drill,
+    /// Let one device attack one target, not announced.
+    Attack {
+        /// The device.
+        device: Bdf,
+        /// What it does.
+        transfer: Transfer,
+        /// Where.
+        target: Target,
+    },
+    /// Show or change what a fault leads to.
+    Policy {
+        /// The device it is about; `None`: all.
+        device: Option<Bdf>,
+        /// What shall hold from now on; `None`: show what holds.
+        new: Option<Policy>,
+    },
+    /// End a device's quarantine.
+    Release(Bdf),
+    /// Run one of the kernel's own tests, or all.
+    SelfTest(Option<&'a str>),
+    /// Run the benchmarks.
+    Bench,
+    /// Show a device overreach and the kernel stop.
+    Demo,
+    /// Start the machine again.
+    Reboot,
+    /// Switch the machine off.
+    PowerOff,
+}
+
+/// How a command is written and what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandHelp {
+    verb: Verb,
+    /// The command's name.
+    pub name: &'static str,
+    /// What follows it; words in capitals stand for values.
+    pub arguments: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+}
+
+/// Every command, in the order in which `help` lists them.
+pub const COMMANDS: [CommandHelp; 16] = [
+    help(Verb::Help, "help", "", "list the commands"),
+    help(Verb::Units, "units", "", "list the remapping units and what they can do"),
+    help(Verb::Devices, "devices", "", "list every PCI function, its state and its driver"),
+    help(Verb::Domains, "domains", "", "list the domains and what they hold"),
+    help(Verb::Mappings, "mappings", "BDF", "list what a device can reach"),
+    help(Verb::Faults, "faults", "[BDF]", "list the blocked accesses"),
+    help(Verb::Report, "report", "", "show how well this machine is protected"),
+    help(Verb::Drill, "drill", "", "let every capable device overreach once per target, announced"),
+    help(Verb::Attack, "attack", "BDF read|write [TARGET]", "let one device overreach, unannounced"),
+    help(Verb::Policy, "policy", "[BDF] [NEW]", "show or set what a fault leads to: bugcheck, contain, log"),
+    help(Verb::Release, "release", "BDF", "end a device's quarantine"),
+    help(Verb::SelfTest, "selftest", "[NAME]", "run the kernel's own tests"),
+    help(Verb::Bench, "bench", "", "measure the kernel"),
+    help(Verb::Demo, "demo", "", "let a device overreach and stop the machine over it"),
+    help(Verb::Reboot, "reboot", "", "start the machine again"),
+    help(Verb::PowerOff, "poweroff", "", "switch the machine off"),
+];
+
+/// What the name of a command stands for; the rest of the line decides the [`Command`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Help,
+    Units,
+    Devices,
+    Domains,
+    Mappings,
+    Faults,
+    Report,
+    Drill,
+    Attack,
+    Policy,
+    Release,
+    SelfTest,
+    Bench,
+    Demo,
+    Reboot,
+    PowerOff,
+}
+
+const fn help(verb: Verb, name: &'static str, arguments: &'static str, summary: &'static str) -> CommandHelp {
+    CommandHelp { verb, name, arguments, summary }
+}
+
+impl CommandHelp {
+    /// The command as it is written, for example `attack BDF read|write [TARGET]`.
+    pub const fn usage(self) -> Usage {
+        Usage(self)
+    }
+}
+
+/// Shows how a command is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage(CommandHelp);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blank = if self.0.arguments.is_empty() { "" } else { " " };
+        write!(f, "{}{blank}{}", self.0.name, self.0.arguments)
+    }
+}
+
+/// Width of the column with the arguments in the line of `help`.
+const ARGUMENTS_WIDTH: usize = 24;
+
+/// The line of `help`, in columns.
+impl fmt::Display for CommandHelp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<9}{:<ARGUMENTS_WIDTH$}  {}", self.name, self.arguments, self.summary)
+    }
+}
+
+const DEVICE: &str = "a device as [SSSS:]BB:DD.F in hex";
+
+impl<'a> Command<'a> {
+    /// Reads a line; `None` if there is nothing on it.
+    ///
+    /// # Errors
+    /// [`CommandError`] if the first word is no command or the others are not what it takes.
+    pub fn parse(line: &'a str) -> Result<Option<Self>, CommandError<'a>> {
+        let mut words = line.split_whitespace();
+        let Some(word) = words.next() else { return Ok(None) };
+        let Some(command) = COMMANDS.into_iter().find(|command| command.name == word) else {
+            return Err(CommandError::Unknown { word, nearest: nearest(word, COMMANDS.map(|c| c.name)) });
+        };
+        let mut arguments = Arguments { command, words };
+        let parsed = Self::parse_arguments(&mut arguments)?;
+        arguments.end()?;
+        Ok(Some(parsed))
+    }
+
+    fn parse_arguments(arguments: &mut Arguments<'a>) -> Result<Self, CommandError<'a>> {
+        Ok(match arguments.command.verb {
+            Verb::Help => Self::Help,
+            Verb::Units => Self::Units,
+            Verb::Devices => Self::Devices,
+            Verb::Domains => Self::Domains,
+            Verb::Mappings => Self::Mappings(arguments.required(DEVICE)?),
+            Verb::Faults => Self::Faults(arguments.optional(DEVICE)?),
+            Verb::Report => Self::Report,
+            Verb::Drill => Self::Drill,
+            Verb::Attack => Self::Attack {
+                device: arguments.required(DEVICE)?,
+                transfer: arguments.required(Transfer::EXPECTED)?,
+                target: arguments.optional(Target::EXPECTED)?.unwrap_or_default(),
+            },
+            Verb::Policy => Self::parse_policy(arguments)?,
+            Verb::Release => Self::Release(arguments.required(DEVICE)?),
+            Verb::SelfTest => Self::SelfTest(arguments.words.next()),
+            Verb::Bench => Self::Bench,
+            Verb::Demo => Self::Demo,
+            Verb::Reboot => Self::Reboot,
+            Verb::PowerOff => Self::PowerOff,
+        })
+    }
+
+    /// Reads `[BDF] [NEW]`: the first word may be either.
+    fn parse_policy(arguments: &mut Arguments<'a>) -> Result<Self, CommandError<'a>> {
+        let expected = "a device as [SSSS:]BB:DD.F in hex or bugcheck|contain|log";
+        Ok(match arguments.optional(expected)? {
+            None => Self::Policy { device: None, new: None },
+            Some(DeviceOrPolicy::Policy(new)) => Self::Policy { device: None, new: Some(new) },
+            Some(DeviceOrPolicy::Device(device)) => {
+                Self::Policy { device: Some(device), new: arguments.optional(Policy::EXPECTED)? }
+            }
+        })
+    }
+}
+
+enum DeviceOrPolicy {
+    Device(Bdf),
+    Policy(Policy),
+}
+
+impl FromStr for DeviceOrPolicy {
+    type Err = crate::words::ExpectedWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(device) => Ok(Self::Device(device)),
+            Err(_) => text.parse().map(Self::Policy),
+        }
+    }
+}
+
+/// The words behind a command's name.
+struct Arguments<'a> {
+    command: CommandHelp,
+    words: SplitWhitespace<'a>,
+}
+
+impl<'a> Arguments<'a> {
+    fn optional<T: FromStr>(&mut self, expected: &'static str) -> Result<Option<T>, CommandError<'a>> {
+        let Some(word) = self.words.next() else { return Ok(None) };
+        let command = self.command;
+        word.parse().map(Some).map_err(|_| CommandError::Bad { command, word, expected })
+    }
+
+    fn required<T: FromStr>(&mut self, expected: &'static str) -> Result<T, CommandError<'a>> {
+        self.optional(expected)?.ok_or(CommandError::Missing { command: self.command, expected })
+    }
+
+    fn end(mut self) -> Result<(), CommandError<'a>> {
+        match self.words.next() {
+            None => Ok(()),
+            Some(word) => Err(CommandError::Excess { command: self.command, word }),
+        }
+    }
+}
+
+/// The command lines of a script, which are separated by `;` or line ends; empty ones are left out.
+pub fn script_lines(script: &str) -> impl Iterator<Item = &str> {
+    script.split([';', '\n']).map(str::trim).filter(|line| !line.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

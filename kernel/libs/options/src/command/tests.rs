@@ -1,0 +1,108 @@
+//! Tests of the grammar.
+
+use super::*;
+use dma_types::Iova;
+use proptest::prelude::*;
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+fn bdf(text: &str) -> Bdf {
+    text.parse().unwrap()
+}
+
+/// The one line that answers a mistaken command.
+fn mistake(line: &str) -> String {
+    Command::parse(line).unwrap_err().to_string()
+}
+
+#[test]
+fn every_form_is_read() {
+    let edu = bdf("00:03.0");
+    let attack = |transfer, target| Command::Attack { device: edu, transfer, target };
+    let policy = |device, new| Command::Policy { device, new };
+    for (line, expected) in [
+        ("help", Command::Help),
+        (" units\t", Command::Units),
+        ("devices", Command::Devices),
+        ("domains", Command::Domains),
+        ("mappings 0001:00:03.0", Command::Mappings(bdf("0001:00:03.0"))),
+        ("faults", Command::Faults(None)),
+        ("faults 00:03.0", Command::Faults(Some(edu))),
+        ("report", Command::Report),
+        ("drill", Command::Drill),
+        ("attack 00:03.0 read", attack(Transfer::Read, Target::Canary)),
+        ("attack 0:3.0 write past-end", attack(Transfer::Write, Target::PastEnd)),
+        ("attack 00:03.0 read 0xdead0000", attack(Transfer::Read, Target::Address(Iova::new(0xdead_0000)))),
+        ("policy", policy(None, None)),
+        ("policy log", policy(None, Some(Policy::Log))),
+        ("policy 00:03.0", policy(Some(edu), None)),
+        ("policy 00:03.0 contain", policy(Some(edu), Some(Policy::Contain))),
+        ("release 00:03.0", Command::Release(edu)),
+        ("selftest", Command::SelfTest(None)),
+        ("selftest takeover", Command::SelfTest(Some("takeover"))),
+        ("bench", Command::Bench),
+        ("demo", Command::Demo),
+        ("reboot", Command::Reboot),
+        ("poweroff", Command::PowerOff),
+    ] {
+        assert_eq!(Command::parse(line), Ok(Some(expected)), "{line}");
+    }
+    assert_eq!(Command::parse(""), Ok(None));
+    assert_eq!(Command::parse(" \t"), Ok(None));
+}
+
+#[test]
+fn a_mistake_is_answered_with_what_was_expected() {
+    assert_eq!(mistake("hepl"), "unknown command 'hepl'; did you mean 'help'?");
+    assert_eq!(mistake("x"), "unknown command 'x'; expected one of those that 'help' lists");
+    assert_eq!(
+        mistake("mappings"),
+        "mappings: expected a device as [SSSS:]BB:DD.F in hex; usage: mappings BDF"
+    );
+    assert_eq!(
+        mistake("attack 00:03.0 peek"),
+        "attack: expected read|write, not 'peek'; usage: attack BDF read|write [TARGET]"
+    );
+    assert_eq!(mistake("units all"), "units: expected nothing more at 'all'; usage: units");
+    assert_eq!(
+        mistake("policy 00:03.0 stop"),
+        "policy: expected bugcheck|contain|log, not 'stop'; usage: policy [BDF] [NEW]"
+    );
+    assert!(mistake("policy 00:03").contains("a device as [SSSS:]BB:DD.F in hex or bugcheck|contain|log"));
+    assert!(mistake("policy log 00:03.0").contains("expected nothing more"));
+    assert!(mistake("attack 00:03.0 read 4096").contains("past-end or an address such as 0x1000"));
+}
+
+#[test]
+fn the_table_names_each_command_once() {
+    for (index, command) in COMMANDS.iter().enumerate() {
+        assert!(COMMANDS[index + 1..].iter().all(|other| other.name != command.name));
+        assert!(command.arguments.len() <= ARGUMENTS_WIDTH, "{}", command.name);
+        assert!(command.to_string().len() < 100);
+    }
+}
+
+#[test]
+fn scripts_are_cut_at_semicolons_and_lines() {
+    let lines: Vec<_> = script_lines(" units;; attack 00:03.0 read ;\n\ndrill\r\n").collect();
+    assert_eq!(lines, ["units", "attack 00:03.0 read", "drill"]);
+    assert_eq!(script_lines(" ;\n").count(), 0);
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(line: String) {
+        if let Err(error) = Command::parse(&line) {
+            let one_line = !format!("{error}").contains('\n');
+            prop_assert!(one_line);
+        }
+    }
+
+    #[test]
+    fn no_command_like_text_panics(
+        line in "(attack|policy|faults|mappings|selftest) ?([0-9a-f]{0,3}[:. x]?){0,6}( read| log| canary)?"
+    ) {
+        let _ = Command::parse(&line).map_err(|error| format!("{error}"));
+    }
+}

@@ -1,0 +1,205 @@
+//! One function as enumeration found it.
+
+use crate::acs::Acs;
+use crate::capability::{self, BrokenList, extended_id, id};
+use crate::class::{ClassCode, HeaderType};
+use crate::config::{ABSENT, Command, ConfigSpace, register};
+use crate::express::{ExpressCapability, PortType};
+use crate::msi::{MsiCapability, MsixCapability};
+use dma_types::Bdf;
+
+/// A function, read once; only [`Function::acs`] is kept up to date afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Where it is.
+    pub bdf: Bdf,
+    /// The maker's id.
+    pub vendor: u16,
+    /// The maker's number for the device.
+    pub device: u16,
+    /// Revision.
+    pub revision: u8,
+    /// What it does.
+    pub class: ClassCode,
+    /// Layout of its header.
+    pub header: HeaderType,
+    /// Subsystem vendor and subsystem; header layout 0 only.
+    pub subsystem: Option<(u16, u16)>,
+    /// What it is in the topology.
+    pub kind: Kind,
+    /// The bridge it stands below; `None` on a root bus.
+    pub parent: Option<Bdf>,
+    /// The bus numbers of a bridge.
+    pub buses: Option<Buses>,
+    /// PCI Express capability.
+    pub express: Option<ExpressCapability>,
+    /// Advanced features, where function-level reset of a conventional function is.
+    pub advanced_features: Option<u16>,
+    /// Message-signalled interrupts.
+    pub msi: Option<MsiCapability>,
+    /// Message-signalled interrupts with a table.
+    pub msix: Option<MsixCapability>,
+    /// Access control services, with the controls that are on now.
+    pub acs: Option<Acs>,
+    /// Offset of the Address Translation Services capability.
+    pub ats: Option<u16>,
+    /// Bus mastering was on when the function was found.
+    pub bus_master_at_boot: bool,
+}
+
+/// What a function is in the topology.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing stands below it.
+    Endpoint,
+    /// Other functions may stand below it.
+    Bridge(BridgeKind),
+}
+
+/// The bridges that matter to requester ids and isolation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BridgeKind {
+    /// PCIe root port.
+    RootPort,
+    /// Upstream port of a PCIe switch.
+    UpstreamPort,
+    /// Downstream port of a PCIe switch.
+    DownstreamPort,
+    /// From PCIe down to PCI or PCI-X.
+    ExpressToPci,
+    /// From PCI or PCI-X down to PCIe.
+    PciToExpress,
+    /// PCI to PCI, and every port type not named here.
+    Conventional,
+    /// PCI to CardBus.
+    CardBus,
+}
+
+/// Bus numbers of a bridge, as they are programmed; nobody vouches for their sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buses {
+    /// The bus above.
+    pub primary: u8,
+    /// The bus right below.
+    pub secondary: u8,
+    /// The last bus below.
+    pub subordinate: u8,
+}
+
+impl Function {
+    /// Tells whether it passes requests of other functions on, so that it has to keep bus mastering.
+    pub const fn is_bridge(&self) -> bool {
+        matches!(self.kind, Kind::Bridge(_))
+    }
+
+    /// What kind of bridge it is, if it is one.
+    pub const fn bridge_kind(&self) -> Option<BridgeKind> {
+        match self.kind {
+            Kind::Bridge(kind) => Some(kind),
+            Kind::Endpoint => None,
+        }
+    }
+
+    /// Reads a function; `None` if it is absent. The second value tells of a broken list of capabilities.
+    pub(crate) fn read(
+        config: &impl ConfigSpace,
+        bdf: Bdf,
+        parent: Option<Bdf>,
+    ) -> Option<(Self, Option<BrokenList>)> {
+        let header = header_type(config, bdf)?;
+        let class_revision = config.read32(bdf, register::CLASS_REVISION);
+        let command = Command::from_bits_retain(config.read16(bdf, register::COMMAND));
+        let mut function = Self {
+            bdf,
+            vendor: config.read16(bdf, register::VENDOR),
+            device: config.read16(bdf, register::DEVICE),
+            revision: class_revision.to_le_bytes()[0],
+            class: ClassCode::from_register(class_revision),
+            header,
+            subsystem: read_subsystem(config, bdf, header),
+            kind: Kind::Endpoint,
+            parent,
+            buses: read_buses(config, bdf, header),
+            express: None,
+            advanced_features: None,
+            msi: None,
+            msix: None,
+            acs: None,
+            ats: None,
+            bus_master_at_boot: command.contains(Command::BUS_MASTER),
+        };
+        let broken = function.read_capabilities(config).err();
+        function.kind = kind(header, function.express);
+        Some((function, broken))
+    }
+
+    /// Fills in the capabilities; the first of each id counts.
+    fn read_capabilities(&mut self, config: &impl ConfigSpace) -> Result<(), BrokenList> {
+        let bdf = self.bdf;
+        let standard = capability::for_each_standard(config, bdf, self.header, |id, offset| match id {
+            id::MSI if self.msi.is_none() => self.msi = Some(MsiCapability::read(config, bdf, offset)),
+            id::MSIX if self.msix.is_none() => self.msix = Some(MsixCapability::read(config, bdf, offset)),
+            id::EXPRESS if self.express.is_none() => {
+                self.express = Some(ExpressCapability::read(config, bdf, offset));
+            }
+            id::ADVANCED_FEATURES if self.advanced_features.is_none() => {
+                self.advanced_features = Some(offset);
+            }
+            _ => {}
+        });
+        // Some root complexes repeat the first 256 bytes of a conventional function all over its 4 KiB.
+        let extended = if self.express.is_some() { self.read_extended(config) } else { Ok(()) };
+        standard.and(extended)
+    }
+
+    fn read_extended(&mut self, config: &impl ConfigSpace) -> Result<(), BrokenList> {
+        let bdf = self.bdf;
+        capability::for_each_extended(config, bdf, |id, offset| match id {
+            extended_id::ACS if self.acs.is_none() => self.acs = Some(Acs::read(config, bdf, offset)),
+            extended_id::ATS if self.ats.is_none() => self.ats = Some(offset),
+            _ => {}
+        })
+    }
+}
+
+/// Reads the header type of a function; `None` if it is absent.
+pub fn header_type(config: &impl ConfigSpace, function: Bdf) -> Option<HeaderType> {
+    let present = config.read16(function, register::VENDOR) != ABSENT;
+    present.then(|| HeaderType(config.read8(function, register::HEADER_TYPE)))
+}
+
+fn read_subsystem(config: &impl ConfigSpace, bdf: Bdf, header: HeaderType) -> Option<(u16, u16)> {
+    if header.layout() != HeaderType::ENDPOINT {
+        return None;
+    }
+    let vendor = config.read16(bdf, register::SUBSYSTEM);
+    let subsystem = config.read16(bdf, register::SUBSYSTEM + 2);
+    (vendor != 0 && vendor != ABSENT).then_some((vendor, subsystem))
+}
+
+fn read_buses(config: &impl ConfigSpace, bdf: Bdf, header: HeaderType) -> Option<Buses> {
+    match header.layout() {
+        HeaderType::PCI_BRIDGE | HeaderType::CARDBUS_BRIDGE => {
+            let [primary, secondary, subordinate, _] = config.read32(bdf, register::BUSES).to_le_bytes();
+            Some(Buses { primary, secondary, subordinate })
+        }
+        _ => None,
+    }
+}
+
+/// Classifies by header and port type. Whatever claims to be a bridge without being a known PCIe port
+/// counts as a conventional bridge, the kind that shares the most.
+fn kind(header: HeaderType, express: Option<ExpressCapability>) -> Kind {
+    match header.layout() {
+        HeaderType::PCI_BRIDGE => Kind::Bridge(match express.map(|express| express.port) {
+            Some(PortType::ROOT_PORT) => BridgeKind::RootPort,
+            Some(PortType::UPSTREAM) => BridgeKind::UpstreamPort,
+            Some(PortType::DOWNSTREAM) => BridgeKind::DownstreamPort,
+            Some(PortType::EXPRESS_TO_PCI) => BridgeKind::ExpressToPci,
+            Some(PortType::PCI_TO_EXPRESS) => BridgeKind::PciToExpress,
+            _ => BridgeKind::Conventional,
+        }),
+        HeaderType::CARDBUS_BRIDGE => Kind::Bridge(BridgeKind::CardBus),
+        _ => Kind::Endpoint,
+    }
+}

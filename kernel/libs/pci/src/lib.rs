@@ -1,0 +1,54 @@
+//! PCI topology: functions, bridges, capabilities, requester ids and isolation groups.
+//!
+//! [`enumerate()`] walks configuration space and gives a [`Topology`]. From that follow the questions an
+//! IOMMU driver has: which id does a function's DMA carry ([`Topology::requester`]), which ids may it carry
+//! ([`Topology::for_each_alias`]), and which functions can reach one another without passing the IOMMU
+//! ([`Topology::groups`]). The other modules switch things on and off in one function.
+//!
+//! Everything read from configuration space is untrusted: walks are bounded, bus numbers are checked, and
+//! what makes no sense becomes a [`Finding`], never a panic or an endless loop. Hardware is reached only
+//! through the trait [`ConfigSpace`], and nothing here waits.
+//!
+//! Documents: PCI Local Bus 3.0, PCI Express Base 6.0 (PCIe), PCI Express to PCI/PCI-X Bridge 1.0,
+//! PCI Code and ID Assignment 1.15, PCI Firmware 3.3.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(any(test, feature = "testing")),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod acs;
+pub mod bar;
+mod capability;
+mod class;
+pub mod config;
+pub mod control;
+pub mod ecam;
+pub mod enumerate;
+pub mod express;
+pub mod function;
+pub mod groups;
+pub mod msi;
+pub mod names;
+mod requester;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod topology;
+
+pub use acs::{Acs, AcsControls};
+pub use bar::{Bar, bars};
+pub use class::{ClassCode, HeaderType};
+pub use config::{Command, ConfigSpace};
+pub use ecam::{EcamError, EcamWindow};
+pub use enumerate::{BusRange, Finding, enumerate};
+pub use express::{ExpressCapability, PortType};
+pub use function::{BridgeKind, Buses, Function, Kind, header_type};
+pub use groups::{Group, GroupId, Groups};
+pub use msi::{MsiCapability, MsixCapability};
+pub use names::Names;
+pub use topology::Topology;

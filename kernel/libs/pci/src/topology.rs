@@ -1,0 +1,110 @@
+//! What stands where.
+
+use crate::enumerate::Finding;
+use crate::function::Function;
+use alloc::vec::Vec;
+use dma_types::{Bdf, Segment, SourceId};
+
+/// Every function that was found, sorted by its place.
+///
+/// Parents lead up to a root bus in finitely many steps, whatever the hardware said.
+#[derive(Clone, Debug, Default)]
+pub struct Topology {
+    functions: Vec<Function>,
+    findings: Vec<Finding>,
+}
+
+impl Topology {
+    pub(crate) fn new(mut functions: Vec<Function>, findings: Vec<Finding>) -> Self {
+        functions.sort_unstable_by_key(|function| function.bdf);
+        Self { functions, findings }
+    }
+
+    /// All functions, by rising BDF.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    pub(crate) fn functions_mut(&mut self) -> &mut [Function] {
+        &mut self.functions
+    }
+
+    /// What made no sense.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The function at a place.
+    pub fn get(&self, bdf: Bdf) -> Option<&Function> {
+        self.functions.get(self.index_of(bdf)?)
+    }
+
+    /// The index of a function in [`Topology::functions`].
+    pub fn index_of(&self, bdf: Bdf) -> Option<usize> {
+        self.functions.binary_search_by_key(&bdf, |function| function.bdf).ok()
+    }
+
+    /// The bridges above a function, nearest first.
+    pub fn ancestors<'a>(&'a self, function: &'a Function) -> impl Iterator<Item = &'a Function> {
+        core::iter::successors(self.parent(function), |bridge| self.parent(bridge))
+    }
+
+    fn parent(&self, function: &Function) -> Option<&Function> {
+        self.get(function.parent?)
+    }
+
+    /// The functions below a bridge, at any depth.
+    pub fn below(&self, bridge: Bdf) -> impl Iterator<Item = &Function> {
+        self.functions.iter().filter(move |function| {
+            function.bdf.segment == bridge.segment
+                && self.ancestors(function).any(|ancestor| ancestor.bdf == bridge)
+        })
+    }
+
+    /// Follows a path of (device, function) pairs that starts on a bus and leads through bridges, as ACPI
+    /// tables name devices (VT-d "Device Scope Structure").
+    ///
+    /// `None` if a step meets no function, or one that is no bridge before the path ends.
+    pub fn resolve(
+        &self,
+        segment: Segment,
+        start_bus: u8,
+        path: impl IntoIterator<Item = (u8, u8)>,
+    ) -> Option<&Function> {
+        let mut bus = Some(start_bus);
+        let mut found = None;
+        for (device, function) in path {
+            let here = self.get(Bdf::new(segment, SourceId::new(bus?, device, function)?))?;
+            bus = here.buses.map(|buses| buses.secondary);
+            found = Some(here);
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{FakeSpace, bdf};
+    use std::vec::Vec;
+
+    #[test]
+    fn lookups_and_paths_follow_the_bridges() {
+        let topology = FakeSpace::new()
+            .endpoint("00:03.0", 0x1234, 0x11e8)
+            .root_port("00:1c.0", 1, 3)
+            .conventional_bridge("01:00.0", 2, 2)
+            .endpoint("02:05.0", 0x1234, 0x11e8)
+            .enumerate();
+        let edu = topology.get(bdf("02:05.0")).unwrap();
+        let above: Vec<_> = topology.ancestors(edu).map(|bridge| bridge.bdf).collect();
+        assert_eq!(above, [bdf("01:00.0"), bdf("00:1c.0")]);
+        assert_eq!(topology.below(bdf("00:1c.0")).count(), 2);
+        assert_eq!(topology.below(bdf("00:03.0")).count(), 0);
+        let segment = edu.bdf.segment;
+        assert_eq!(topology.resolve(segment, 0, [(0x1c, 0), (0, 0), (5, 0)]), Some(edu));
+        for path in [&[(0x1c, 0), (1, 0), (5, 0)][..], &[(3, 0), (0, 0)], &[(32, 0)], &[]] {
+            assert_eq!(topology.resolve(segment, 0, path.iter().copied()), None, "{path:?}");
+        }
+        assert_eq!(topology.get(bdf("0001:00:03.0")), None);
+    }
+}

@@ -1,0 +1,168 @@
+//! Why a request was blocked (VT-d "Fault Reason Encodings").
+
+use core::fmt;
+
+/// The reason field of a fault record. An open number: a unit may report what no document names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FaultReason(pub u8);
+
+impl FaultReason {
+    /// The root entry of this bus is not present.
+    pub const ROOT_NOT_PRESENT: Self = Self(0x01);
+    /// The context entry of this device is not present.
+    pub const CONTEXT_NOT_PRESENT: Self = Self(0x02);
+    /// The address is above the supported width.
+    pub const BEYOND_WIDTH: Self = Self(0x04);
+    /// Write without write permission; a page that is not mapped, too.
+    pub const NO_WRITE_PERMISSION: Self = Self(0x05);
+    /// Read without read permission; a page that is not mapped, too.
+    pub const NO_READ_PERMISSION: Self = Self(0x06);
+
+    /// What it means, as a clause; `None` for a number that no document names.
+    pub fn meaning(self) -> Option<&'static str> {
+        self.entry().map(|entry| entry.meaning)
+    }
+
+    /// The specification's label, such as `LGN.2`, where there is one.
+    pub fn label(self) -> Option<&'static str> {
+        self.entry().map(|entry| entry.label).filter(|label| !label.is_empty())
+    }
+
+    /// Tells whether it is about an interrupt request, whose record holds an index and no address.
+    pub const fn is_interrupt(self) -> bool {
+        matches!(self.0, 0x20..=0x2f)
+    }
+
+    fn entry(self) -> Option<&'static Reason> {
+        REASONS.iter().find(|entry| entry.code == self.0)
+    }
+}
+
+impl fmt::Display for FaultReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.meaning() {
+            Some(meaning) => f.write_str(meaning),
+            None => write!(f, "unknown reason {:#x}", self.0),
+        }
+    }
+}
+
+/// One row of the table.
+struct Reason {
+    code: u8,
+    label: &'static str,
+    meaning: &'static str,
+}
+
+const fn reason(code: u8, label: &'static str, meaning: &'static str) -> Reason {
+    Reason { code, label, meaning }
+}
+
+/// Legacy mode, interrupt remapping (no labels), scalable mode; in ascending order.
+const REASONS: &[Reason] = &[
+    reason(0x01, "LRT.2", "the root entry of this bus is not present"),
+    reason(0x02, "LCT.2", "the context entry of this device is not present"),
+    reason(0x03, "LCT.4", "the context entry is programmed invalidly"),
+    reason(0x04, "LGN.1", "the address is above the supported width"),
+    reason(0x05, "LGN.2", "write without write permission"),
+    reason(0x06, "LGN.3", "read without read permission"),
+    reason(0x07, "LSL.1", "a page-table entry could not be fetched"),
+    reason(0x08, "LRT.1", "the root entry could not be fetched"),
+    reason(0x09, "LCT.1", "the context entry could not be fetched"),
+    reason(0x0a, "LRT.3", "reserved bits are set in the root entry"),
+    reason(0x0b, "LCT.3", "reserved bits are set in the context entry"),
+    reason(0x0c, "LSL.2", "reserved bits are set in a page-table entry"),
+    reason(0x0d, "LCT.5", "the context type does not permit translation or translated requests"),
+    reason(0x0e, "LGN.4", "the translation leads into the interrupt address range"),
+    reason(0x20, "", "reserved bits are set in the remappable interrupt request"),
+    reason(0x21, "", "the interrupt index is beyond the remapping table"),
+    reason(0x22, "", "the interrupt remapping entry is not present"),
+    reason(0x23, "", "the interrupt remapping entry could not be fetched"),
+    reason(0x24, "", "reserved bits are set in the interrupt remapping entry"),
+    reason(0x25, "", "an interrupt of the compatibility format was blocked"),
+    reason(0x26, "", "the interrupt remapping entry belongs to another requester"),
+    reason(0x27, "", "the posted-interrupt descriptor could not be fetched"),
+    reason(0x28, "", "reserved bits are set in the posted-interrupt descriptor"),
+    reason(0x29, "", "the untranslated interrupt request is invalid"),
+    reason(0x30, "RTA.1", "the root table address is invalid"),
+    reason(0x31, "RTA.2", "a request with PASID met the legacy table mode"),
+    reason(0x32, "RTA.3", "a page request met the legacy table mode"),
+    reason(0x33, "RTA.4", "the root table mode blocks the request"),
+    reason(0x38, "SRT.1", "the scalable root entry could not be fetched"),
+    reason(0x39, "SRT.2", "the scalable root entry is not present"),
+    reason(0x3a, "SRT.3", "reserved bits are set in the scalable root entry"),
+    reason(0x40, "SCT.1", "the scalable context entry could not be fetched"),
+    reason(0x41, "SCT.2", "the scalable context entry is not present"),
+    reason(0x42, "SCT.3", "reserved bits are set in the scalable context entry"),
+    reason(0x43, "SCT.4", "the scalable context entry is programmed invalidly"),
+    reason(0x44, "SCT.5", "the context entry does not enable device TLBs"),
+    reason(0x45, "SCT.6", "the context entry does not enable PASIDs"),
+    reason(0x46, "SCT.7", "the PASID is larger than the context entry allows"),
+    reason(0x47, "SCT.8", "the context entry does not enable page requests"),
+    reason(0x48, "SCT.9", "the context entry's PASID for requests without one is invalid"),
+    reason(0x50, "SPD.1", "the PASID directory entry could not be fetched"),
+    reason(0x51, "SPD.2", "the PASID directory entry is not present"),
+    reason(0x52, "SPD.3", "reserved bits are set in the PASID directory entry"),
+    reason(0x58, "SPT.1", "the PASID table entry could not be fetched"),
+    reason(0x59, "SPT.2", "the PASID table entry is not present"),
+    reason(0x5a, "SPT.3", "reserved bits are set in the PASID table entry"),
+    reason(0x5b, "SPT.4", "the PASID table entry is programmed invalidly"),
+    reason(0x5c, "SPT.5", "execute requests are not enabled"),
+    reason(0x5d, "SPT.6", "supervisor requests are not enabled"),
+    reason(0x70, "SFL.1", "a first-stage entry could not be fetched"),
+    reason(0x71, "SFL.2", "a first-stage entry is not present"),
+    reason(0x72, "SFL.3", "reserved bits are set in a first-stage entry"),
+    reason(0x73, "SFL.4", "the first-stage table pointer is invalid"),
+    reason(0x74, "SFL.5", "the first-stage address is beyond the width when nested"),
+    reason(0x75, "SFL.6", "nested: the top first-stage table may not be read"),
+    reason(0x76, "SFL.7", "nested: a first-stage table may not be read"),
+    reason(0x77, "SFL.8", "nested: a first-stage table may not be written"),
+    reason(0x78, "SSL.1", "a second-stage entry could not be fetched"),
+    reason(0x79, "SSL.2", "a second-stage entry gives no permission"),
+    reason(0x7a, "SSL.3", "reserved bits are set in a second-stage entry"),
+    reason(0x7b, "SSL.4", "the second-stage table pointer is invalid"),
+    reason(0x7c, "SSL.5", "accessed or dirty flags of the second stage need an update without snooping"),
+    reason(0x7d, "SSL.6", "the second stage does not permit the request"),
+    reason(0x80, "SGN.1", "the address is not canonical"),
+    reason(0x81, "SGN.2", "user request to a supervisor page"),
+    reason(0x82, "SGN.3", "execute request without execute permission"),
+    reason(0x83, "SGN.4", "the address is beyond the width of the hardware"),
+    reason(0x84, "SGN.5", "the address is beyond the width of the second stage"),
+    reason(0x85, "SGN.6", "write without write permission"),
+    reason(0x86, "SGN.7", "read without read permission"),
+    reason(0x87, "SGN.8", "the translation leads into the interrupt address range"),
+    reason(0x88, "SGN.9", "general fault 9 of the scalable mode"),
+    reason(0x89, "SGN.10", "general fault 10 of the scalable mode"),
+    reason(0x90, "SFL.9", "accessed or dirty flags of the first stage need an update without snooping"),
+    reason(0x91, "SFL.10", "accessed or dirty flags of the first stage could not be updated"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    #[test]
+    fn the_table_is_in_order_and_names_each_code_once() {
+        assert!(REASONS.is_sorted_by(|a, b| a.code < b.code));
+        assert_eq!(REASONS.len(), 75);
+    }
+
+    #[test]
+    fn known_reasons_have_words_and_unknown_ones_a_number() {
+        assert_eq!(format!("{}", FaultReason::NO_WRITE_PERMISSION), "write without write permission");
+        assert_eq!(FaultReason::NO_WRITE_PERMISSION.label(), Some("LGN.2"));
+        assert_eq!(FaultReason(0x26).label(), None);
+        assert!(FaultReason(0x26).meaning().is_some());
+        for unknown in [0x00, 0x10, 0x92, 0xff] {
+            assert_eq!(FaultReason(unknown).meaning(), None);
+        }
+        assert_eq!(format!("{}", FaultReason(0x92)), "unknown reason 0x92");
+    }
+
+    #[test]
+    fn interrupt_reasons_are_told_apart() {
+        assert!(FaultReason(0x20).is_interrupt() && FaultReason(0x2f).is_interrupt());
+        assert!(!FaultReason(0x1f).is_interrupt() && !FaultReason(0x30).is_interrupt());
+    }
+}

@@ -1,0 +1,232 @@
+//! Unmapping: entries are cleared at once, emptied tables kept until the unit has forgotten them.
+
+use dma_types::{Iova, PageSize, PhysAddr};
+
+use crate::TableMemory;
+use crate::spec::second_stage::SecondStageEntry;
+use crate::tables::page_list::PageList;
+use crate::tables::word;
+
+use super::level::Level;
+use super::node::{Place, Slots};
+use super::{SecondStage, Span, UnmapError, read, write};
+
+/// What the unit may still hold of an unmapped range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stale {
+    /// Leaf entries of the range only: the IOTLB by page, with the hint that nothing but leaves changed.
+    Range,
+    /// Entries that refer to unlinked tables as well, which may lie outside the range: the IOTLB by
+    /// domain. Until it has completed, a request to what is mapped next beside the range may still walk
+    /// an unlinked table and be blocked, so nothing should be mapped in the domain before.
+    Domain,
+}
+
+/// The proof that a range is unmapped, and the tables that were unlinked for it.
+///
+/// The unit may go on using what it has cached until an invalidation has completed; only then may the
+/// memory of the range be used again, and this be released.
+#[must_use = "invalidate, then release"]
+#[derive(Debug)]
+pub struct Unmapped {
+    tables: PageList,
+}
+
+impl Unmapped {
+    /// What has to be invalidated, in any mode, with read and write drain where offered.
+    pub const fn stale(&self) -> Stale {
+        if self.tables.len() == 0 { Stale::Range } else { Stale::Domain }
+    }
+
+    /// Takes over what another unmap of the same domain unlinked, so that one invalidation serves both.
+    pub fn join<M: TableMemory + ?Sized>(&mut self, memory: &mut M, mut other: Self) {
+        self.tables.append(memory, other.take());
+    }
+
+    /// Frees the unlinked tables. To be called once the invalidation has completed.
+    pub fn release<M: TableMemory + ?Sized>(mut self, memory: &mut M) {
+        self.take().free(memory);
+    }
+
+    const fn take(&mut self) -> PageList {
+        core::mem::replace(&mut self.tables, PageList::new())
+    }
+}
+
+impl Drop for Unmapped {
+    fn drop(&mut self) {
+        debug_assert!(self.tables.len() == 0, "unlinked tables were dropped, not released");
+    }
+}
+
+impl SecondStage {
+    /// Clears exactly the given range, which whole entries must cover completely.
+    ///
+    /// # Errors
+    ///
+    /// The range is malformed, holds an address that is not mapped, or ends within an entry. In each case
+    /// nothing has changed.
+    pub fn unmap<M: TableMemory + ?Sized>(
+        &mut self,
+        memory: &mut M,
+        iova: Iova,
+        bytes: u64,
+    ) -> Result<Unmapped, UnmapError> {
+        let span = Span::new(iova, bytes).ok_or(UnmapError::NotWholePages)?;
+        if span.end() > self.limit {
+            return Err(UnmapError::BeyondWidth(iova));
+        }
+        // Each with the level as a constant.
+        let cleared = if (iova.as_u64() | bytes) & (PageSize::Size2M.bytes() - 1) == 0 {
+            self.clear_in_one_table(memory, Level::LARGE_PAGES, span)
+        } else {
+            self.clear_in_one_table(memory, Level::PAGES, span)
+        };
+        let mut tables = PageList::new();
+        match cleared {
+            Some(TableState::InUse) => {}
+            Some(TableState::Empty(place)) => self.retire(memory, place, &mut tables),
+            None => self.unmap_across_tables(memory, span, &mut tables)?,
+        }
+        self.mapped_bytes = self.mapped_bytes.wrapping_sub(bytes);
+        self.table_pages = self.table_pages.saturating_sub(tables.len());
+        Ok(Unmapped { tables })
+    }
+
+    /// The common case: leaf entries of one table of the level. `None` if it is another; then nothing has
+    /// changed.
+    #[inline(always)]
+    fn clear_in_one_table<M: TableMemory + ?Sized>(
+        &mut self,
+        memory: &mut M,
+        level: Level,
+        span: Span,
+    ) -> Option<TableState> {
+        if !span.within_one_table(level) {
+            return None;
+        }
+        let node = self.node(memory, level, span.start)?;
+        let slots = Slots::new(node, level, span);
+        match slots.single() {
+            Some(slot) => clear_leaves(memory, slot, level)?,
+            None => clear_leaves(memory, slots, level)?,
+        }
+        self.format.coherence.publish(memory, slots.first(), slots.bytes());
+        Some(match node.remove_live(memory, slots.len()) {
+            0 => TableState::Empty(Place::of(level, span.start)),
+            _ => TableState::InUse,
+        })
+    }
+
+    /// Every other case: checks the whole range, then clears.
+    #[cold]
+    fn unmap_across_tables<M: TableMemory + ?Sized>(
+        &mut self,
+        memory: &mut M,
+        span: Span,
+        unlinked: &mut PageList,
+    ) -> Result<(), UnmapError> {
+        self.check_covered(memory, self.root, self.top(), span)?;
+        self.clear(memory, self.root, self.top(), span, unlinked);
+        Ok(())
+    }
+
+    /// Keeps an emptied table linked for the next mapping, and unlinks the one kept longest instead.
+    fn retire<M: TableMemory + ?Sized>(&mut self, memory: &mut M, emptied: Place, unlinked: &mut PageList) {
+        let Some(oldest) = self.idle.keep(emptied) else { return };
+        let (level, start) = (oldest.level(), oldest.start());
+        let still_empty = self.node(memory, level, start).is_some_and(|node| node.live(memory) == 0);
+        if still_empty {
+            let span = Span { start, bytes: level.table_bytes() };
+            self.clear(memory, self.root, self.top(), span, unlinked);
+        }
+    }
+
+    /// Checks that leaf entries cover a span completely and none of them reaches beyond it.
+    fn check_covered<M: TableMemory + ?Sized>(
+        &self,
+        memory: &M,
+        table: PhysAddr,
+        level: Level,
+        span: Span,
+    ) -> Result<(), UnmapError> {
+        for piece in span.pieces(level) {
+            let entry = read(memory, word(table, level.index(piece.start)));
+            if !entry.is_present() {
+                return Err(UnmapError::NotMapped(piece.start));
+            }
+            match (level.below(), level.page_size()) {
+                (Some(below), _) if !entry.is_large() => {
+                    self.check_covered(memory, entry.address(), below, piece)?;
+                }
+                (_, Some(size)) if piece.bytes != size.bytes() => {
+                    return Err(UnmapError::Splits(piece.start, size));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Clears what is present in a span, unlinks every table that is empty then, and tells how many
+    /// entries of `table` were cleared.
+    fn clear<M: TableMemory + ?Sized>(
+        &mut self,
+        memory: &mut M,
+        table: PhysAddr,
+        level: Level,
+        span: Span,
+        unlinked: &mut PageList,
+    ) -> u16 {
+        let mut cleared = 0;
+        for piece in span.pieces(level) {
+            let at = word(table, level.index(piece.start));
+            let entry = read(memory, at);
+            if !entry.is_present() {
+                continue;
+            }
+            if let Some(below) = level.below().filter(|_| !entry.is_large()) {
+                let mut live = entry.software();
+                if live > 0 {
+                    let gone = self.clear(memory, entry.address(), below, piece, unlinked);
+                    live = live.saturating_sub(gone);
+                }
+                if live > 0 {
+                    write(memory, at, entry.with_software(live));
+                    continue;
+                }
+                self.nodes.forget(below, piece.start);
+                write(memory, at, SecondStageEntry::EMPTY);
+                unlinked.push(memory, entry.address());
+            } else {
+                write(memory, at, SecondStageEntry::EMPTY);
+            }
+            cleared += 1;
+        }
+        if cleared > 0 {
+            self.publish_entries(memory, table, level, span);
+        }
+        cleared
+    }
+}
+
+/// Clears entries, or `None` and nothing if one of them is no leaf.
+#[inline(always)]
+fn clear_leaves<M: TableMemory + ?Sized>(memory: &mut M, slots: Slots, level: Level) -> Option<()> {
+    let is_leaf = |entry: SecondStageEntry| entry.is_present() && (level == Level::PAGES || entry.is_large());
+    if !slots.iter().all(|at| is_leaf(read(memory, at))) {
+        return None;
+    }
+    for at in slots.iter() {
+        write(memory, at, SecondStageEntry::EMPTY);
+    }
+    Some(())
+}
+
+/// What is left of a table after some of its entries were cleared.
+enum TableState {
+    /// Present entries.
+    InUse,
+    /// None.
+    Empty(Place),
+}

@@ -1,0 +1,77 @@
+//! Global commands and their status.
+
+use crate::spec::command::{GlobalCommand, GlobalStatus};
+
+use super::{State, Stuck};
+
+impl State {
+    /// GCMD as written: one change against the status, and none while another is under way.
+    pub(super) fn command(&mut self, command: GlobalCommand) {
+        assert!(GlobalCommand::all().contains(command), "reserved bits of GCMD: {command:?}");
+        assert!(self.pending.is_none(), "{command:?} while another command is under way");
+        let changes = GlobalCommand::keeping(self.status).symmetric_difference(command);
+        assert!(changes.bits().count_ones() <= 1, "more than one change: {changes:?}");
+        if command.contains(GlobalCommand::SET_ROOT) {
+            self.status -= GlobalStatus::ROOT_SET;
+        }
+        if command.contains(GlobalCommand::WRITE_BUFFER_FLUSH) {
+            assert!(self.config.write_buffer_flush.is_yes(), "there is no write buffer");
+            self.status |= GlobalStatus::WRITE_BUFFER_FLUSH;
+        }
+        if changes.contains(GlobalCommand::TRANSLATION) && command.contains(GlobalCommand::TRANSLATION) {
+            assert!(self.status.contains(GlobalStatus::ROOT_SET), "translation without a root table");
+        }
+        self.pending = Some((command, self.config.delay));
+        self.confirm();
+    }
+
+    /// GSTS as read: a command is confirmed after some reads.
+    pub(super) fn read_status(&mut self) -> u32 {
+        if let Some((_, reads)) = &mut self.pending {
+            *reads = reads.saturating_sub(1);
+        }
+        self.confirm();
+        self.status.bits()
+    }
+
+    fn confirm(&mut self) {
+        let Some((command, 0)) = self.pending else { return };
+        self.pending = None;
+        let mut follow = |bit: GlobalCommand, part: Option<Stuck>| {
+            let on = command.contains(bit);
+            let stuck = part.is_some_and(|part| self.stuck.contains(&part));
+            if !(on && stuck) {
+                self.status.set(GlobalStatus::from_bits_retain(bit.bits()), on);
+            }
+        };
+        follow(GlobalCommand::TRANSLATION, Some(Stuck::Translation));
+        follow(GlobalCommand::INTERRUPT_REMAPPING, None);
+        follow(GlobalCommand::ADVANCED_FAULT_LOG, None);
+        // A queue that does not end in a wait, or is not empty, stays on.
+        let ends = self.queue.ends_with_wait && self.queue.head == self.queue.tail;
+        let stopped = self.faults.stands(crate::spec::fault_event::FaultStatus::QUEUE_ERRORS);
+        if command.contains(GlobalCommand::QUEUE) {
+            self.turn_queue_on();
+        } else if ends || stopped {
+            self.status -= GlobalStatus::QUEUE;
+        }
+        if command.contains(GlobalCommand::SET_ROOT) && !self.is_stuck(Stuck::RootPointer) {
+            self.root = self.root_register;
+            self.status |= GlobalStatus::ROOT_SET;
+        }
+        if command.contains(GlobalCommand::WRITE_BUFFER_FLUSH) && !self.is_stuck(Stuck::WriteBuffer) {
+            self.status -= GlobalStatus::WRITE_BUFFER_FLUSH;
+        }
+        self.note();
+    }
+
+    fn turn_queue_on(&mut self) {
+        if !self.status.contains(GlobalStatus::QUEUE) && !self.is_stuck(Stuck::Queue) {
+            assert!(self.config.queue.is_yes(), "there is no queue");
+            assert_eq!(self.queue.tail, 0, "the queue starts with its tail at 0");
+            self.queue.head = 0;
+            self.queue.ends_with_wait = true;
+            self.status |= GlobalStatus::QUEUE;
+        }
+    }
+}

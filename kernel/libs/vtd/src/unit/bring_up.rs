@@ -1,0 +1,183 @@
+//! Default-deny bring-up without an unprotected moment.
+//!
+//! 1. fault interrupt masked; what firmware left on is taken over, save translation and protected memory
+//! 2. invalidation queue on, or registers where there is none
+//! 3. root table pointer replaced: with translation on, the new table counts from here
+//! 4. context cache and IOTLB emptied
+//! 5. translation on, and verified
+//! 6. protected memory regions off: only now is nothing else needed
+//! 7. fault interrupt programmed and unmasked
+//!
+//! Failing at any step leaves translation and protected memory at least as strict as they were.
+
+use dma_types::{PAGE_SIZE, PhysAddr};
+
+use crate::hardware::{Clock, Registers, TableMemory};
+use crate::invalidation::Invalidation;
+use crate::queue::Queue;
+use crate::registers::TypedAccess;
+use crate::spec::command::{GlobalStatus, ProtectedMemoryEnable, RootTableAddress};
+use crate::spec::fault_event::FaultStatus;
+use crate::spec::queue_registers::{QueueAddress, QueuePosition};
+use crate::spec::registers::{FEADDR, FEDATA, FEUADDR, FSTS, IQA, IQH, IQT, PMEN, RTADDR};
+use crate::tables::Coherence;
+use crate::wait::{ANSWER_LIMIT_NS, EMPTY_QUEUE_LIMIT_NS, TimedOut, wait_for};
+
+use super::command::Command;
+use super::{InvalidationPath, Unit, UnitError};
+
+/// The message of the fault interrupt. It is sent as it stands, never remapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MsiMessage {
+    /// Where it is written; a multiple of 4.
+    pub address: u64,
+    /// What is written.
+    pub data: u32,
+}
+
+/// What bringing up needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BringUp {
+    /// The root table, complete and flushed as the unit demands. It should permit nothing yet.
+    pub root: PhysAddr,
+    /// The fault interrupt.
+    pub fault_message: MsiMessage,
+}
+
+impl<R: Registers> Unit<R> {
+    /// Makes the unit enforce the tables below `config.root`.
+    ///
+    /// Safe to call on a unit that firmware, or an earlier kernel, left translating: it translates
+    /// throughout. The queue takes two pages of `memory`, which stay with the unit for good.
+    ///
+    /// Fault records are not discarded. The returned conditions are those that stand after the fault
+    /// interrupt was unmasked; they raise no interrupt by themselves, so with [`FaultStatus::PENDING`] or
+    /// [`FaultStatus::OVERFLOW`] among them the caller must drain the records.
+    ///
+    /// # Errors
+    ///
+    /// See [`UnitError`]. Translation that was on is still on, and protected memory regions still hold,
+    /// unless translation had already been verified.
+    pub fn bring_up(
+        &mut self,
+        config: &BringUp,
+        memory: &mut impl TableMemory,
+        clock: &impl Clock,
+    ) -> Result<FaultStatus, UnitError> {
+        self.check(config)?;
+        if self.extended.queued_invalidation() && self.queue.is_none() {
+            let coherence = Coherence::of_unit(self.extended);
+            self.queue = Some(Queue::allocate(memory, coherence).ok_or(UnitError::OutOfMemory)?);
+        }
+        self.faults().mask_fault_event();
+        self.take_over(clock)?;
+        self.start_invalidation(clock)?;
+        self.set_root(config.root, clock)?;
+        self.invalidate_all(&[Invalidation::ContextGlobal, Invalidation::IotlbGlobal], memory, clock)?;
+        self.command(Command::TranslationOn, clock)?;
+        self.root = Some(config.root);
+        if !self.is_enforcing() {
+            let (status, register) = (self.status(), self.registers.get(RTADDR));
+            return Err(UnitError::NotEnforcing { status, register });
+        }
+        self.release_protected_memory(clock)?;
+        self.arm_fault_event(config.fault_message)
+    }
+
+    /// Refuses what could not be carried through, before anything is touched.
+    fn check(&self, config: &BringUp) -> Result<(), UnitError> {
+        if !config.root.is_aligned(PAGE_SIZE) {
+            return Err(UnitError::RootUnaligned { root: config.root });
+        }
+        let MsiMessage { address, data } = config.fault_message;
+        let reachable = address >> 32 == 0 || self.extended.extended_interrupt_mode();
+        if address & 0b11 != 0 || !reachable {
+            return Err(UnitError::MessageUnsupported { address, data });
+        }
+        let register = self.registers.get(RTADDR);
+        if self.status().contains(GlobalStatus::TRANSLATION) && register.table_mode() != 0 {
+            return Err(UnitError::ForeignTableMode { register });
+        }
+        Ok(())
+    }
+
+    /// Ends what firmware left running, save translation and the protected memory regions.
+    fn take_over(&mut self, clock: &impl Clock) -> Result<(), UnitError> {
+        self.path = InvalidationPath::None;
+        let status = self.status();
+        if status.contains(GlobalStatus::ADVANCED_FAULT_LOG) {
+            self.command(Command::AdvancedFaultLogOff, clock)?;
+        }
+        // Interrupts before the queue: remapping must not be on without one.
+        if status.contains(GlobalStatus::INTERRUPT_REMAPPING) {
+            self.command(Command::InterruptRemappingOff, clock)?;
+        }
+        if status.contains(GlobalStatus::QUEUE) {
+            let all = QueuePosition(u64::MAX);
+            let tail = self.registers.get(IQT);
+            // A queue that stopped at an error never becomes empty; it is turned off like any other.
+            let _ = wait_for(&self.registers, IQH, (all, tail), EMPTY_QUEUE_LIMIT_NS, clock);
+            self.command(Command::QueueOff, clock)?;
+        }
+        self.registers.clear(FSTS, FaultStatus::QUEUE_ERRORS | FaultStatus::LOG);
+        Ok(())
+    }
+
+    /// Turns the queue on where there is one.
+    fn start_invalidation(&mut self, clock: &impl Clock) -> Result<(), UnitError> {
+        let Some(queue) = &mut self.queue else {
+            self.path = InvalidationPath::Registers;
+            return Ok(());
+        };
+        queue.restart();
+        let address = QueueAddress::one_page(queue.ring());
+        self.registers.set(IQT, QueuePosition::at(0));
+        self.registers.set(IQA, address);
+        self.command(Command::QueueOn, clock)?;
+        self.path = InvalidationPath::Queue;
+        Ok(())
+    }
+
+    fn set_root(&self, root: PhysAddr, clock: &impl Clock) -> Result<(), UnitError> {
+        self.flush_write_buffer(clock)?;
+        self.registers.set(RTADDR, RootTableAddress::legacy(root));
+        self.command(Command::SetRoot, clock)?;
+        Ok(())
+    }
+
+    fn release_protected_memory(&self, clock: &impl Clock) -> Result<(), UnitError> {
+        if self.capabilities.protected_memory_regions() {
+            self.registers.set(PMEN, ProtectedMemoryEnable::empty());
+            let off = (ProtectedMemoryEnable::STATUS, ProtectedMemoryEnable::empty());
+            wait_for(&self.registers, PMEN, off, ANSWER_LIMIT_NS, clock)?;
+        }
+        Ok(())
+    }
+
+    /// Programs and unmasks the fault interrupt.
+    fn arm_fault_event(&self, message: MsiMessage) -> Result<FaultStatus, UnitError> {
+        let MsiMessage { address, data } = message;
+        self.registers.set(FEDATA, data);
+        self.registers.set(FEADDR, address as u32);
+        if self.extended.extended_interrupt_mode() {
+            self.registers.set(FEUADDR, (address >> 32) as u32);
+        }
+        if self.registers.get(FEDATA) != data || self.registers.get(FEADDR) != address as u32 {
+            return Err(UnitError::MessageUnsupported { address, data });
+        }
+        Ok(self.faults().unmask_fault_event())
+    }
+
+    /// Makes table changes that turned entries from not present to present reach the unit, where the
+    /// chipset buffers writes (CAP.RWBF); nothing elsewhere. An invalidation does it implicitly.
+    ///
+    /// # Errors
+    ///
+    /// The unit did not confirm in time.
+    pub fn flush_write_buffer(&self, clock: &impl Clock) -> Result<(), TimedOut> {
+        if self.capabilities.write_buffer_flush_required() {
+            self.command(Command::FlushWriteBuffer, clock)?;
+        }
+        Ok(())
+    }
+}

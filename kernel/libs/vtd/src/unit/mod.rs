@@ -1,0 +1,125 @@
+//! One remapping unit: what it can do, and that it enforces.
+//!
+//! Order of use: [`Unit::probe`] (reads only), [`Unit::firmware_state`] and a first drain of
+//! [`Unit::fault_port`] (evidence of what happened before), [`Unit::bring_up`], then
+//! [`Unit::after_map`] and its siblings, or [`Unit::invalidate_all`], for as long as the machine runs.
+//! Translation is never turned off.
+
+mod bring_up;
+mod by_register;
+mod command;
+mod error;
+mod firmware;
+mod invalidate;
+mod probe;
+mod table_changes;
+#[cfg(test)]
+mod tests;
+
+use dma_types::PhysAddr;
+
+use crate::fault::FaultPort;
+use crate::hardware::Registers;
+use crate::invalidation::IotlbLimits;
+use crate::queue::Queue;
+use crate::registers::TypedAccess;
+use crate::spec::capability::{Capabilities, ExtendedCapabilities, SupportedLevels, Version};
+use crate::spec::command::GlobalStatus;
+use crate::spec::registers::{GSTS, RTADDR};
+use crate::spec::second_stage::TableLevels;
+
+pub use bring_up::{BringUp, MsiMessage};
+pub use error::{UnitError, WindowPart};
+pub use firmware::FirmwareState;
+pub use invalidate::Ticket;
+
+/// A remapping unit. Holding one proves that its registers answer and lie within their window.
+#[derive(Debug)]
+pub struct Unit<R> {
+    registers: R,
+    version: Version,
+    capabilities: Capabilities,
+    extended: ExtendedCapabilities,
+    levels: TableLevels,
+    limits: IotlbLimits,
+    root: Option<PhysAddr>,
+    path: InvalidationPath,
+    /// The queue's memory is kept while the hardware might still reach it, even if bringing up failed.
+    queue: Option<Queue>,
+}
+
+/// How the unit is told to forget what it has cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidationPath {
+    /// Not brought up yet.
+    None,
+    /// Commands in registers, one at a time.
+    Registers,
+    /// Descriptors in a queue in memory.
+    Queue,
+}
+
+impl<R: Registers> Unit<R> {
+    /// Tells whether translation is on with the root table that [`Unit::bring_up`] was given.
+    ///
+    /// Reads the hardware each time.
+    pub fn is_enforcing(&self) -> bool {
+        let register = self.registers.get(RTADDR);
+        self.status().contains(GlobalStatus::TRANSLATION)
+            && self.root == Some(register.table())
+            && register.table_mode() == 0
+    }
+
+    /// Reads the global status register.
+    pub fn status(&self) -> GlobalStatus {
+        self.registers.get(GSTS)
+    }
+
+    /// The fault side, to be kept apart from the unit, for instance in an interrupt handler.
+    pub fn fault_port(&self) -> FaultPort<R>
+    where
+        R: Clone,
+    {
+        FaultPort::new(self.registers.clone(), self.capabilities)
+    }
+
+    /// The fault side, borrowed.
+    pub(crate) fn faults(&self) -> FaultPort<&R> {
+        FaultPort::new(&self.registers, self.capabilities)
+    }
+}
+
+/// What the unit said of itself when it was probed.
+impl<R> Unit<R> {
+    /// The architecture version.
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The capability register. Number of domains, fault records and their place, page sizes, caching
+    /// mode, protected memory regions and drains are methods of it.
+    pub const fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    /// The extended capability register. Coherent walks, queue, interrupt remapping and snoop control are
+    /// methods of it.
+    pub const fn extended_capabilities(&self) -> ExtendedCapabilities {
+        self.extended
+    }
+
+    /// The table depths that the unit walks.
+    pub const fn supported_levels(&self) -> SupportedLevels {
+        self.capabilities.table_levels()
+    }
+
+    /// The depth to build tables with.
+    pub const fn levels(&self) -> TableLevels {
+        self.levels
+    }
+
+    /// How the unit is told to forget what it has cached.
+    pub const fn invalidation_path(&self) -> InvalidationPath {
+        self.path
+    }
+}

@@ -1,0 +1,72 @@
+//! Probing: reads only, and believes nothing.
+
+use crate::hardware::Registers;
+use crate::invalidation::IotlbLimits;
+use crate::registers::TypedAccess;
+use crate::spec::registers::{CAP, ECAP, FAULT_RECORD, FIXED_PART, IOTLB_REGISTERS, VER};
+
+use super::{InvalidationPath, Unit, UnitError, WindowPart};
+
+impl<R: Registers> Unit<R> {
+    /// Reads what a unit is. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The registers do not answer, the places of the variable ones are impossible, or no table depth is
+    /// offered.
+    pub fn probe(registers: R) -> Result<Self, UnitError> {
+        check_place(WindowPart::Fixed, 0, FIXED_PART, registers.len())?;
+        let version = registers.get(VER);
+        let capabilities = registers.get(CAP);
+        let extended = registers.get(ECAP);
+        let silent = |bits: u64| bits == 0 || bits == u64::MAX;
+        if matches!(version.0, 0 | u32::MAX) || silent(capabilities.0) || silent(extended.0) {
+            return Err(UnitError::NotAnswering { version, capabilities, extended });
+        }
+        check_window(&registers)?;
+        let levels = capabilities
+            .table_levels()
+            .preferred()
+            .ok_or(UnitError::NoTableLevels { offered: capabilities.table_levels() })?;
+        Ok(Self {
+            limits: IotlbLimits::new(capabilities),
+            registers,
+            version,
+            capabilities,
+            extended,
+            levels,
+            root: None,
+            path: InvalidationPath::None,
+            queue: None,
+        })
+    }
+}
+
+/// Checks that the variable registers lie behind the fixed ones, in the window, and apart.
+fn check_window(registers: &impl Registers) -> Result<(), UnitError> {
+    let window = registers.len();
+    let capabilities = registers.get(CAP);
+    let records = capabilities.fault_record_offset();
+    let records_size = capabilities.fault_records() * FAULT_RECORD;
+    let iotlb = registers.get(ECAP).iotlb_offset();
+    check_place(WindowPart::FaultRecords, records, records_size, window)?;
+    check_place(WindowPart::Iotlb, iotlb, IOTLB_REGISTERS, window)?;
+    if iotlb < records + records_size && records < iotlb + IOTLB_REGISTERS {
+        return Err(UnitError::Misplaced {
+            part: WindowPart::Iotlb,
+            offset: iotlb,
+            size: IOTLB_REGISTERS,
+            window,
+        });
+    }
+    Ok(())
+}
+
+fn check_place(part: WindowPart, offset: usize, size: usize, window: usize) -> Result<(), UnitError> {
+    let behind_fixed = part == WindowPart::Fixed || offset >= FIXED_PART;
+    if behind_fixed && offset + size <= window {
+        Ok(())
+    } else {
+        Err(UnitError::Misplaced { part, offset, size, window })
+    }
+}
