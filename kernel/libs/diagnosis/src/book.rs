@@ -1,6 +1,6 @@
 //! The books of one domain: what is mapped, what was, and what happened lately.
 //!
-@@COSTS@@
+//! Costs.
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::entries::{Entries, Entry};
 use crate::history::{Event, History, Operation, Span};
 use crate::index::{PageIndex, Which};
 use crate::physical::PhysicalIndex;
-use crate::{Backing, BookError, Label, MappingRecord, Position, Step};
+use crate::{Backing, BookError, Label, Mapping, MappingRecord, Position, Step};
 
 /// The widest gap in which an access still counts as an overrun, in pages (2 MiB).
 ///
@@ -19,23 +19,6 @@ use crate::{Backing, BookError, Label, MappingRecord, Position, Step};
 /// Only slots aligned for large entries have more, and there the limit keeps an access far from the buffer
 /// from being blamed on it.
 const WIDEST_GAP: u64 = 512;
-
-/// What a driver asked to be mapped.
-#[derive(Clone, Copy, Debug)]
-pub struct NewMapping {
-    /// The first byte that the device may reach, on the first page of the range.
-    pub start: Iova,
-    /// Bytes; the last one lies within the range.
-    pub length: u64,
-    /// Which way the data flow.
-    pub direction: Direction,
-    /// The driver's name for it.
-    pub label: Label,
-    /// The memory behind it.
-    pub backing: Backing,
-    /// When and by which call.
-    pub step: Step,
-}
 
 /// The books of one domain.
 #[derive(Debug)]
@@ -71,35 +54,40 @@ impl Book {
         })
     }
 
-    /// Enters a mapping of a range.
+    /// Enters a mapping of a range: it starts on the range's first page and ends within the range.
     ///
     /// # Errors
     /// [`BookError`]; the books are unchanged.
-    pub fn record_map(&mut self, range: &IovaRange, mapping: NewMapping) -> Result<(), BookError> {
-        let NewMapping { start, length, direction, label, backing, step } = mapping;
-        let end = start.page_offset().checked_add(length);
-        if start.page() != range.start() || length == 0 || end.is_none_or(|end| end > range.length()) {
+    #[inline]
+    pub fn record_map(&mut self, range: &IovaRange, mapping: &Mapping) -> Result<(), BookError> {
+        let &Mapping { start, length, ref backing, mapped, .. } = mapping;
+        let end = start.page_offset().saturating_add(length);
+        if start.page() != range.start() || length == 0 || end > range.length() {
             return Err(BookError::OutsideRange { start, length });
         }
-        let record =
-            MappingRecord { start, length, direction, label, backing, mapped: step, released: None };
+        let pages = end.div_ceil(PAGE_SIZE);
         let slot = range.slot().index();
         match self.entries.get_mut(slot) {
             Some(entry) if entry.is_same_slot(range) => {
                 if entry.record.is_live() {
                     return Err(BookError::AlreadyMapped { start });
                 }
-                // A shorter mapping leaves pages behind whose last owner is overwritten.
-                self.forgotten += u64::from(record.pages() < entry.record.pages());
-                entry.record = record;
+                if pages < entry.pages {
+                    // Pages remain behind whose last owner is overwritten.
+                    self.forgotten += 1;
+                }
+                entry.pages = pages;
+                entry.record.mapping = *mapping;
+                entry.record.released = None;
                 self.index.mark_live(entry.leaf, entry.page);
             }
-            _ => self.open_entry(range, record)?,
+            _ => self.open_entry(range, mapping)?,
         }
-        self.physical.insert(slot, &backing);
-        self.live += 1;
-        self.live_bytes += length;
-        self.history.push(Event::of(Operation::Map, &record, step));
+        self.physical.insert(slot, backing);
+        // Both bounded by the window.
+        self.live = self.live.wrapping_add(1);
+        self.live_bytes = self.live_bytes.wrapping_add(length);
+        self.history.push(Event::of(Operation::Map, mapping, mapped));
         Ok(())
     }
 
@@ -109,6 +97,7 @@ impl Book {
     ///
     /// # Errors
     /// [`BookError::NotMapped`]; the books are unchanged.
+    #[inline]
     pub fn record_unmap(&mut self, range: &IovaRange, step: Step) -> Result<(), BookError> {
         let slot = range.slot().index();
         let entry = match self.entries.get_mut(slot) {
@@ -118,9 +107,9 @@ impl Book {
         entry.record.released = Some(step);
         self.index.mark_released(entry.leaf, entry.page);
         self.physical.remove(slot);
-        self.live -= 1;
-        self.live_bytes -= entry.record.length;
-        self.history.push(Event::of(Operation::Unmap, &entry.record, step));
+        self.live = self.live.wrapping_sub(1);
+        self.live_bytes = self.live_bytes.wrapping_sub(entry.record.mapping.length);
+        self.history.push(Event::of(Operation::Unmap, &entry.record.mapping, step));
         Ok(())
     }
 
@@ -130,17 +119,16 @@ impl Book {
     /// [`BookError::OutOfMemory`]; the books are unchanged.
     pub fn record_firmware_region(&mut self, region: Backing, step: Step) -> Result<(), BookError> {
         self.regions.try_reserve(1).map_err(|_| BookError::OutOfMemory)?;
-        let record = MappingRecord {
-            start: Iova::new(region.start.as_u64()),
-            length: region.length,
+        let mapping = Mapping {
+            start: Iova::new(region.first_page().as_u64()),
+            length: region.pages().saturating_mul(PAGE_SIZE),
             direction: Direction::Bidirectional,
             label: Label("firmware region"),
             backing: region,
             mapped: step,
-            released: None,
         };
-        self.regions.push(record);
-        self.history.push(Event::of(Operation::Map, &record, step));
+        self.regions.push(MappingRecord { mapping, released: None });
+        self.history.push(Event::of(Operation::Map, &mapping, step));
         Ok(())
     }
 
@@ -203,7 +191,7 @@ impl Book {
         let behind = self.nearest_entry(address, Side::Below).map(|entry| (&entry.record, entry.gap()));
         let regions = self.regions.iter().map(|region| (region, 1));
         for (record, gap) in behind.into_iter().chain(regions.clone()) {
-            match Position::of(address, record) {
+            match Position::of(address, &record.mapping) {
                 place @ Position::Behind(pages) if pages <= gap.min(WIDEST_GAP) => {
                     return Some((record, place));
                 }
@@ -214,7 +202,7 @@ impl Book {
         before
             .into_iter()
             .chain(regions)
-            .map(|(record, _)| (record, Position::of(address, record)))
+            .map(|(record, _)| (record, Position::of(address, &record.mapping)))
             .find(|(_, place)| *place == Position::Before(1))
     }
 
@@ -226,18 +214,18 @@ impl Book {
             .into_iter()
             .filter_map(|side| self.nearest_entry(address, side).map(|entry| &entry.record))
             .chain(&self.regions)
-            .map(|record| (record, Position::of(address, record)))
+            .map(|record| (record, Position::of(address, &record.mapping)))
             .min_by_key(|(_, place)| place.pages())
     }
 
     /// A live mapping with the physical page around `page` behind it.
     pub fn live_at_physical(&self, page: PhysAddr) -> Option<&MappingRecord> {
-        let covers = |record: &&MappingRecord| record.backing.covers(page);
+        let covers = |record: &&MappingRecord| record.mapping.backing.covers(page);
         let record = |slot| self.entries.get(slot).map(|entry| &entry.record);
         self.physical
             .find(page, |slot| record(slot).filter(covers).is_some())
             .and_then(record)
-            .or_else(|| self.regions.iter().find(|region| region.backing.covers(page)))
+            .or_else(|| self.regions.iter().find(|region| region.mapping.backing.covers(page)))
     }
 
     /// The live mappings in the order of their addresses, then the firmware regions.
@@ -284,20 +272,26 @@ impl Book {
     /// Enters a slot that was not on the books, or was another one, as live, and forgets the released slots
     /// that it overlaps: those on the books are disjoint, gaps included.
     #[cold]
-    fn open_entry(&mut self, range: &IovaRange, record: MappingRecord) -> Result<(), BookError> {
+    fn open_entry(&mut self, range: &IovaRange, mapping: &Mapping) -> Result<(), BookError> {
         let slot = range.slot().index();
-        let outside = BookError::OutsideRange { start: record.start, length: record.length };
+        let outside = BookError::OutsideRange { start: mapping.start, length: mapping.length };
         let page = self.page_of(range.start()).filter(|_| range.end() <= self.window.end).ok_or(outside)?;
-        let slot_pages = range.pages() + range.guard_pages();
+        let slot_pages = range.slot_pages();
         let last = page + slot_pages - 1;
         let overlapping = |book: &Self, last| {
             let found = book.index.floor(last, Which::Present)?;
-            book.entries.get(found).filter(|entry| entry.page + entry.slot_pages > page).map(|entry| (found, *entry))
+            book.entries
+                .get(found)
+                .filter(|entry| entry.page + entry.slot_pages > page)
+                .map(|entry| (found, *entry))
         };
+        if let Some(live) = self.entries.get(slot).filter(|entry| entry.record.is_live()) {
+            return Err(BookError::AlreadyMapped { start: live.record.mapping.start });
+        }
         let mut below = Some(last);
         while let Some((_, entry)) = below.and_then(|last| overlapping(self, last)) {
             if entry.record.is_live() {
-                return Err(BookError::AlreadyMapped { start: entry.record.start });
+                return Err(BookError::AlreadyMapped { start: entry.record.mapping.start });
             }
             below = entry.page.checked_sub(1);
         }
@@ -311,7 +305,8 @@ impl Book {
         }
         let leaf = self.index.insert(page, slot)?;
         self.index.mark_live(leaf, page);
-        self.entries.set(slot, Entry { record, page, slot_pages, leaf });
+        let record = MappingRecord { mapping: *mapping, released: None };
+        self.entries.set(slot, Entry { record, page, pages: mapping.pages(), slot_pages, leaf });
         Ok(())
     }
 

@@ -2,8 +2,8 @@
 
 use iova::{Arena, IovaRange, OutOfMemory};
 
-use crate::index::Leaf;
 use crate::MappingRecord;
+use crate::index::Leaf;
 
 /// A slot's place on the books.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct Entry {
     pub(crate) record: MappingRecord,
     /// Its first page, counted from the window's start.
     pub(crate) page: u64,
+    /// Pages of the mapping.
+    pub(crate) pages: u64,
     /// Pages of its slot, the gap included.
     pub(crate) slot_pages: u64,
     /// Its leaf of the index.
@@ -22,12 +24,12 @@ impl Entry {
     /// Tells whether a range lies in this slot, at the same place and with the same gap.
     #[inline]
     pub(crate) fn is_same_slot(&self, range: &IovaRange) -> bool {
-        self.record.start.page() == range.start() && self.slot_pages == range.pages() + range.guard_pages()
+        self.slot_pages == range.slot_pages() && self.record.mapping.start.page() == range.start()
     }
 
     /// Pages behind the mapping that belong to nobody.
     pub(crate) const fn gap(&self) -> u64 {
-        self.slot_pages.saturating_sub(self.record.pages())
+        self.slot_pages.saturating_sub(self.pages)
     }
 }
 

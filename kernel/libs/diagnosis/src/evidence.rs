@@ -2,7 +2,7 @@
 
 use dma_types::{Direction, Iova};
 
-use crate::{Device, Label, MappingRecord, Position, Step};
+use crate::{Device, Label, Mapping, MappingRecord, Position, Step};
 
 /// A mapping as a diagnosis tells it: what is known of it, and no physical address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,8 @@ pub struct Owner {
 
 impl From<&MappingRecord> for Owner {
     fn from(record: &MappingRecord) -> Self {
-        let MappingRecord { start, length, direction, label, mapped, released, .. } = *record;
+        let MappingRecord { mapping: Mapping { start, length, direction, label, mapped, .. }, released } =
+            *record;
         Self { start, length, direction: Some(direction), label: Some(label), mapped: Some(mapped), released }
     }
 }

@@ -7,7 +7,7 @@ use core::fmt;
 use dma_types::{Direction, Iova, PAGE_SIZE};
 use iova::OutOfMemory;
 
-use crate::{Label, MappingRecord, Site, Step, Timestamp};
+use crate::{Label, Mapping, Site, Step, Timestamp};
 
 /// Events that a domain's ring keeps: 64 bytes each, 16 KiB.
 pub const EVENTS: usize = 256;
@@ -95,15 +95,16 @@ impl Event {
         direction: None,
     };
 
-    /// A map or unmap event of a record.
-    pub(crate) const fn of(operation: Operation, record: &MappingRecord, step: Step) -> Self {
+    /// A map or unmap event.
+    #[inline]
+    pub(crate) const fn of(operation: Operation, mapping: &Mapping, step: Step) -> Self {
         Self {
             operation,
             at: step.at,
-            span: Some(Span { start: record.start, length: record.length }),
-            label: Some(record.label),
+            span: Some(Span { start: mapping.start, length: mapping.length }),
+            label: Some(mapping.label),
             site: Some(step.site),
-            direction: Some(record.direction),
+            direction: Some(mapping.direction),
         }
     }
 
@@ -158,7 +159,7 @@ impl History {
     #[inline]
     pub(crate) fn push(&mut self, event: Event) {
         self.events[self.total as usize % EVENTS] = event;
-        self.total += 1;
+        self.total = self.total.wrapping_add(1);
     }
 
     /// The events that are still known, newest first.
@@ -176,7 +177,9 @@ impl History {
             if span.covers(address) {
                 match (event.operation, trace.release) {
                     (Operation::Unmap, None) => trace.release = Some(event),
-                    (Operation::Map, Some(release)) if trace.mapping.is_none() && event.span == release.span => {
+                    (Operation::Map, Some(release))
+                        if trace.mapping.is_none() && event.span == release.span =>
+                    {
                         trace.mapping = Some(event);
                     }
                     _ => {}

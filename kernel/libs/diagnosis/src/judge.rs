@@ -65,7 +65,7 @@ fn judge_by_books<'w>(
 
     if let Some(live) = book.live_at(page) {
         let inside = Some(Nearest::of(live, Position::Inside));
-        if !live.direction.allows(fault.reason.implied(fault.access)) {
+        if !live.mapping.direction.allows(fault.reason.implied(fault.access)) {
             return found(Verdict::WrongDirection, inside);
         }
         // Mapped after the request came: what counts is who had the page before.

@@ -42,7 +42,7 @@ mod verdict;
 mod words;
 mod world;
 
-pub use book::{Book, NewMapping};
+pub use book::Book;
 pub use diagnose::{Candidate, Candidates, Diagnosis, MAX_CANDIDATES, diagnose};
 pub use error::BookError;
 pub use evidence::{Foreign, ForeignKind, Nearest, Owner};
@@ -50,7 +50,7 @@ pub use fault::{Fault, Reason};
 pub use history::{EVENTS, Event, History, Operation, Span};
 pub use ledger::{Cadence, Completeness, FaultKey, FaultLedger, KEYS, Line, Scope};
 pub use position::Position;
-pub use record::{Backing, Label, MappingRecord, Site, Step};
+pub use record::{Backing, Label, Mapping, MappingRecord, Site, Step};
 pub use storm::{StormDetector, Threshold, Urgency, Window};
 pub use time::{Elapsed, Timestamp};
 pub use verdict::Verdict;

@@ -52,7 +52,7 @@ impl PhysicalIndex {
     pub(crate) fn insert(&mut self, slot: u32, backing: &Backing) {
         let size = size_of(backing);
         self.sizes |= 1 << size;
-        let key = Key::new(size, backing.first_page() >> size);
+        let key = Key::new(size, (backing.first_page().as_u64() / PAGE_SIZE) >> size);
         let next = core::mem::replace(&mut self.heads[key.chain()], slot);
         self.links[slot] = Links { previous: NONE, next, key };
         if next != NONE {
@@ -131,7 +131,8 @@ impl Key {
 
     /// The number of its chain (multiplicative hashing).
     const fn chain(self) -> usize {
-        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - CHAINS.trailing_zeros())) as usize % CHAINS
+        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - CHAINS.trailing_zeros())) as usize
+            % CHAINS
     }
 }
 

@@ -2,7 +2,7 @@
 
 use dma_types::{Iova, PAGE_SIZE};
 
-use crate::MappingRecord;
+use crate::Mapping;
 
 /// Where an address lies beside a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +16,13 @@ pub enum Position {
 }
 
 impl Position {
-    /// Where the page around `address` lies beside a record.
-    pub(crate) const fn of(address: Iova, record: &MappingRecord) -> Self {
+    /// Where the page around `address` lies beside a mapping.
+    pub(crate) const fn of(address: Iova, mapping: &Mapping) -> Self {
         let page = address.as_u64() / PAGE_SIZE;
-        if page < record.first_page() {
-            Self::Before(record.first_page() - page)
-        } else if page >= record.end_page() {
-            Self::Behind(page - record.end_page() + 1)
+        if page < mapping.first_page() {
+            Self::Before(mapping.first_page() - page)
+        } else if page >= mapping.end_page() {
+            Self::Behind(page - mapping.end_page() + 1)
         } else {
             Self::Inside
         }

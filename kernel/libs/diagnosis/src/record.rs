@@ -65,33 +65,36 @@ pub struct Step {
 /// One contiguous run. Of a mapping with several, the books keep the longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backing {
-    /// The first byte.
-    pub start: PhysAddr,
-    /// Bytes.
-    pub length: u64,
+    first_page: PhysAddr,
+    pages: u64,
 }
 
 impl Backing {
-    /// Number of the page that holds the first byte.
-    pub(crate) const fn first_page(&self) -> u64 {
-        self.start.as_u64() / PAGE_SIZE
+    /// The pages that `length` bytes from `start` on touch; at least one.
+    pub const fn new(start: PhysAddr, length: u64) -> Self {
+        Self { first_page: start.page(), pages: pages_touched(start.page_offset(), length) }
     }
 
-    /// Pages touched; at least 1.
-    pub(crate) const fn pages(&self) -> u64 {
-        pages_touched(self.start.page_offset(), self.length)
+    /// Address of the first page.
+    pub const fn first_page(&self) -> PhysAddr {
+        self.first_page
     }
 
-    /// Tells whether a page is among those touched.
-    pub(crate) const fn covers(&self, page: PhysAddr) -> bool {
-        let number = page.as_u64() / PAGE_SIZE;
-        number >= self.first_page() && number - self.first_page() < self.pages()
+    /// Pages; at least 1.
+    pub const fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// Tells whether a page is one of them.
+    pub const fn covers(&self, page: PhysAddr) -> bool {
+        let offset = page.as_u64().wrapping_sub(self.first_page.as_u64());
+        offset / PAGE_SIZE < self.pages
     }
 }
 
-/// A mapping, live or released, as the books keep it.
+/// What a driver had mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MappingRecord {
+pub struct Mapping {
     /// The first byte that the device may reach.
     pub start: Iova,
     /// Bytes.
@@ -104,11 +107,9 @@ pub struct MappingRecord {
     pub backing: Backing,
     /// When and where it was mapped.
     pub mapped: Step,
-    /// When and where it was unmapped; `None` while it is live.
-    pub released: Option<Step>,
 }
 
-impl MappingRecord {
+impl Mapping {
     /// Number of the first page.
     pub(crate) const fn first_page(&self) -> u64 {
         self.start.as_u64() / PAGE_SIZE
@@ -124,6 +125,23 @@ impl MappingRecord {
         self.first_page().saturating_add(self.pages())
     }
 
+    /// Tells whether the page around `address` is one of its pages.
+    pub const fn covers(&self, address: Iova) -> bool {
+        let page = address.as_u64() / PAGE_SIZE;
+        self.first_page() <= page && page < self.end_page()
+    }
+}
+
+/// A mapping, live or released, as the books keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MappingRecord {
+    /// What was mapped.
+    pub mapping: Mapping,
+    /// When and where it was unmapped; `None` while it is live.
+    pub released: Option<Step>,
+}
+
+impl MappingRecord {
     /// Tells whether the mapping is live.
     pub const fn is_live(&self) -> bool {
         self.released.is_none()
@@ -131,8 +149,7 @@ impl MappingRecord {
 
     /// Tells whether the page around `address` is one of its pages.
     pub const fn covers(&self, address: Iova) -> bool {
-        let page = address.as_u64() / PAGE_SIZE;
-        self.first_page() <= page && page < self.end_page()
+        self.mapping.covers(address)
     }
 }
 

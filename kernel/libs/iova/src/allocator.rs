@@ -12,6 +12,21 @@ use crate::{IovaError, IovaRange, OutOfMemory};
 /// The fewest pages of a slot: one to map, one as gap.
 const SMALLEST_SLOT: u64 = 2;
 
+/// The shift from a page number to its address.
+const PAGE_SHIFT: u32 = PAGE_SIZE.trailing_zeros();
+
+/// A slot's number, first page and pages.
+type Slot = (SlotId, u64, u64);
+
+/// Whether joining free neighbours can make room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Merging {
+    /// Nothing became free since they were joined.
+    Useless,
+    /// Something did.
+    Worthwhile,
+}
+
 /// Hands out the device addresses of one domain; see the crate's header for promises and costs.
 #[derive(Debug)]
 pub struct IovaAllocator {
@@ -19,8 +34,7 @@ pub struct IovaAllocator {
     pieces: Pieces,
     open: Chain,
     recycled: [Chain; QUEUES],
-    /// Free pieces that merging might join to something larger.
-    mergeable: u64,
+    merging: Merging,
     /// The slot freed last; merging leaves it for last.
     last_freed: Option<SlotId>,
     live: u64,
@@ -50,7 +64,7 @@ impl IovaAllocator {
             pieces: Pieces::new(),
             open: Chain::EMPTY,
             recycled: [Chain::EMPTY; QUEUES],
-            mergeable: 0,
+            merging: Merging::Useless,
             last_freed: None,
             live: 0,
         };
@@ -77,14 +91,13 @@ impl IovaAllocator {
     /// [`IovaError::NoPages`], [`IovaError::Exhausted`], [`IovaError::OutOfMemory`].
     pub fn allocate(&mut self, pages: u64, alignment: PageSize) -> Result<IovaRange, IovaError> {
         let class = SizeClass::of(pages, alignment)?;
-        let slot = match self.recycle(&class, class.quarantine) {
-            Some(slot) => slot,
-            None => self.find_room(&class, pages)?,
+        let (slot, start, slot_pages) = match self.recycle(&class, class.quarantine) {
+            Some(found) => found,
+            None => self.find_room(pages, alignment)?,
         };
-        let piece = &mut self.pieces[slot];
-        piece.state = State::Live;
-        self.live += 1;
-        Ok(IovaRange::new(Iova::new(piece.start * PAGE_SIZE), pages, piece.pages - pages, slot))
+        // Bounded by the number of pieces.
+        self.live = self.live.wrapping_add(1);
+        Ok(IovaRange::new(Iova::new(start << PAGE_SHIFT), pages, slot_pages, slot))
     }
 
     /// Takes a range back. Its addresses are handed out again only after the quarantine of its size, or
@@ -100,20 +113,15 @@ impl IovaAllocator {
             Some(piece) if piece.is_handed_out_at(range.start()) => piece,
             _ => return Err(IovaError::NotHandedOut { start: range.start() }),
         };
-        let chain = match self.recycled.get_mut(usize::from(piece.queue)) {
-            Some(chain) => {
-                piece.state = State::Recycled;
-                chain
-            }
-            None => {
-                piece.state = State::Open;
-                &mut self.open
-            }
+        let (chain, state) = match self.recycled.get_mut(usize::from(piece.queue)) {
+            Some(chain) => (chain, State::Recycled),
+            None => (&mut self.open, State::Open),
         };
+        piece.state = state;
         self.pieces.push_back(chain, slot);
-        self.mergeable += 1;
+        self.merging = Merging::Worthwhile;
         self.last_freed = Some(slot);
-        self.live -= 1;
+        self.live = self.live.wrapping_sub(1);
         Ok(())
     }
 
@@ -132,41 +140,44 @@ impl IovaAllocator {
                 let id = self.pieces.insert_above(below, part.start, pages, state)?;
                 below = Some(id);
                 match state {
-                    State::Scrap => self.mergeable += 1,
+                    State::Scrap => {}
                     _ if part.start >= first => self.pieces.push_back(&mut self.open, id),
                     _ => self.pieces.push_back(&mut wrapped, id),
                 }
             }
         }
-        while let Some(id) = self.pieces.pop_front(&mut wrapped) {
+        while let Some((id, _)) = self.pieces.pop_front(&mut wrapped) {
             self.pieces.push_back(&mut self.open, id);
         }
         // The cut at `first` may be joined again once room runs out.
-        self.mergeable += 1;
+        self.merging = Merging::Worthwhile;
         Ok(())
     }
 
     /// Takes the oldest freed slot of a class if more than `keep` of them wait.
     #[inline]
-    fn recycle(&mut self, class: &SizeClass, keep: u32) -> Option<SlotId> {
-        let chain = self.recycled.get_mut(usize::from(class.queue))?;
-        if chain.len() > keep { self.pieces.pop_front(chain) } else { None }
+    fn recycle(&mut self, class: &SizeClass, keep: u32) -> Option<Slot> {
+        let chain = self.recycled.get_mut(usize::from(class.queue)).filter(|chain| chain.len() > keep)?;
+        let (slot, piece) = self.pieces.pop_front(chain)?;
+        piece.state = State::Live;
+        Some((slot, piece.start, piece.pages))
     }
 
     /// Finds a slot beyond the quarantine: open room, then the quarantine itself, then merged room.
     #[cold]
-    fn find_room(&mut self, class: &SizeClass, pages: u64) -> Result<SlotId, IovaError> {
-        if let Some(slot) = self.cut(class, self.last_freed)? {
+    fn find_room(&mut self, pages: u64, alignment: PageSize) -> Result<Slot, IovaError> {
+        let class = SizeClass::of(pages, alignment)?;
+        if let Some(slot) = self.cut(&class, self.last_freed)? {
             return Ok(slot);
         }
         // Not the only one of its queue: it may be the slot freed last.
-        if let Some(slot) = self.recycle(class, 1) {
+        if let Some(slot) = self.recycle(&class, 1) {
             return Ok(slot);
         }
-        while self.mergeable > 0 {
+        while self.merging == Merging::Worthwhile {
             let last_freed = self.last_freed.take();
             self.merge(last_freed);
-            if let Some(slot) = self.cut(class, None)? {
+            if let Some(slot) = self.cut(&class, None)? {
                 return Ok(slot);
             }
         }
@@ -174,15 +185,17 @@ impl IovaAllocator {
     }
 
     /// Cuts a slot from the first open piece that has room and is not `avoided`.
-    fn cut(&mut self, class: &SizeClass, avoided: Option<SlotId>) -> Result<Option<SlotId>, OutOfMemory> {
+    fn cut(&mut self, class: &SizeClass, avoided: Option<SlotId>) -> Result<Option<Slot>, OutOfMemory> {
         let mut previous = None;
         let mut cursor = self.open.head();
         while let Some(id) = cursor {
             let piece = &self.pieces[id];
             if let Some(start) = class.fit(piece.start, piece.pages).filter(|_| avoided != cursor) {
                 let slot = self.split(previous, id, start, class.pages)?;
-                self.pieces[slot].queue = class.queue;
-                return Ok(Some(slot));
+                let piece = &mut self.pieces[slot];
+                piece.queue = class.queue;
+                piece.state = State::Live;
+                return Ok(Some((slot, piece.start, piece.pages)));
             }
             previous = cursor;
             cursor = piece.next();
@@ -230,7 +243,7 @@ impl IovaAllocator {
         if self.pieces[id].pages < SMALLEST_SLOT {
             self.pieces.unlink(&mut self.open, previous, id);
             self.pieces[id].state = State::Scrap;
-            self.mergeable += 1;
+            self.merging = Merging::Worthwhile;
         }
     }
 
@@ -241,7 +254,7 @@ impl IovaAllocator {
         let apart = apart.filter(|slot| self.pieces[*slot].state != State::Live);
         self.open = Chain::EMPTY;
         self.recycled = [Chain::EMPTY; QUEUES];
-        self.mergeable = u64::from(apart.is_some());
+        self.merging = if apart.is_some() { Merging::Worthwhile } else { Merging::Useless };
         let mut cursor = self.pieces.lowest();
         while let Some(id) = cursor {
             if self.pieces[id].state != State::Live && apart != Some(id) {
@@ -270,6 +283,7 @@ impl IovaAllocator {
     fn reopen(&mut self, id: SlotId) {
         let piece = &mut self.pieces[id];
         piece.queue = NO_QUEUE;
+        piece.unchain();
         if piece.pages < SMALLEST_SLOT {
             piece.state = State::Scrap;
         } else {

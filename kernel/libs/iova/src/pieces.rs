@@ -47,6 +47,7 @@ pub(crate) struct Piece {
     pub(crate) pages: u64,
     below: Option<SlotId>,
     above: Option<SlotId>,
+    /// The next of its chain; `None` outside of chains.
     next: Option<SlotId>,
     /// The queue that it returns to; [`NO_QUEUE`] for open room.
     pub(crate) queue: u16,
@@ -69,6 +70,11 @@ impl Piece {
     /// The page behind its last one.
     pub(crate) const fn end(&self) -> u64 {
         self.start + self.pages
+    }
+
+    /// Takes it out of whatever chain it is in; the chain is given up as a whole.
+    pub(crate) const fn unchain(&mut self) {
+        self.next = None;
     }
 
     /// Tells whether it is a slot handed out with this start.
@@ -134,7 +140,7 @@ impl Pieces {
         };
         self.reserve(1)?;
         let id = match self.vacant.pop_front(&mut self.arena) {
-            Some(id) => id,
+            Some((id, _)) => id,
             None => {
                 self.used += 1;
                 SlotId(NonZeroU32::new(self.used).ok_or(OutOfMemory)?)
@@ -171,11 +177,11 @@ impl Pieces {
         if let Some(above) = above {
             self[above].below = Some(id);
         }
-        self[gone].state = State::Vacant;
+        self[gone] = Piece::BLANK;
         self.vacant.push_back(&mut self.arena, gone);
     }
 
-    /// Appends to a chain.
+    /// Appends a piece that is in no chain.
     #[inline]
     pub(crate) fn push_back(&mut self, chain: &mut Chain, id: SlotId) {
         chain.push_back(&mut self.arena, id);
@@ -183,7 +189,7 @@ impl Pieces {
 
     /// Takes the first of a chain.
     #[inline]
-    pub(crate) fn pop_front(&mut self, chain: &mut Chain) -> Option<SlotId> {
+    pub(crate) fn pop_front(&mut self, chain: &mut Chain) -> Option<(SlotId, &mut Piece)> {
         chain.pop_front(&mut self.arena)
     }
 
@@ -251,23 +257,23 @@ impl Chain {
 
     #[inline]
     fn push_back(&mut self, arena: &mut Arena<Piece>, id: SlotId) {
-        arena[id.index()].next = None;
-        match self.tail {
+        match self.tail.replace(id) {
             Some(tail) => arena[tail.index()].next = Some(id),
             None => self.head = Some(id),
         }
-        self.tail = Some(id);
-        self.len += 1;
+        // A chain holds each of at most 2^32 pieces once.
+        self.len = self.len.wrapping_add(1);
     }
 
     #[inline]
-    fn pop_front(&mut self, arena: &mut Arena<Piece>) -> Option<SlotId> {
+    fn pop_front<'a>(&mut self, arena: &'a mut Arena<Piece>) -> Option<(SlotId, &'a mut Piece)> {
         let id = self.head?;
-        self.head = arena[id.index()].next;
+        let piece = &mut arena[id.index()];
+        self.head = piece.next.take();
         if self.head.is_none() {
             self.tail = None;
         }
-        self.len -= 1;
-        Some(id)
+        self.len = self.len.wrapping_sub(1);
+        Some((id, piece))
     }
 }

@@ -14,13 +14,13 @@ use crate::pieces::SlotId;
 pub struct IovaRange {
     start: Iova,
     pages: u64,
-    guard_pages: u64,
+    slot_pages: u64,
     slot: SlotId,
 }
 
 impl IovaRange {
-    pub(crate) const fn new(start: Iova, pages: u64, guard_pages: u64, slot: SlotId) -> Self {
-        Self { start, pages, guard_pages, slot }
+    pub(crate) const fn new(start: Iova, pages: u64, slot_pages: u64, slot: SlotId) -> Self {
+        Self { start, pages, slot_pages, slot }
     }
 
     /// The first address; a multiple of the page size and of the alignment asked for.
@@ -45,7 +45,12 @@ impl IovaRange {
 
     /// Pages directly behind the range that stay unused as long as it is held; at least 1.
     pub const fn guard_pages(&self) -> u64 {
-        self.guard_pages
+        self.slot_pages.saturating_sub(self.pages)
+    }
+
+    /// Pages of the range and its guard pages together.
+    pub const fn slot_pages(&self) -> u64 {
+        self.slot_pages
     }
 
     /// The number of its slot: dense, and the same whenever the same slot is handed out again.

@@ -21,6 +21,28 @@ pub trait ConfigSpace {
     fn write32(&self, function: Bdf, offset: u16, value: u32);
 }
 
+impl<C: ConfigSpace> ConfigSpace for &C {
+    fn read8(&self, function: Bdf, offset: u16) -> u8 {
+        (**self).read8(function, offset)
+    }
+
+    fn read16(&self, function: Bdf, offset: u16) -> u16 {
+        (**self).read16(function, offset)
+    }
+
+    fn read32(&self, function: Bdf, offset: u16) -> u32 {
+        (**self).read32(function, offset)
+    }
+
+    fn write16(&self, function: Bdf, offset: u16, value: u16) {
+        (**self).write16(function, offset, value);
+    }
+
+    fn write32(&self, function: Bdf, offset: u16, value: u32) {
+        (**self).write32(function, offset, value);
+    }
+}
+
 bitflags! {
     /// Command register, PCI "Device Control".
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,20 +90,14 @@ pub(crate) mod register {
     pub(crate) const CAPABILITIES: u16 = 0x34;
 }
 
-/// Changes bits of the command register and gives what reads back.
+/// Changes bits of the command register.
 ///
 /// Written with 16 bits, since the upper half of that doubleword is the status register, whose bits clear
 /// where a 1 is written.
-pub(crate) fn update_command(
-    config: &impl ConfigSpace,
-    function: Bdf,
-    set: Command,
-    clear: Command,
-) -> Command {
+pub(crate) fn update_command(config: &impl ConfigSpace, function: Bdf, set: Command, clear: Command) {
     let old = Command::from_bits_retain(config.read16(function, register::COMMAND));
     let new = old.difference(clear).union(set);
     if new != old {
         config.write16(function, register::COMMAND, new.bits());
     }
-    Command::from_bits_retain(config.read16(function, register::COMMAND))
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here allocates or waits, so the stop path may use it.
 
-use crate::config::{Command, ConfigSpace, update_command};
+use crate::config::{Command, ConfigSpace, register, update_command};
 use crate::express::{DEVICE_CONTROL, DEVICE_STATUS, INITIATE_RESET, TRANSACTIONS_PENDING};
 use crate::function::Function;
 use core::fmt;
@@ -24,15 +24,21 @@ pub enum BusMaster {
     Off,
 }
 
+/// Asks whether a function may start requests.
+pub fn bus_master(config: &impl ConfigSpace, function: Bdf) -> BusMaster {
+    let command = Command::from_bits_retain(config.read16(function, register::COMMAND));
+    if command.contains(Command::BUS_MASTER) { BusMaster::On } else { BusMaster::Off }
+}
+
 /// Lets a function start requests or forbids it; gives what the function then says.
 ///
 /// Some functions of chipsets cannot be switched off.
 pub fn set_bus_master(config: &impl ConfigSpace, function: Bdf, to: BusMaster) -> BusMaster {
-    let now = match to {
+    match to {
         BusMaster::On => update_command(config, function, Command::BUS_MASTER, Command::empty()),
         BusMaster::Off => update_command(config, function, Command::empty(), Command::BUS_MASTER),
-    };
-    if now.contains(Command::BUS_MASTER) { BusMaster::On } else { BusMaster::Off }
+    }
+    bus_master(config, function)
 }
 
 /// Whether a function answers accesses to its memory windows.
@@ -49,7 +55,7 @@ pub fn set_memory_decode(config: &impl ConfigSpace, function: Bdf, to: MemoryDec
     match to {
         MemoryDecode::On => update_command(config, function, Command::MEMORY_SPACE, Command::empty()),
         MemoryDecode::Off => update_command(config, function, Command::empty(), Command::MEMORY_SPACE),
-    };
+    }
 }
 
 /// Whether a function may assert its interrupt pin.
@@ -66,7 +72,7 @@ pub fn set_pin_interrupt(config: &impl ConfigSpace, function: Bdf, to: PinInterr
     match to {
         PinInterrupt::Enabled => update_command(config, function, Command::empty(), Command::INTX_DISABLE),
         PinInterrupt::Disabled => update_command(config, function, Command::INTX_DISABLE, Command::empty()),
-    };
+    }
 }
 
 /// What a function says of the requests that it has started.

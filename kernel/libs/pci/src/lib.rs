@@ -39,6 +39,7 @@ mod requester;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod topology;
+mod windows;
 
 pub use acs::{Acs, AcsControls};
 pub use bar::{Bar, bars};
@@ -52,3 +53,4 @@ pub use groups::{Group, GroupId, Groups};
 pub use msi::{MsiCapability, MsixCapability};
 pub use names::Names;
 pub use topology::Topology;
+pub use windows::memory_windows;

@@ -16,23 +16,22 @@ pub trait TypedAccess: Registers {
 
     /// Writes a register.
     fn set<V: RegisterValue, K: Writable>(&self, register: Register<V, K>, value: V) {
-        self.store(register.offset(), value);
+        store(self, register.offset(), value);
     }
 
     /// Clears the bits of `mask` by writing 1 to them.
     fn clear<V: RegisterValue>(&self, register: Register<V, WriteOneToClear>, mask: V) {
-        self.store(register.offset(), mask);
-    }
-
-    /// Writes as many bytes as the value's register has.
-    #[doc(hidden)]
-    fn store<V: RegisterValue>(&self, offset: usize, value: V) {
-        if V::BYTES == 8 {
-            self.write64(offset, value.into_bits());
-        } else {
-            self.write32(offset, value.into_bits() as u32);
-        }
+        store(self, register.offset(), mask);
     }
 }
 
 impl<R: Registers + ?Sized> TypedAccess for R {}
+
+/// Writes as many bytes as the value's register has.
+fn store<V: RegisterValue>(registers: &(impl Registers + ?Sized), offset: usize, value: V) {
+    if V::BYTES == 8 {
+        registers.write64(offset, value.into_bits());
+    } else {
+        registers.write32(offset, value.into_bits() as u32);
+    }
+}

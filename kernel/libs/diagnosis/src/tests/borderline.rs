@@ -62,15 +62,15 @@ fn a_page_remapped_in_the_meantime_is_stale_while_the_ring_knows_its_release() {
     machine.domains[0].book.record_unmap(&range, step).unwrap();
     machine.wait(5);
     // The same range is mapped again at once, and the request is allowed by now.
-    let again = crate::NewMapping {
+    let again = crate::Mapping {
         start,
         length: PAGE_SIZE,
         direction: Direction::FromDevice,
         label: crate::Label("second"),
-        backing: crate::Backing { start: dma_types::PhysAddr::new(0x5100_0000), length: PAGE_SIZE },
-        step: crate::Step { at: machine.now, ..step },
+        backing: crate::Backing::new(dma_types::PhysAddr::new(0x5100_0000), PAGE_SIZE),
+        mapped: crate::Step { at: machine.now, ..step },
     };
-    machine.domains[0].book.record_map(&range, again).unwrap();
+    machine.domains[0].book.record_map(&range, &again).unwrap();
     machine.wait(1);
     let diagnosis = diagnose(&machine.fault(bdf(0, 3), start, WRITE), &machine);
     assert_eq!(diagnosis.verdict, Verdict::Stale);
@@ -164,15 +164,15 @@ fn the_gap_of_a_large_slot_ends_before_it_takes_other_verdicts() {
     let domain = &mut machine.domains[0];
     let range = domain.allocator.allocate(512, PageSize::Size2M).unwrap();
     let step = crate::Step { at: machine.now, site: crate::Site::caller() };
-    let new = crate::NewMapping {
+    let new = crate::Mapping {
         start: range.start(),
         length: range.length(),
         direction: Direction::FromDevice,
         label: crate::Label("frame buffer"),
-        backing: crate::Backing { start: dma_types::PhysAddr::new(0x4000_0000), length: range.length() },
-        step,
+        backing: crate::Backing::new(dma_types::PhysAddr::new(0x4000_0000), range.length()),
+        mapped: step,
     };
-    domain.book.record_map(&range, new).unwrap();
+    domain.book.record_map(&range, &new).unwrap();
     let verdict =
         |pages| diagnose(&machine.fault(bdf(0, 3), page(range.end(), pages), WRITE), &machine).verdict;
     assert_eq!(

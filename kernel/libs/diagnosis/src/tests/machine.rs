@@ -7,8 +7,8 @@ use dma_types::{Access, Bdf, Direction, DomainId, Iova, PAGE_SIZE, PageSize, Phy
 use iova::{IovaAllocator, IovaRange};
 
 use crate::{
-    Backing, Book, Device, Domain, Fault, FirmwareMemory, Function, Label, NewMapping, Reason, Site,
-    Standing, Step, Timestamp, WalkCheck, World,
+    Backing, Book, Device, Domain, Fault, FirmwareMemory, Function, Label, Mapping, Reason, Site, Standing,
+    Step, Timestamp, WalkCheck, World,
 };
 
 pub(super) const READ: Reason = Reason(6);
@@ -122,10 +122,16 @@ impl Machine {
         let domain = &mut self.domains[home];
         let pages = bytes.div_ceil(PAGE_SIZE);
         let range = domain.allocator.allocate(pages, PageSize::Size4K).unwrap();
-        let backing = Backing { start: PhysAddr::new(physical), length: bytes };
-        let new =
-            NewMapping { start: range.start(), length: bytes, direction, label: Label(label), backing, step };
-        domain.book.record_map(&range, new).unwrap();
+        let backing = Backing::new(PhysAddr::new(physical), bytes);
+        let new = Mapping {
+            start: range.start(),
+            length: bytes,
+            direction,
+            label: Label(label),
+            backing,
+            mapped: step,
+        };
+        domain.book.record_map(&range, &new).unwrap();
         range
     }
 

@@ -93,7 +93,7 @@ fn beside_its_firmware_region_an_unclaimed_device_stays_unclaimed() {
     let mut machine = Machine::new();
     machine.functions[0].driver = None;
     machine.functions[0].firmware_memory = FirmwareMemory::Reserved;
-    let region = Backing { start: dma_types::PhysAddr::new(0x7f00_0000), length: 2 * PAGE_SIZE };
+    let region = Backing::new(dma_types::PhysAddr::new(0x7f00_0000), 2 * PAGE_SIZE);
     let step = Step { at: machine.now, site: Site::caller() };
     machine.domains[0].book.record_firmware_region(region, step).unwrap();
     let diagnosis = machine.fault(bdf(0, 3), Iova::new(0x7f00_2000), WRITE);

@@ -110,15 +110,15 @@ fn books_that_have_let_go_say_so() {
     let range = machine.map(0, "long", 3 * PAGE_SIZE, Direction::FromDevice, 0x5000_0000);
     let step = crate::Step { at: machine.now, site: crate::Site::caller() };
     machine.domains[0].book.record_unmap(&range, step).unwrap();
-    let short = crate::NewMapping {
+    let short = crate::Mapping {
         start: range.start(),
         length: 10,
         direction: Direction::FromDevice,
         label: crate::Label("short"),
-        backing: crate::Backing { start: dma_types::PhysAddr::new(0x5000_0000), length: 10 },
-        step,
+        backing: crate::Backing::new(dma_types::PhysAddr::new(0x5000_0000), 10),
+        mapped: step,
     };
-    machine.domains[0].book.record_map(&range, short).unwrap();
+    machine.domains[0].book.record_map(&range, &short).unwrap();
     let (explanation, _) = words(&machine, machine.fault(bdf(0, 3), page(range.start(), 100), WRITE));
     contains_all(&explanation, &["let go of 1 released range", "cannot be said"]);
 }

@@ -14,8 +14,9 @@ use crate::testing::walker::{WalkMemory, walk};
 
 const DEVICES: [(SourceId, DomainId); 2] = [(DEVICE, DOMAIN), (OTHER_DEVICE, OTHER_DOMAIN)];
 
-/// The pages played with: some in one table, some at its end and in the next one.
-const SLOTS: [u64; 12] = [0, 1, 2, 3, 4, 5, 510, 511, 512, 513, 1023, 1024];
+/// The pages played with: some in one table, some at its end, and some in more tables than stay linked
+/// when they are empty.
+const SLOTS: [u64; 15] = [0, 1, 2, 3, 510, 511, 512, 513, 1023, 1024, 1536, 2048, 2560, 3072, 3584];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -36,7 +37,7 @@ fn steps() -> impl Strategy<Value = std::vec::Vec<Step>> {
             .prop_map(|(device, slot, access)| Step::Dma { device, slot, access }),
         1 => device.prop_map(|device| Step::Move { device }),
     ];
-    prop::collection::vec(step, 1..60)
+    prop::collection::vec(step, 1..80)
 }
 
 fn configs() -> impl Strategy<Value = FakeConfig> {

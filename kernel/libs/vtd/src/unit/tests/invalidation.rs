@@ -5,6 +5,7 @@ use core::task::Poll;
 use super::*;
 use crate::invalidation::{Changed, Invalidation, InvalidationError, PageBlock};
 use crate::queue::MAX_BATCH;
+use crate::tables::IDLE_TABLES;
 use crate::testing::fake_unit::{Offer, Pace, Stuck};
 use std::vec;
 
@@ -137,6 +138,28 @@ fn ranges_go_whole_and_alone() {
 }
 
 #[test]
+fn unlinked_tables_are_forgotten_before_they_are_freed() {
+    for config in paths() {
+        let mut bench = Bench::enforcing(config);
+        let mut stage = bench.domain(DEVICE, DOMAIN);
+        // A table each, and more of them than stay linked when they are empty.
+        let pages = (0..2 * IDLE_TABLES as u64).map(|table| Iova::new(IOVA.as_u64() + (table << 21)));
+        for page in pages.clone() {
+            bench.map((&mut stage, DOMAIN), page, 1);
+            assert!(bench.reaches(DEVICE, page));
+        }
+        for page in pages {
+            let unmapped = stage.unmap(&mut bench.memory, page, PAGE_SIZE).unwrap();
+            let stale = unmapped.stale();
+            bench.unit.after_unmap(DOMAIN, (page, 1), stale, &mut bench.memory, &bench.clock).unwrap();
+            unmapped.release(&mut bench.memory);
+            // A unit that still used a freed table would be noticed here.
+            assert!(bench.is_blocked(DEVICE, page, FaultReason::NO_READ_PERMISSION));
+        }
+    }
+}
+
+#[test]
 fn writes_under_way_have_landed_where_the_unit_can_drain() {
     for queue in Offer::BOTH {
         for drains in Offer::BOTH {
@@ -190,14 +213,11 @@ fn a_full_queue_takes_more_once_it_has_moved() {
     bench.clock.on_relax(move || fake.step());
     bench.bring_up().unwrap();
     let requests = [Invalidation::IotlbGlobal; 50];
-    let mut tickets = vec![];
-    let full = loop {
-        match bench.unit.submit(&requests, &mut bench.memory, &bench.clock) {
-            Ok(ticket) => tickets.push(ticket),
-            Err(error) => break error,
-        }
-    };
-    assert_eq!((full, tickets.len()), (InvalidationError::QueueFull, 255 / 51));
+    let fits = 255 / 51;
+    let tickets: vec::Vec<_> =
+        (0..fits).map(|_| bench.unit.submit(&requests, &mut bench.memory, &bench.clock).unwrap()).collect();
+    let one_more = bench.unit.submit(&requests, &mut bench.memory, &bench.clock);
+    assert_eq!(one_more, Err(InvalidationError::QueueFull));
     // The waiting form waits for room, then for its own batch; the earlier ones are done before it.
     bench.unit.invalidate_all(&requests, &mut bench.memory, &bench.clock).unwrap();
     for ticket in tickets {

@@ -7,6 +7,8 @@ use std::rc::Rc;
 use super::*;
 use crate::hardware::Clock;
 use crate::invalidation::{Invalidation, InvalidationError};
+use crate::registers::TypedAccess;
+use crate::spec::registers::{IQH, IQT};
 use crate::testing::fake_unit::{Injection, Pace};
 
 const KINDS: [(Injection, FaultStatus); 3] = [
@@ -148,6 +150,8 @@ fn an_error_fails_everything_that_was_in_the_queue() {
     let first = bench.unit.submit(&[REQUEST], &mut bench.memory, &bench.clock).unwrap();
     let second = bench.unit.submit(&[REQUEST], &mut bench.memory, &bench.clock).unwrap();
     assert!(bench.unit.recover_queue(&mut bench.memory).is_some());
+    let (head, tail) = (bench.fake.get(IQH), bench.fake.get(IQT));
+    assert_eq!(head, tail, "the rest of the queue is worked through");
     for ticket in [first, second] {
         let looked = bench.unit.poll(ticket, &mut bench.memory);
         assert!(matches!(looked, Poll::Ready(Err(InvalidationError::Queue(_)))), "{looked:?}");

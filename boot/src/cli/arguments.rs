@@ -1,0 +1,93 @@
+//! What can be written on the command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::image::Layout;
+use crate::machine::{Firmware, Iommu, Media};
+
+/// Builds the kernel, boots it in QEMU, makes bootable images of it.
+#[derive(Debug, Parser)]
+#[command(name = "ivt", version, after_help = "Without a command: run.")]
+pub(super) struct CommandLine {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Boot the kernel in QEMU, its console in this terminal; Ctrl-A X leaves
+    Run(RunArguments),
+    /// Let a device reach outside its memory and show how the kernel stops it
+    Demo(RunArguments),
+    /// Measure the kernel in executed instructions and print a table
+    Bench(RunArguments),
+    /// Write a bootable disk image
+    Image(ImageArguments),
+}
+
+/// Options of the commands that boot.
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// What starts the machine
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) firmware: Firmware,
+    /// What the machine starts from
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) media: Media,
+    /// The remapping hardware
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) iommu: Iommu,
+    /// Memory in MiB [default: 256; bench: 2048]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
+    pub(super) memory: Option<u32>,
+    /// Processors
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=255))]
+    pub(super) smp: u32,
+    /// Only the chipset's own functions, a display and the boot disk
+    #[arg(long)]
+    pub(super) no_default_devices: bool,
+    /// A further device, as QEMU's -device takes it; repeatable
+    #[arg(long, value_name = "QEMU-DEVICE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(super) device: Vec<String>,
+    /// Kernel options: "k=v ..."
+    #[arg(long, value_name = "OPTIONS", default_value = "", hide_default_value = true)]
+    pub(super) cmdline: String,
+    /// Console commands, separated by ';'; then power off
+    #[arg(long, value_name = "COMMANDS")]
+    pub(super) script: Option<String>,
+    /// Where to write the report, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Where to write a picture of the stop screen, else of the screen before power-off
+    #[arg(long, value_name = "FILE.png")]
+    pub(super) screenshot: Option<PathBuf>,
+    /// Time limit [default: none at a terminal, else 120; UEFI: 240; bench: 600]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) timeout: Option<u32>,
+    /// Let executed instructions drive the clock, a nanosecond each
+    #[arg(long)]
+    pub(super) icount: bool,
+    /// The QEMU to use [default: IVT_QEMU, else qemu-system-x86_64]
+    #[arg(long, value_name = "PATH")]
+    pub(super) qemu: Option<PathBuf>,
+    /// Show QEMU's command line
+    #[arg(long)]
+    pub(super) verbose: bool,
+    /// Further arguments for QEMU
+    #[arg(last = true, value_name = "ARGS")]
+    pub(super) arguments: Vec<OsString>,
+}
+
+/// Options of `image`.
+#[derive(Debug, Args)]
+pub(super) struct ImageArguments {
+    /// The file to write
+    pub(super) out: PathBuf,
+    /// Which firmware shall start it
+    #[arg(long, value_enum, default_value_t = Layout::Both)]
+    pub(super) firmware: Layout,
+}

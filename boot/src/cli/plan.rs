@@ -1,0 +1,178 @@
+//! From the options of a run to what is to be done: no host is asked yet.
+
+use std::ffi::OsStr;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::arguments::RunArguments;
+use crate::judge::{Purpose, SelfTest};
+use crate::kernel_options::{self, OptionsError};
+use crate::machine::{Clock, DefaultDevices, Firmware, Machine};
+use crate::qemu::ConsoleMode;
+
+/// A run whose options make sense.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) purpose: Purpose,
+    pub(super) machine: Machine,
+    pub(super) options: String,
+    pub(super) console: ConsoleMode,
+    pub(super) limit: Option<Duration>,
+    pub(super) self_test: SelfTest,
+    pub(super) report: Option<PathBuf>,
+    pub(super) screenshot: Option<PathBuf>,
+    pub(super) qemu: Option<PathBuf>,
+    pub(super) command_line: CommandLine,
+}
+
+/// Whether QEMU's command line is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CommandLine {
+    Shown,
+    Hidden,
+}
+
+/// Options that do not make sense.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum PlanError {
+    #[error("{0}")]
+    Options(#[from] OptionsError),
+    #[error("--screenshot {}: the name must end in .png", .0.display())]
+    NotPng(PathBuf),
+}
+
+impl Plan {
+    /// Fills in what the options leave open.
+    pub(super) fn new(purpose: Purpose, arguments: RunArguments) -> Result<Self, PlanError> {
+        Self::at(purpose, arguments, std::io::stdin().is_terminal())
+    }
+
+    fn at(purpose: Purpose, arguments: RunArguments, has_terminal: bool) -> Result<Self, PlanError> {
+        if let Some(path) = &arguments.screenshot
+            && path.extension().is_none_or(|name| !name.eq_ignore_ascii_case(OsStr::new("png")))
+        {
+            return Err(PlanError::NotPng(path.clone()));
+        }
+        let script = script(purpose, arguments.script.as_deref());
+        let options = kernel_options::compose(&arguments.cmdline, script.as_deref())?;
+        let script = kernel_options::own_script(&options);
+        let console =
+            if script.is_none() && has_terminal { ConsoleMode::Terminal } else { ConsoleMode::Shown };
+        let self_test = match &script {
+            Some(script) if !kernel_options::runs_selftest(script) => SelfTest::Excluded,
+            None if console == ConsoleMode::Shown => SelfTest::Excluded,
+            _ => SelfTest::Possible,
+        };
+        let limit = arguments.timeout.map(u64::from).or(default_limit(purpose, arguments.firmware, console));
+        let bench = purpose == Purpose::Bench;
+        Ok(Self {
+            purpose,
+            options,
+            console,
+            self_test,
+            limit: limit.map(Duration::from_secs),
+            report: arguments.report,
+            screenshot: arguments.screenshot,
+            qemu: arguments.qemu,
+            command_line: if arguments.verbose { CommandLine::Shown } else { CommandLine::Hidden },
+            machine: Machine {
+                firmware: arguments.firmware,
+                media: arguments.media,
+                iommu: arguments.iommu,
+                memory_mib: arguments.memory.unwrap_or(if bench { 2048 } else { 256 }),
+                cpus: arguments.smp,
+                default_devices: if arguments.no_default_devices {
+                    DefaultDevices::Absent
+                } else {
+                    DefaultDevices::Present
+                },
+                devices: arguments.device,
+                clock: if bench || arguments.icount { Clock::Instructions } else { Clock::Host },
+                arguments: arguments.arguments,
+            },
+        })
+    }
+}
+
+/// The script with the command that a purpose stands for at its end.
+fn script(purpose: Purpose, given: Option<&str>) -> Option<String> {
+    let command = match purpose {
+        Purpose::Run => return given.map(str::to_owned),
+        Purpose::Demo => "demo",
+        Purpose::Bench => "bench",
+    };
+    Some(given.map_or(command.to_owned(), |given| format!("{given}; {command}")))
+}
+
+fn default_limit(purpose: Purpose, firmware: Firmware, console: ConsoleMode) -> Option<u64> {
+    match (console, purpose, firmware) {
+        (ConsoleMode::Terminal, ..) => None,
+        (_, Purpose::Bench, _) => Some(600),
+        (.., Firmware::Bios) => Some(120),
+        (.., Firmware::Uefi) => Some(240),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::arguments::Command;
+    use super::super::usage;
+    use super::*;
+
+    fn plan(text: &str, has_terminal: bool) -> Result<Plan, PlanError> {
+        // A word in the text may hold blanks, written as underscores.
+        let words = text.split_whitespace().map(|word| word.replace('_', " ").into());
+        let command = usage::parse(std::iter::once("ivt".into()).chain(words).collect()).unwrap();
+        match command {
+            Command::Run(arguments) => Plan::at(Purpose::Run, arguments, has_terminal),
+            Command::Demo(arguments) => Plan::at(Purpose::Demo, arguments, has_terminal),
+            Command::Bench(arguments) => Plan::at(Purpose::Bench, arguments, has_terminal),
+            Command::Image(_) => panic!("not a run"),
+        }
+    }
+
+    fn seconds(text: &str, has_terminal: bool) -> Option<u64> {
+        plan(text, has_terminal).unwrap().limit.map(|limit| limit.as_secs())
+    }
+
+    #[test]
+    fn time_limits_follow_the_documentation() {
+        assert_eq!(seconds("run", true), None);
+        assert_eq!(seconds("run", false), Some(120));
+        assert_eq!(seconds("run --script units", true), Some(120));
+        assert_eq!(seconds("run --cmdline script=units", true), Some(120));
+        assert_eq!(seconds("demo --firmware uefi", true), Some(240));
+        assert_eq!(seconds("bench", false), Some(600));
+        assert_eq!(seconds("run --timeout 7", true), Some(7));
+    }
+
+    #[test]
+    fn demo_and_bench_bring_their_script_and_bench_its_machine() {
+        let demo = plan("demo", true).unwrap();
+        assert_eq!((demo.options.as_str(), demo.console), ("script=\"demo\"", ConsoleMode::Shown));
+        assert_eq!(demo.machine, Machine::default());
+        assert_eq!(plan("demo --script units", true).unwrap().options, "script=\"units; demo\"");
+        let bench = plan("bench", true).unwrap();
+        assert_eq!((bench.machine.memory_mib, bench.machine.clock), (2048, Clock::Instructions));
+        assert_eq!(plan("bench --memory 512", true).unwrap().machine.memory_mib, 512);
+    }
+
+    #[test]
+    fn faults_go_unexplained_only_where_the_kernels_tests_may_run() {
+        let self_test = |text, has_terminal| plan(text, has_terminal).unwrap().self_test;
+        assert_eq!(self_test("run", true), SelfTest::Possible);
+        assert_eq!(self_test("run", false), SelfTest::Excluded);
+        assert_eq!(self_test("run --script units", true), SelfTest::Excluded);
+        assert_eq!(self_test("run --script units;selftest_faults", true), SelfTest::Possible);
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let error = |text| plan(text, true).unwrap_err();
+        assert_eq!(error("run --script units --cmdline script=faults"), OptionsError::TwoScripts.into());
+        assert_eq!(error("demo --cmdline script=faults"), OptionsError::TwoScripts.into());
+        assert!(matches!(error("run --screenshot x.jpg"), PlanError::NotPng(_)));
+        assert!(plan("run --screenshot x.PNG", true).is_ok());
+    }
+}

@@ -1,0 +1,103 @@
+//! From the command line to a command, or to one line that says what is wrong with it.
+
+use std::ffi::OsString;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use super::arguments::{Command, CommandLine};
+
+/// Why there is no command.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Help or the version was asked for: the text.
+    Asked(String),
+    /// A mistake: one line about it.
+    Wrong(String),
+}
+
+/// Reads a command line, program name first. Options without a command are options of `run`.
+pub(super) fn parse(mut arguments: Vec<OsString>) -> Result<Command, Refusal> {
+    const ABOUT_ALL: [&str; 4] = ["-h", "--help", "-V", "--version"];
+    let names_no_command = arguments.get(1).is_none_or(|first| {
+        first.to_string_lossy().starts_with('-') && !ABOUT_ALL.iter().any(|option| first == option)
+    });
+    if names_no_command {
+        arguments.insert(1.min(arguments.len()), "run".into());
+    }
+    CommandLine::try_parse_from(arguments).map(|line| line.command).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Refusal::Asked(error.to_string()),
+        _ => Refusal::Wrong(one_line(&error.to_string())),
+    })
+}
+
+/// Folds the parser's paragraph about the mistake into a line and drops what follows it.
+fn one_line(text: &str) -> String {
+    let about = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let words: Vec<_> = about.flat_map(str::split_whitespace).collect();
+    let line = words.join(" ");
+    format!("{} (see --help)", line.strip_prefix("error: ").unwrap_or(&line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Result<Command, Refusal> {
+        parse(std::iter::once("ivt").chain(text.split_whitespace()).map(OsString::from).collect())
+    }
+
+    fn mistake(text: &str) -> String {
+        let Err(Refusal::Wrong(line)) = of(text) else { panic!("{text} was accepted") };
+        assert!(!line.contains('\n'), "{line}");
+        line
+    }
+
+    #[test]
+    fn run_is_the_default() {
+        for text in ["", "run", "--memory 64", "run --memory 64", "-- -s", "--verbose"] {
+            assert!(matches!(of(text), Ok(Command::Run(_))), "{text}");
+        }
+        let Ok(Command::Run(arguments)) = of("--memory 64 --device a --device b,c=d -- -s -d int") else {
+            panic!("not run")
+        };
+        assert_eq!((arguments.memory, arguments.smp), (Some(64), 1));
+        assert_eq!(arguments.device, ["a", "b,c=d"]);
+        assert_eq!(arguments.arguments, ["-s", "-d", "int"]);
+    }
+
+    #[test]
+    fn every_documented_option_is_known() {
+        for command in ["run", "demo", "bench"] {
+            let text = format!(
+                "{command} --firmware uefi --media usb --iommu intel-scalable --memory 512 --smp 2 \
+                 --no-default-devices --device edu --cmdline policy=log --script units --report r --screenshot s.png \
+                 --timeout 9 --icount --qemu q --verbose -- -s"
+            );
+            assert!(of(&text).is_ok(), "{text}");
+        }
+        for iommu in ["intel", "intel-39", "amd", "none"] {
+            assert!(of(&format!("--iommu {iommu}")).is_ok(), "{iommu}");
+        }
+        assert!(matches!(of("image out --firmware both"), Ok(Command::Image(_))));
+    }
+
+    #[test]
+    fn mistakes_are_one_line_each() {
+        assert!(mistake("fly").contains("'fly'"));
+        assert!(mistake("--firmware dos").contains("possible values: bios, uefi"));
+        assert!(mistake("image").contains("<OUT>"));
+        for text in
+            ["--memory 0", "--memory x", "--smp 0", "--timeout 0", "--timeout", "run stray", "--bogus"]
+        {
+            mistake(text);
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_no_mistakes() {
+        for text in ["--help", "-h", "--version", "run --help", "help"] {
+            assert!(matches!(of(text), Err(Refusal::Asked(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The `ivt` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    boot::cli::main()
+}

@@ -1,0 +1,167 @@
+//! The local APIC: end of interrupt, local vectors, addresses for message-signalled interrupts.
+//!
+//! It is used in the mode that firmware left it in: through memory (xAPIC), or through model-specific
+//! registers (x2APIC). See SDM "Advanced Programmable Interrupt Controller (APIC)".
+#![expect(unsafe_code, reason = "UNSAFETY: reads and writes the APIC's model-specific registers")]
+
+use core::fmt;
+
+use dma_types::PhysAddr;
+use exceptions::TrapFrame;
+use spin::Once;
+use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags};
+
+use super::cpu;
+use super::interrupts::{self, APIC_ERROR_VECTOR, APIC_SPURIOUS_VECTOR};
+use crate::memory::mmio::{Mmio, MmioError};
+
+/// A register by its offset in the memory window; its number in x2APIC mode is 0x800 + offset / 16.
+#[derive(Clone, Copy)]
+pub(super) struct Register(u16);
+
+impl Register {
+    const ID: Self = Self(0x20);
+    const TASK_PRIORITY: Self = Self(0x80);
+    const END_OF_INTERRUPT: Self = Self(0xb0);
+    const SPURIOUS: Self = Self(0xf0);
+    const ERROR_STATUS: Self = Self(0x280);
+    const LVT_THERMAL: Self = Self(0x330);
+    const LVT_COUNTERS: Self = Self(0x340);
+    const LVT_LINT0: Self = Self(0x350);
+    const LVT_LINT1: Self = Self(0x360);
+    const LVT_ERROR: Self = Self(0x370);
+    pub(super) const LVT_TIMER: Self = Self(0x320);
+    pub(super) const INITIAL_COUNT: Self = Self(0x380);
+    pub(super) const CURRENT_COUNT: Self = Self(0x390);
+    pub(super) const DIVIDE: Self = Self(0x3e0);
+}
+
+/// In a local vector table entry: no interrupt.
+pub(super) const LVT_MASKED: u32 = 1 << 16;
+/// In the spurious-interrupt register: the APIC works.
+const SOFTWARE_ENABLE: u32 = 1 << 8;
+/// In a local vector table entry: deliver as a non-maskable interrupt.
+const DELIVER_NMI: u32 = 4 << 8;
+
+/// How the APIC is reached.
+#[derive(Clone, Debug)]
+enum Access {
+    Memory(Mmio),
+    ModelSpecific,
+}
+
+static APIC: Once<Access> = Once::new();
+
+/// How firmware left the local APIC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Registers in memory, 8-bit ids.
+    XApic,
+    /// Model-specific registers, 32-bit ids.
+    X2Apic,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::XApic => "xAPIC",
+            Self::X2Apic => "x2APIC",
+        })
+    }
+}
+
+/// Where a message-signalled interrupt is written, and what (SDM "Message Signalled Interrupts").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MsiMessage {
+    /// The address; above 4 GiB only for ids that need interrupt remapping.
+    pub address: u64,
+    /// The data.
+    pub data: u32,
+}
+
+/// Turns the local APIC on with everything masked but errors and NMI.
+///
+/// # Errors
+/// If its registers cannot be mapped.
+pub fn start() -> Result<Mode, MmioError> {
+    let (frame, flags) = ApicBase::read();
+    let mode = if flags.contains(ApicBaseFlags::X2APIC_ENABLE) { Mode::X2Apic } else { Mode::XApic };
+    let access = match mode {
+        Mode::X2Apic => Access::ModelSpecific,
+        Mode::XApic => Access::Memory(Mmio::map(PhysAddr::new(frame.start_address().as_u64()), 0x1000)?),
+    };
+    if !flags.contains(ApicBaseFlags::LAPIC_ENABLE) {
+        // SAFETY: turns the APIC on where it lies; nothing else of the register changes.
+        unsafe { ApicBase::write(frame, flags | ApicBaseFlags::LAPIC_ENABLE) };
+    }
+    APIC.call_once(|| access);
+    for entry in [Register::LVT_TIMER, Register::LVT_THERMAL, Register::LVT_COUNTERS, Register::LVT_LINT0] {
+        write(entry, LVT_MASKED);
+    }
+    write(Register::LVT_LINT1, DELIVER_NMI);
+    write(Register::LVT_ERROR, u32::from(APIC_ERROR_VECTOR));
+    write(Register::TASK_PRIORITY, 0);
+    write(Register::SPURIOUS, SOFTWARE_ENABLE | u32::from(APIC_SPURIOUS_VECTOR));
+    if let Err(error) = interrupts::register(APIC_ERROR_VECTOR, on_error) {
+        log::warn!("APIC errors go unseen: {error}");
+    }
+    Ok(mode)
+}
+
+/// Ends the interrupt that is being handled.
+pub fn end_of_interrupt() {
+    write(Register::END_OF_INTERRUPT, 0);
+}
+
+/// The id of this processor's APIC.
+pub fn id() -> u32 {
+    match APIC.get() {
+        Some(Access::Memory(_)) => read(Register::ID) >> 24,
+        Some(Access::ModelSpecific) => read(Register::ID),
+        None => 0,
+    }
+}
+
+/// The message that raises a vector on this processor: fixed, edge-triggered.
+///
+/// Bits 31:8 of a large id go into the upper half of the address, as remapping units take it for their own
+/// events (VT-d "Fault Event Upper Address Register"); devices cannot reach such a processor directly.
+pub fn msi_message(vector: u8) -> MsiMessage {
+    let id = u64::from(id());
+    MsiMessage { address: (id >> 8 << 40) | 0xfee0_0000 | (id & 0xff) << 12, data: u32::from(vector) }
+}
+
+/// Reads a register; 0 while there is no APIC.
+pub(super) fn read(register: Register) -> u32 {
+    match APIC.get() {
+        Some(Access::Memory(window)) => window.read32(usize::from(register.0)),
+        // SAFETY: the register exists in x2APIC mode, which is on.
+        Some(Access::ModelSpecific) => unsafe { cpu::read_msr(msr(register)) as u32 },
+        None => 0,
+    }
+}
+
+/// Writes a register; does nothing while there is no APIC.
+pub(super) fn write(register: Register, value: u32) {
+    match APIC.get() {
+        Some(Access::Memory(window)) => window.write32(usize::from(register.0), value),
+        // SAFETY: the register exists in x2APIC mode, which is on, and concerns interrupts only.
+        Some(Access::ModelSpecific) => unsafe { cpu::write_msr(msr(register), u64::from(value)) },
+        None => {}
+    }
+}
+
+/// Tells whether there is a local APIC to talk to.
+pub(super) fn is_present() -> bool {
+    APIC.get().is_some()
+}
+
+const fn msr(register: Register) -> u32 {
+    0x800 + (register.0 >> 4) as u32
+}
+
+/// Notes errors of the APIC; the register must be written before it is read.
+fn on_error(_frame: &TrapFrame) {
+    write(Register::ERROR_STATUS, 0);
+    log::warn!("local APIC error {:#x}", read(Register::ERROR_STATUS));
+}

@@ -1,0 +1,99 @@
+//! Device interrupts: vectors, handlers, and locks that handlers may take.
+#![expect(unsafe_code, reason = "UNSAFETY: raises interrupts by instruction")]
+
+mod lock;
+
+use core::arch::asm;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use exceptions::TrapFrame;
+use spin::Once;
+
+pub use lock::{InterruptsOff, IrqGuard, IrqLock};
+pub use x86_64::instructions::interrupts::{are_enabled, enable, without_interrupts};
+
+/// The first vector that a device may have.
+pub const FIRST_DEVICE_VECTOR: u8 = 0x30;
+/// The timer of the local APIC.
+pub const TIMER_VECTOR: u8 = 0x40;
+/// The fault event of every remapping unit: its stub calls `ivt_handle_interrupt` and nothing else.
+pub const FAULT_VECTOR: u8 = 0x50;
+/// Errors of the local APIC.
+pub const APIC_ERROR_VECTOR: u8 = 0xfe;
+/// Interrupts that the local APIC withdrew.
+pub const APIC_SPURIOUS_VECTOR: u8 = 0xff;
+
+/// What is called for a device's interrupt, with interrupts off. The end of interrupt is sent for it.
+pub type Handler = fn(&TrapFrame);
+
+static HANDLERS: [Once<Handler>; 256] = [const { Once::new() }; 256];
+static UNEXPECTED: AtomicU64 = AtomicU64::new(0);
+
+/// Gives a device vector its handler, for good.
+///
+/// # Errors
+/// If the vector is none for a device, or is taken.
+pub fn register(vector: u8, handler: Handler) -> Result<(), VectorError> {
+    if vector < FIRST_DEVICE_VECTOR || vector == FAULT_VECTOR {
+        return Err(VectorError::Unavailable(vector));
+    }
+    let slot = &HANDLERS[usize::from(vector)];
+    if slot.is_completed() {
+        return Err(VectorError::Taken(vector));
+    }
+    slot.call_once(|| handler);
+    Ok(())
+}
+
+/// Why a vector could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VectorError {
+    /// It belongs to the processor or to the remapping units.
+    Unavailable(u8),
+    /// It has a handler.
+    Taken(u8),
+}
+
+impl core::fmt::Display for VectorError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Unavailable(vector) => write!(f, "vector {vector:#x} is not for devices"),
+            Self::Taken(vector) => write!(f, "vector {vector:#x} has a handler already"),
+        }
+    }
+}
+
+impl core::error::Error for VectorError {}
+
+/// Interrupts that arrived at a vector without handler since the start.
+pub fn unexpected_count() -> u64 {
+    UNEXPECTED.load(Ordering::Relaxed)
+}
+
+/// Raises the fault vector's interrupt as an instruction does: nothing will be pending.
+pub fn raise_fault_vector() {
+    // SAFETY: the vector has a gate, and its handler takes an interrupt without cause for a spurious one.
+    unsafe { asm!("int {}", const FAULT_VECTOR, options(nomem)) };
+}
+
+/// Calls the handler of a vector and ends the interrupt.
+pub(super) fn deliver(vector: u8, frame: &TrapFrame) {
+    match HANDLERS[usize::from(vector)].get() {
+        Some(handler) => handler(frame),
+        None => note_unexpected(vector),
+    }
+    // A withdrawn interrupt has no bit in service, so ending it would end another (SDM "Spurious Interrupt").
+    if vector != APIC_SPURIOUS_VECTOR {
+        super::apic::end_of_interrupt();
+    }
+}
+
+/// Counts an interrupt that nobody waits for; says so once for each vector.
+fn note_unexpected(vector: u8) {
+    static SEEN: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+    UNEXPECTED.fetch_add(1, Ordering::Relaxed);
+    let bit = 1 << (vector % 64);
+    if SEEN[usize::from(vector / 64)].fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+        log::warn!("unexpected interrupt at vector {vector:#x}; further ones are only counted");
+    }
+}

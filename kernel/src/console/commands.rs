@@ -1,0 +1,207 @@
+//! What the commands do.
+
+use core::fmt;
+
+use dma_types::{Access, Bdf};
+use options::{COMMANDS, Command, Policy};
+
+use super::output;
+use crate::devices::{self, DeviceRecord};
+use crate::dma::{self, DmaError};
+use crate::journal::{self, Ending};
+use crate::platform::{clock, power};
+use crate::{bench, diagnosis, iommu, probe, println, selftest};
+
+/// Why a command that was understood could not be carried out.
+pub enum Mistake {
+    /// There is no such function.
+    NoSuchDevice(Bdf),
+    /// There is no self-test of that name.
+    NoSuchTest,
+    /// The device could not be released.
+    NotReleased(DmaError),
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchDevice(bdf) => write!(f, "there is no device {bdf}; `devices` lists what is there"),
+            Self::NoSuchTest => {
+                f.write_str("there is no such self-test; expected ")?;
+                selftest::NAMES.iter().enumerate().try_for_each(|(index, name)| {
+                    write!(f, "{}{name}", if index == 0 { "" } else { ", " })
+                })
+            }
+            Self::NotReleased(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Carries a command out.
+///
+/// # Errors
+/// If it names something that is not there; nothing was done then.
+pub fn run(command: Command<'_>) -> Result<(), Mistake> {
+    match command {
+        Command::Help => COMMANDS.iter().for_each(|command| println!("{command}")),
+        Command::Units => units(),
+        Command::Devices => list_devices(),
+        Command::Domains => list_domains(),
+        Command::Mappings(bdf) => mappings(find(bdf)?),
+        Command::Faults(bdf) => faults(bdf),
+        Command::Report => report(),
+        Command::Drill => probe::drill_all(),
+        Command::Attack { device, transfer, target } => {
+            find(device)?;
+            probe::attack(device, Access::from(transfer), target);
+        }
+        Command::Policy { device, new } => policy(device, new)?,
+        Command::Release(bdf) => dma::release(find(bdf)?).map_err(Mistake::NotReleased)?,
+        Command::SelfTest(name) => selftest::run(name).map_err(|_| Mistake::NoSuchTest)?,
+        Command::Bench => bench::run(),
+        Command::Demo => probe::demo(),
+        Command::Reboot => {
+            finish();
+            power::reboot()
+        }
+        Command::PowerOff => power_off(),
+    }
+    Ok(())
+}
+
+/// Ends the run: the last lines of the report, everything drawn, the machine off.
+pub fn power_off() -> ! {
+    finish();
+    power::power_off()
+}
+
+fn finish() {
+    iommu::records::poll();
+    diagnosis::finish();
+    journal::end(Ending::Regular);
+    output::draw_all();
+}
+
+fn find(bdf: Bdf) -> Result<&'static DeviceRecord, Mistake> {
+    devices::find(bdf).ok_or(Mistake::NoSuchDevice(bdf))
+}
+
+fn units() {
+    iommu::units().iter().for_each(|unit| println!("{unit}"));
+    if iommu::units().is_empty() {
+        println!("no unit: {}", crate::start::NO_IOMMU_ADVICE);
+    }
+}
+
+fn list_devices() {
+    for record in devices::all() {
+        let (vendor, device) = record.id;
+        let driver = record.driver().unwrap_or("-");
+        println!("{} {vendor:04x}:{device:04x} {:<16} {driver:<6} {}", record.bdf, State(record), record.name);
+    }
+}
+
+/// A device's state as the report spells it.
+struct State(&'static DeviceRecord);
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self.0.state() {
+            report::DeviceState::Blocked => "blocked",
+            report::DeviceState::Assigned => "assigned",
+            report::DeviceState::FirmwareRegion => "firmware-region",
+            report::DeviceState::BypassesIommu => "bypasses-iommu",
+            report::DeviceState::Quarantined => "quarantined",
+        })
+    }
+}
+
+fn list_domains() {
+    dma::domains(|domain| {
+        let size = domain.space().size();
+        println!(
+            "domain {} on unit {}, group {}: {} mappings, {} KiB mapped, {} table pages",
+            domain.space().id(),
+            domain.space().unit().index,
+            domain.group(),
+            domain.lock_books().book().live_mappings(),
+            size.mapped_bytes >> 10,
+            size.table_pages
+        );
+        domain.report();
+    });
+}
+
+fn mappings(record: &DeviceRecord) {
+    let mut any = false;
+    dma::domains(|domain| {
+        if domain.group() != record.group {
+            return;
+        }
+        for owner in domain.lock_books().book().live() {
+            any = true;
+            let mapping = &owner.mapping;
+            let site = mapping.mapped.site;
+            println!(
+                "{} {:#x} bytes {} {} mapped by {}:{}",
+                mapping.start,
+                mapping.length,
+                mapping.direction,
+                mapping.label,
+                site.file(),
+                site.line()
+            );
+        }
+    });
+    if !any {
+        println!("{} can reach nothing", record.bdf);
+    }
+}
+
+fn faults(of: Option<Bdf>) {
+    diagnosis::recent(|fault| {
+        if of.is_some_and(|bdf| fault.bdf != Some(bdf) && fault.requester != bdf) {
+            return;
+        }
+        println!(
+            "{:>6}.{:03} s {} {} {} reason {}: {}, {:?}",
+            fault.at / 1_000_000_000,
+            fault.at / 1_000_000 % 1000,
+            fault.bdf.unwrap_or(fault.requester),
+            fault.access,
+            fault.address.unwrap_or_default(),
+            fault.reason,
+            fault.verdict,
+            fault.action
+        );
+    });
+    println!("{} fault records drained since start", journal::faults());
+}
+
+/// The protection report again, for people and for the host.
+fn report() {
+    units();
+    list_devices();
+    iommu::units().iter().for_each(iommu::Unit::report);
+    devices::all().iter().for_each(DeviceRecord::report);
+    list_domains();
+    let (interrupts, spurious) = journal::fault_interrupts();
+    println!(
+        "{} faults, {interrupts} fault interrupts, {spurious} of them spurious, {} ms since start",
+        journal::faults(),
+        clock::now_ns() / 1_000_000
+    );
+}
+
+fn policy(device: Option<Bdf>, new: Option<Policy>) -> Result<(), Mistake> {
+    match (device, new) {
+        (None, None) => println!("{}", diagnosis::policy()),
+        (None, Some(policy)) => diagnosis::set_policy(policy),
+        (Some(bdf), None) => match find(bdf)?.policy() {
+            Some(policy) => println!("{policy}"),
+            None => println!("{} (as for all)", diagnosis::policy()),
+        },
+        (Some(bdf), Some(policy)) => find(bdf)?.set_policy(policy),
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! QEMU's `edu` device: a DMA engine that copies between its own buffer and wherever it is told.
+//!
+//! It is what the kernel's isolation is shown with: it takes any address and has no checks of its own.
+//! A transfer takes 100 ms of virtual time, and one that is blocked still looks finished to the device.
+//!
+//! Document: QEMU `docs/specs/edu.rst`.
+
+use core::fmt;
+
+use dma_types::{Access, Iova};
+
+use crate::memory::mmio::Mmio;
+
+/// Vendor and device id.
+pub const ID: (u16, u16) = (0x1234, 0x11e8);
+
+/// Bytes that one transfer may move; older QEMU refuses to move the whole buffer.
+pub const LIMIT: u32 = 4095;
+
+/// Bytes of the register window in use.
+pub const WINDOW: u64 = 0x100;
+
+mod register {
+    pub const IDENTIFICATION: usize = 0x00;
+    pub const SOURCE: usize = 0x80;
+    pub const DESTINATION: usize = 0x88;
+    pub const COUNT: usize = 0x90;
+    pub const COMMAND: usize = 0x98;
+}
+
+/// Command: start, and busy until done.
+const RUN: u64 = 1;
+/// Command: from the device's buffer into memory; otherwise the other way.
+const TO_MEMORY: u64 = 2;
+/// Where the device's own buffer lies in its address space.
+const BUFFER: u64 = 0x4_0000;
+
+/// The device, claimed and mapped.
+pub struct Edu {
+    registers: Mmio,
+}
+
+/// Why a transfer cannot be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EduError {
+    /// The window does not answer as this device does.
+    Identification(u32),
+    /// A transfer runs.
+    Busy,
+    /// More bytes than one transfer may move.
+    Length(u32),
+    /// Not a read or a write.
+    Access(Access),
+}
+
+impl fmt::Display for EduError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Identification(found) => {
+                write!(f, "the edu device answers with identification {found:#x}, expected 0x??????ed")
+            }
+            Self::Busy => f.write_str("the edu device still moves the previous transfer"),
+            Self::Length(bytes) => write!(f, "the edu device moves 1 to {LIMIT} bytes, not {bytes}"),
+            Self::Access(access) => write!(f, "the edu device reads and writes, it makes no {access} request"),
+        }
+    }
+}
+
+impl core::error::Error for EduError {}
+
+impl Edu {
+    /// Takes the register window of a function with [`ID`].
+    ///
+    /// # Errors
+    /// If the window does not answer as this device does.
+    pub fn new(registers: Mmio) -> Result<Self, EduError> {
+        let identification = registers.read32(register::IDENTIFICATION);
+        if identification & 0xff != 0xed {
+            return Err(EduError::Identification(identification));
+        }
+        Ok(Self { registers })
+    }
+
+    /// Starts moving `bytes` between the device's buffer and `iova`: a read fetches them into the buffer, a
+    /// write stores what the buffer holds.
+    ///
+    /// # Errors
+    /// If a transfer runs or the request is not one the device can make.
+    pub fn start(&self, access: Access, iova: Iova, bytes: u32) -> Result<(), EduError> {
+        if self.is_busy() {
+            return Err(EduError::Busy);
+        }
+        if bytes == 0 || bytes > LIMIT {
+            return Err(EduError::Length(bytes));
+        }
+        let (source, destination, command) = match access {
+            Access::Read => (iova.as_u64(), BUFFER, RUN),
+            Access::Write => (BUFFER, iova.as_u64(), RUN | TO_MEMORY),
+            other => return Err(EduError::Access(other)),
+        };
+        self.registers.write64(register::SOURCE, source);
+        self.registers.write64(register::DESTINATION, destination);
+        self.registers.write64(register::COUNT, u64::from(bytes));
+        self.registers.write64(register::COMMAND, command);
+        Ok(())
+    }
+
+    /// Tells whether a transfer runs.
+    pub fn is_busy(&self) -> bool {
+        self.registers.read64(register::COMMAND) & RUN != 0
+    }
+}

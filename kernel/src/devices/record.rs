@@ -1,0 +1,199 @@
+//! The kernel's record of one PCI function.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use dma_types::{Bdf, SourceId};
+use options::Policy;
+use report::{DeviceState, Event};
+use spin::Once;
+
+use crate::journal;
+use crate::platform::clock;
+
+/// What the kernel knows of a function, for as long as it runs.
+///
+/// Its address is parameter 2 of a DMA violation's bug check, so records never move.
+pub struct DeviceRecord {
+    /// The function.
+    pub bdf: Bdf,
+    /// Vendor and device id.
+    pub id: (u16, u16),
+    /// Its class in words.
+    pub class: String,
+    /// Its name for people.
+    pub name: String,
+    /// Whether DMA of others passes through it.
+    pub role: Role,
+    /// The unit that covers it: an index into the kernel's list of units.
+    pub unit: Option<usize>,
+    /// Its isolation group.
+    pub group: u32,
+    /// The id that its DMA carries.
+    pub requester: Bdf,
+    /// Every id that its DMA may carry, `requester` among them.
+    pub aliases: Vec<SourceId>,
+    /// Whether firmware left its bus mastering on.
+    pub bus_master_at_boot: bool,
+    state: AtomicU8,
+    policy: AtomicU8,
+    driver: Once<&'static str>,
+}
+
+/// The part a function plays in DMA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It makes requests of its own.
+    Endpoint,
+    /// It passes on the requests of others and keeps bus mastering for them.
+    Bridge,
+}
+
+/// The facts a record starts from.
+pub struct Facts {
+    /// The function.
+    pub bdf: Bdf,
+    /// Vendor and device id.
+    pub id: (u16, u16),
+    /// Its class in words.
+    pub class: String,
+    /// Its name for people.
+    pub name: String,
+    /// Whether DMA of others passes through it.
+    pub role: Role,
+    /// The unit that covers it.
+    pub unit: Option<usize>,
+    /// Its isolation group.
+    pub group: u32,
+    /// The id that its DMA carries.
+    pub requester: Bdf,
+    /// Every id that its DMA may carry.
+    pub aliases: Vec<SourceId>,
+    /// Whether firmware left its bus mastering on.
+    pub bus_master_at_boot: bool,
+}
+
+const STATES: [DeviceState; 5] = [
+    DeviceState::Blocked,
+    DeviceState::Assigned,
+    DeviceState::FirmwareRegion,
+    DeviceState::BypassesIommu,
+    DeviceState::Quarantined,
+];
+
+const POLICIES: [Option<Policy>; 4] =
+    [None, Some(Policy::Bugcheck), Some(Policy::Contain), Some(Policy::Log)];
+
+/// The place of a value in a table that holds every value of its type.
+fn place<T: PartialEq>(table: &[T], value: &T) -> u8 {
+    table.iter().position(|known| known == value).map_or(0, |index| index as u8)
+}
+
+impl DeviceRecord {
+    /// Makes a record of a function that may do nothing yet.
+    pub fn new(facts: Facts) -> Self {
+        let state = match facts.unit {
+            Some(_) => DeviceState::Blocked,
+            None => DeviceState::BypassesIommu,
+        };
+        let Facts { bdf, id, class, name, role, unit, group, requester, aliases, bus_master_at_boot } = facts;
+        Self {
+            bdf,
+            id,
+            class,
+            name,
+            role,
+            unit,
+            group,
+            requester,
+            aliases,
+            bus_master_at_boot,
+            state: AtomicU8::new(place(&STATES, &state)),
+            policy: AtomicU8::new(0),
+            driver: Once::new(),
+        }
+    }
+
+    /// What it may do now.
+    pub fn state(&self) -> DeviceState {
+        STATES.get(usize::from(self.state.load(Ordering::Relaxed))).copied().unwrap_or(DeviceState::Blocked)
+    }
+
+    /// Changes what it may do, and reports the change.
+    pub fn set_state(&self, state: DeviceState) {
+        if self.state() != state {
+            self.state.store(place(&STATES, &state), Ordering::Relaxed);
+            self.report();
+        }
+    }
+
+    /// Who drives it.
+    pub fn driver(&self) -> Option<&'static str> {
+        self.driver.get().copied()
+    }
+
+    /// Names its driver and what it may do with it, and reports both.
+    pub fn set_driver(&self, driver: &'static str, state: DeviceState) {
+        self.driver.call_once(|| driver);
+        self.state.store(place(&STATES, &state), Ordering::Relaxed);
+        self.report();
+    }
+
+    /// The policy for its violations, where it has one of its own.
+    pub fn policy(&self) -> Option<Policy> {
+        POLICIES.get(usize::from(self.policy.load(Ordering::Relaxed))).copied().flatten()
+    }
+
+    /// Gives it a policy of its own.
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.store(place(&POLICIES, &Some(policy)), Ordering::Relaxed);
+    }
+
+    /// The record's address, as the bug check shows it.
+    pub fn object(&self) -> u64 {
+        core::ptr::from_ref(self).addr() as u64
+    }
+
+    /// Writes its line into the report.
+    pub fn report(&self) {
+        let mut id = IdText([0; 9]);
+        journal::emit(&Event::Device(report::Device {
+            t: clock::now_ns(),
+            bdf: self.bdf.into(),
+            id: id.of(self.id).into(),
+            class: self.class.as_str().into(),
+            name: self.name.as_str().into(),
+            unit: self.unit.and_then(|unit| u32::try_from(unit).ok()),
+            group: self.group,
+            requester: self.requester.into(),
+            object: report::Hex(self.object()),
+            state: self.state(),
+            driver: self.driver().map(Into::into),
+            bus_master_at_boot: self.bus_master_at_boot,
+        }));
+    }
+}
+
+impl fmt::Display for DeviceRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.bdf, self.name)
+    }
+}
+
+/// Room for `vvvv:dddd`, so that reporting allocates nothing.
+struct IdText([u8; 9]);
+
+impl IdText {
+    fn of(&mut self, (vendor, device): (u16, u16)) -> &str {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        self.0[4] = b':';
+        for (id, start) in [(vendor, 0), (device, 5)] {
+            for (digit, shift) in (start..start + 4).zip([12, 8, 4, 0]) {
+                self.0[digit] = DIGITS[usize::from(id >> shift & 0xf)];
+            }
+        }
+        core::str::from_utf8(&self.0).unwrap_or("")
+    }
+}

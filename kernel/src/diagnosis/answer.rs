@@ -1,0 +1,140 @@
+//! One fault: judged, counted, told, answered.
+
+use ::diagnosis::{Cadence, Completeness, Diagnosis, Fault, FaultKey, Reason, Timestamp, Urgency, Verdict, diagnose};
+use dma_types::{Access, Bdf, Iova};
+use options::Policy;
+use report::Action;
+
+use super::account::{self, FaultNote};
+use super::telling;
+use super::world::{Held, KernelWorld};
+use crate::arch::{TrapFrame, cpu};
+use crate::devices::{self, DeviceRecord};
+use crate::iommu::{self, records};
+use crate::iommu::records::Captured;
+use crate::probe::{self, Flight, Notice};
+use crate::platform::clock;
+use crate::{dma, journal, stop};
+
+/// Answers every fault that waits, oldest first. Interrupts are off.
+///
+/// `frame` is the interrupted state, where an interrupt brought the faults. Does not return if the policy
+/// says to stop.
+pub fn answer_waiting(frame: Option<&TrapFrame>) {
+    if records::take_lost() {
+        account::with(|accounts| accounts.ledger.note_dropped());
+        log::warn!("a unit dropped fault records; counts are lower bounds from here on");
+    }
+    while let Some(captured) = records::next() {
+        answer(&captured, frame);
+    }
+}
+
+/// The verdict that a request of this device would get.
+pub fn predict(record: &DeviceRecord, iova: Iova, access: Access) -> Verdict {
+    let held = Held::new();
+    let world = KernelWorld::new(&held);
+    let beyond = iommu::unit_of(record).is_some_and(|unit| iova.as_u64() >> unit.width() != 0);
+    let reason = match access {
+        _ if beyond => Reason(0x4),
+        Access::Write => Reason(0x5),
+        _ => Reason(0x6),
+    };
+    let at = Timestamp::from_nanos(clock::now_ns());
+    let fault = Fault { requester: record.requester, address: Some(iova.page()), access, reason, at };
+    diagnose(&fault, &world).verdict
+}
+
+fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
+    let Some(unit) = iommu::units().get(captured.unit) else { return };
+    let record = &captured.record;
+    let fault = Fault {
+        requester: Bdf::new(unit.segment, record.source()),
+        address: record.page(),
+        access: record.access(),
+        reason: Reason(record.reason().0),
+        at: Timestamp::from_nanos(captured.at),
+    };
+    let held = Held::new();
+    let world = KernelWorld::new(&held);
+    let diagnosis = diagnose(&fault, &world);
+    let suspect = diagnosis.suspect.and_then(|candidate| devices::find(candidate.function.device.bdf));
+    let page = fault.address.unwrap_or_default();
+    let flight = probe::note_fault(fault.requester, page, fault.access, diagnosis.verdict);
+    let action = choose(&fault, suspect, flight.as_ref());
+    remember(&fault, &diagnosis, suspect, action);
+    let key = FaultKey {
+        bdf: suspect.map(|record| record.bdf),
+        address: fault.address,
+        access: fault.access,
+        reason: fault.reason,
+    };
+    let line = account::with(|accounts| {
+        let cadence = accounts.ledger.note(fault.requester, key, Completeness::Exact);
+        accounts.ledger.set_verdict(fault.requester, &key, diagnosis.verdict);
+        cadence
+    });
+    let stopping = action == Action::Bugcheck;
+    let line = match line {
+        Some(Cadence::Report(line)) => Some(line),
+        // A stop shows its fault even if it is one of many.
+        _ => stopping.then(|| telling::once(&fault, key)),
+    };
+    if let Some(line) = line {
+        telling::fault(captured.unit, &diagnosis, suspect, &line, action, |event| {
+            if stopping {
+                let state = frame.map_or_else(cpu::state_without_frame, cpu::state);
+                stop::violation(event, suspect.map_or(0, DeviceRecord::object), &state, flight.as_ref());
+            }
+        });
+    }
+    // The books are free again before the device is cut off: that is entered in them.
+    drop(world);
+    if let (Action::Contained, Some(record)) = (action, suspect) {
+        cut_off(record);
+    }
+}
+
+/// What to do: an announced fault is nobody's violation; a storm is contained even where the policy only
+/// logs.
+fn choose(fault: &Fault, suspect: Option<&'static DeviceRecord>, flight: Option<&Flight>) -> Action {
+    if flight.is_some_and(|flight| flight.notice == Notice::Announced) {
+        return Action::Expected;
+    }
+    if flight.is_none() {
+        journal::note_failure();
+    }
+    let urgency = account::with(|accounts| accounts.storms.note(fault.requester, fault.at));
+    let storm = urgency == Some(Urgency::Contain);
+    match account::policy_for(suspect) {
+        Policy::Bugcheck => Action::Bugcheck,
+        Policy::Contain if suspect.is_some() => Action::Contained,
+        Policy::Log if storm && suspect.is_some() => Action::Contained,
+        Policy::Contain | Policy::Log => Action::Logged,
+    }
+}
+
+fn remember(
+    fault: &Fault,
+    diagnosis: &Diagnosis<'_>,
+    suspect: Option<&'static DeviceRecord>,
+    action: Action,
+) {
+    account::note(FaultNote {
+        at: fault.at.as_nanos(),
+        requester: fault.requester,
+        bdf: suspect.map(|record| record.bdf),
+        access: fault.access,
+        address: fault.address,
+        reason: fault.reason,
+        verdict: diagnosis.verdict,
+        action,
+    });
+}
+
+fn cut_off(record: &'static DeviceRecord) {
+    match dma::contain(record) {
+        Ok(()) => log::warn!("{record} is quarantined; `release {}` lets it work again", record.bdf),
+        Err(error) => log::error!("{record} has lost bus mastering, but its unit did not confirm: {error}"),
+    }
+}

@@ -1,0 +1,14 @@
+//! From a fault record to an answer: who, where, why, how often, and what the policy does about it.
+//!
+//! The judgement itself is the library's ([`diagnosis`]); here it meets the kernel's devices, domains,
+//! probes and policies. Everything runs with interrupts off, in the fault handler as a rule, and allocates
+//! nothing.
+
+mod account;
+mod answer;
+mod telling;
+pub mod text;
+mod world;
+
+pub use account::{FaultNote, finish, policy, recent, set_policy, start};
+pub use answer::{answer_waiting, predict};

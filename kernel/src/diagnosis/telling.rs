@@ -1,0 +1,148 @@
+//! What is known about a fault, as a line of the report and of the log.
+
+use ::diagnosis::{Diagnosis, Event as BookEvent, Fault, FaultKey, Line, Operation, Owner, Scope, Site};
+use arrayvec::ArrayVec;
+use dma_types::Bdf;
+use report::{Action, Candidate, Event, Function, Hex, HistoryEntry, List, Nearest, Op};
+use vtd::spec::fault_reason::FaultReason;
+
+use super::text::Text;
+use crate::devices::DeviceRecord;
+use crate::journal;
+use crate::platform::clock;
+
+/// Candidates and events that one line lists.
+const LISTED: usize = 8;
+
+/// The line of a fault that the ledger would not tell.
+pub(super) fn once(fault: &Fault, key: FaultKey) -> Line {
+    Line { requester: Some(fault.requester), scope: Scope::Key(key), count: 1, at_least: false, verdict: None }
+}
+
+/// A call as `file:line`.
+fn site_text(site: &Site) -> Text<128> {
+    Text::of(&format_args!("{}:{}", site.file(), site.line()))
+}
+
+/// Reports a fault, logs it, and hands the line on.
+pub(super) fn fault(
+    unit: usize,
+    diagnosis: &Diagnosis<'_>,
+    suspect: Option<&'static DeviceRecord>,
+    line: &Line,
+    action: Action,
+    then: impl FnOnce(report::Fault<'_>),
+) {
+    let fault = &diagnosis.fault;
+    let shared = !matches!(line.scope, Scope::Key(_));
+    let explanation = Text::<1024>::of(&diagnosis.explanation());
+    let advice = Text::<512>::of(&diagnosis.advice());
+    let verdict = Text::<32>::of(&diagnosis.verdict);
+    let reason = reason_text(fault.reason.0);
+    let listed = || diagnosis.candidates.iter().take(if diagnosis.candidates.total() > 1 { LISTED } else { 0 });
+    let verdicts: ArrayVec<Text<32>, LISTED> =
+        listed().map(|candidate| Text::of(&candidate.verdict)).collect();
+    let candidates: ArrayVec<_, LISTED> = listed()
+        .zip(&verdicts)
+        .map(|(candidate, verdict)| Candidate {
+            bdf: candidate.function.device.bdf.into(),
+            verdict: verdict.as_str().into(),
+        })
+        .collect();
+    let events = || diagnosis.history().take(LISTED);
+    let sites: ArrayVec<_, LISTED> = events().map(|event| event.site.as_ref().map(site_text)).collect();
+    let history: ArrayVec<_, LISTED> =
+        events().zip(&sites).map(|(event, site)| history_entry(event, site)).collect();
+    let owner = diagnosis.nearest.map(|nearest| nearest.owner);
+    let owner_site = owner.and_then(|owner| owner.mapped).map(|step| site_text(&step.site));
+    let event = report::Fault {
+        t: clock::now_ns(),
+        unit: unit as u32,
+        bdf: suspect.map(|record| Function(record.bdf)),
+        requester: Function(fault.requester),
+        name: suspect.map(|record| record.name.as_str().into()),
+        driver: suspect.and_then(DeviceRecord::driver).map(Into::into),
+        access: fault.access.into(),
+        address: fault.address.filter(|_| !shared).map(|page| Hex(page.as_u64())),
+        reason: Hex(u64::from(fault.reason.0)),
+        reason_name: reason.into(),
+        expected: action == Action::Expected,
+        verdict: (!shared).then(|| verdict.as_str().into()),
+        candidates: List::Borrowed(&candidates),
+        explanation: (!shared).then(|| explanation.as_str().into()),
+        advice: (!shared).then(|| advice.as_str().into()),
+        nearest: owner.as_ref().map(|owner| nearest(owner, owner_site.as_ref())),
+        history: List::Borrowed(&history),
+        count: line.count,
+        at_least: line.at_least || shared,
+        action,
+    };
+    journal::emit(&Event::Fault(event.clone()));
+    match action {
+        Action::Expected => log::info!("announced fault: {explanation}"),
+        _ => log::warn!("{explanation} {advice}"),
+    }
+    then(event);
+}
+
+/// Reports that a count has changed, where nothing new is known.
+pub(super) fn count(requester: Bdf, key: Option<&FaultKey>, line: &Line) {
+    let reason = key.map_or(0, |key| key.reason.0);
+    let verdict = line.verdict.map(|verdict| Text::<32>::of(&verdict));
+    let suspect = key.and_then(|key| key.bdf).and_then(crate::devices::find);
+    journal::emit(&Event::Fault(report::Fault {
+        t: clock::now_ns(),
+        unit: suspect.and_then(|record| record.unit).unwrap_or(0) as u32,
+        bdf: suspect.map(|record| Function(record.bdf)),
+        requester: Function(requester),
+        name: suspect.map(|record| record.name.as_str().into()),
+        driver: suspect.and_then(DeviceRecord::driver).map(Into::into),
+        access: key.map_or(dma_types::Access::Unknown, |key| key.access).into(),
+        address: key.and_then(|key| key.address).map(|page| Hex(page.as_u64())),
+        reason: Hex(u64::from(reason)),
+        reason_name: reason_text(reason).into(),
+        expected: false,
+        verdict: verdict.as_ref().map(|verdict| verdict.as_str().into()),
+        candidates: List::default(),
+        explanation: None,
+        advice: None,
+        nearest: None,
+        history: List::default(),
+        count: line.count,
+        at_least: line.at_least,
+        action: Action::Logged,
+    }));
+}
+
+fn reason_text(reason: u8) -> &'static str {
+    FaultReason(reason).meaning().unwrap_or("unknown reason")
+}
+
+fn nearest<'a>(owner: &Owner, site: Option<&'a Text<128>>) -> Nearest<'a> {
+    Nearest {
+        start: Hex(owner.start.as_u64()),
+        length: owner.length,
+        label: owner.label.map(|label| label.0.into()),
+        site: site.map(|site| site.as_str().into()),
+        direction: owner.direction.map(Into::into),
+        live: owner.released.is_none(),
+    }
+}
+
+fn history_entry<'a>(event: &BookEvent, site: &'a Option<Text<128>>) -> HistoryEntry<'a> {
+    HistoryEntry {
+        op: match event.operation {
+            Operation::Attach => Op::Attach,
+            Operation::Detach => Op::Detach,
+            Operation::Map => Op::Map,
+            Operation::Unmap => Op::Unmap,
+            Operation::Flush => Op::Flush,
+        },
+        t: event.at.as_nanos(),
+        start: event.span.map(|span| Hex(span.start.as_u64())),
+        length: event.span.map(|span| span.length),
+        label: event.label.map(|label| label.0.into()),
+        site: site.as_ref().map(|site| site.as_str().into()),
+        direction: event.direction.map(Into::into),
+    }
+}

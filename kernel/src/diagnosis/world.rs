@@ -1,0 +1,130 @@
+//! The machine as the diagnosis sees it: devices, domains, and what the tables hold.
+
+use alloc::sync::Arc;
+
+use diagnosis::{Book, Fault, FirmwareMemory, Function, Standing, WalkCheck};
+use dma_types::{Bdf, Iova};
+use report::DeviceState;
+
+use crate::arch::interrupts::{InterruptsOff, IrqGuard};
+use crate::devices::{self, DeviceRecord};
+use crate::dma::{Books, Domain, domains};
+use crate::iommu::{self, AddressSpace, regions};
+
+/// Domains that one diagnosis looks at; memory of those beyond is not recognised as foreign.
+const MAX_DOMAINS: usize = 64;
+
+/// Domains held for the length of a diagnosis.
+pub struct Held {
+    domains: [Option<Arc<Domain>>; MAX_DOMAINS],
+}
+
+impl Held {
+    /// Takes hold of every domain.
+    pub fn new() -> Self {
+        let mut held = Self { domains: [const { None }; MAX_DOMAINS] };
+        let mut free = held.domains.iter_mut();
+        domains(|domain| {
+            if let Some(slot) = free.next() {
+                *slot = Some(domain.clone());
+            }
+        });
+        held
+    }
+}
+
+/// All books, locked; and with them the answers that the diagnosis asks for.
+pub struct KernelWorld<'h> {
+    books: [Option<(&'h Domain, IrqGuard<'h, Books>)>; MAX_DOMAINS],
+    // After the guards, so that interrupts come back only when no book is locked.
+    _off: InterruptsOff,
+}
+
+impl<'h> KernelWorld<'h> {
+    /// Locks the books of the domains held.
+    pub fn new(held: &'h Held) -> Self {
+        let off = InterruptsOff::new();
+        let lock = |domain: &'h Option<Arc<Domain>>| {
+            let domain = domain.as_deref()?;
+            Some((domain, domain.lock_books()))
+        };
+        Self { books: held.domains.each_ref().map(lock), _off: off }
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&'h Domain, &Book)> {
+        self.books.iter().flatten().map(|(domain, books)| (*domain, books.book()))
+    }
+
+    fn of_group(&self, group: u32) -> Option<(&'h Domain, &Book)> {
+        self.all().filter(|(domain, _)| domain.group() == group).last()
+    }
+}
+
+/// A device in the diagnosis' words.
+fn in_words(record: &'static DeviceRecord) -> diagnosis::Device<'static> {
+    diagnosis::Device { bdf: record.bdf, name: &record.name, driver: record.driver() }
+}
+
+/// A domain in the diagnosis' words: of its group, the member that somebody drives.
+fn domain_in_words<'w>(domain: &Domain, book: &'w Book) -> Option<diagnosis::Domain<'w>> {
+    let members = || devices::all().iter().filter(|record| record.group == domain.group());
+    let owner = members().find(|record| record.driver().is_some()).or_else(|| members().next())?;
+    Some(diagnosis::Domain { id: domain.space().id(), device: in_words(owner), book })
+}
+
+impl diagnosis::World for KernelWorld<'_> {
+    fn candidates(&self, requester: Bdf) -> impl Iterator<Item = Function<'_>> {
+        devices::behind(requester).map(|record| Function {
+            device: in_words(record),
+            standing: match record.state() {
+                DeviceState::Quarantined => Standing::Quarantined,
+                _ => Standing::Enabled,
+            },
+            firmware_memory: match regions::of_group(record.group).next() {
+                Some(_) => FirmwareMemory::Reserved,
+                None => FirmwareMemory::None,
+            },
+            domain: self.of_group(record.group).and_then(|(domain, book)| domain_in_words(domain, book)),
+        })
+    }
+
+    fn domains(&self) -> impl Iterator<Item = diagnosis::Domain<'_>> {
+        self.all().filter_map(|(domain, book)| domain_in_words(domain, book))
+    }
+
+    fn walk(&self, fault: &Fault) -> WalkCheck {
+        let agrees = devices::behind(fault.requester).all(|record| self.agrees(record, fault));
+        if agrees { WalkCheck::Agrees } else { WalkCheck::Differs }
+    }
+
+    fn address_width(&self, requester: Bdf) -> u8 {
+        let unit = devices::behind(requester).find_map(iommu::unit_of);
+        unit.map_or(0, iommu::Unit::width)
+    }
+}
+
+impl KernelWorld<'_> {
+    /// Tells whether the tables hold for this device what the books say they should.
+    fn agrees(&self, record: &'static DeviceRecord, fault: &Fault) -> bool {
+        let Some(unit) = iommu::unit_of(record).filter(|unit| unit.is_enforcing()) else { return true };
+        let entry = AddressSpace::domain_of(unit, fault.requester.source);
+        let open = matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion);
+        let Some((domain, book)) = self.of_group(record.group).filter(|_| open) else {
+            // Another member of the group may own the id, so an entry alone proves nothing.
+            return true;
+        };
+        entry == Some(domain.space().id())
+            && fault.address.is_none_or(|page| same_at(domain, book, page))
+    }
+}
+
+/// Compares tables and books at one page.
+fn same_at(domain: &Domain, book: &Book, page: Iova) -> bool {
+    match (domain.space().translate(page), book.live_at(page)) {
+        (None, None) => true,
+        (Some((memory, permissions)), Some(owner)) => {
+            permissions == owner.mapping.direction.permissions() && owner.mapping.backing.covers(memory)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,67 @@
+//! What can go wrong between a driver and its device's memory.
+
+use core::fmt;
+
+use dma_types::Bdf;
+use iova::IovaError;
+use report::DeviceState;
+
+use crate::iommu::IommuError;
+use crate::memory::pages::NoPages;
+
+/// Why a device got no memory, or memory did not come back.
+#[derive(Debug)]
+pub enum DmaError {
+    /// No frames for the buffer.
+    Pages(NoPages),
+    /// No memory for the kernel's own books.
+    Books,
+    /// No room in the domain's window.
+    Window(IovaError),
+    /// The unit or its tables refused.
+    Iommu(IommuError),
+    /// A device that was told to write wrote nowhere.
+    NothingWritten,
+    /// The device may not have memory in its present state.
+    State {
+        /// The device.
+        device: Bdf,
+        /// Its state.
+        state: DeviceState,
+    },
+}
+
+impl fmt::Display for DmaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pages(error) => error.fmt(f),
+            Self::Books => f.write_str("no memory to record the mapping"),
+            Self::Window(error) => error.fmt(f),
+            Self::Iommu(error) => error.fmt(f),
+            Self::NothingWritten => f.write_str("the device was told to write and wrote nowhere"),
+            Self::State { device, state } => {
+                write!(f, "{device} is {state:?} and gets no memory; release it first")
+            }
+        }
+    }
+}
+
+impl core::error::Error for DmaError {}
+
+impl From<NoPages> for DmaError {
+    fn from(error: NoPages) -> Self {
+        Self::Pages(error)
+    }
+}
+
+impl From<IovaError> for DmaError {
+    fn from(error: IovaError) -> Self {
+        Self::Window(error)
+    }
+}
+
+impl From<IommuError> for DmaError {
+    fn from(error: IommuError) -> Self {
+        Self::Iommu(error)
+    }
+}

@@ -1,0 +1,25 @@
+//! What drivers get: memory that their device may see, and nothing else.
+//!
+//! A driver claims its device and gets a [`Device`]: the only way to an address space. It takes a
+//! [`PageBuffer`], maps it with a direction, and has a [`Mapping`] with the address to tell the device.
+//! The buffer is out of reach until unmapping returns it, and that happens only after the unit has
+//! forgotten it. No driver ever sees a physical address.
+//!
+//! One domain a group; a page is mapped whole or not at all; every mapping carries label and call site.
+
+mod buffer;
+mod device;
+mod domain;
+mod error;
+pub(crate) mod inspect;
+mod mapping;
+mod reach;
+mod window;
+
+pub use buffer::PageBuffer;
+pub use device::{Device, contain, hold_firmware_regions, release};
+pub use domain::{Books, Domain, domains};
+pub use error::DmaError;
+pub use window::keep_clear_of;
+pub use mapping::{Both, FromDevice, Mapping, ToDevice};
+pub use reach::ReachTrial;

@@ -1,0 +1,66 @@
+//! Why an address space could not be made, changed or given to a device.
+
+use core::fmt;
+
+use vtd::tables::{MapError, TableError, UnmapError};
+use vtd::{InvalidationError, UnitError};
+
+/// What a unit or its tables refused.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum IommuError {
+    /// The unit does not enforce, so nothing may be given to its devices.
+    NotEnforcing {
+        /// Its index.
+        unit: usize,
+    },
+    /// Every domain id of the unit is in use.
+    NoDomainId {
+        /// Its index.
+        unit: usize,
+    },
+    /// A root, context or top-level table.
+    Tables(TableError),
+    /// Mapping.
+    Map(MapError),
+    /// Unmapping.
+    Unmap(UnmapError),
+    /// The unit did not confirm that it forgot: what was unmapped may still be reached.
+    Invalidation(InvalidationError),
+    /// Bringing the unit up.
+    Unit(UnitError),
+}
+
+impl fmt::Display for IommuError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotEnforcing { unit } => write!(f, "unit {unit} does not enforce"),
+            Self::NoDomainId { unit } => write!(f, "unit {unit} has no domain id left"),
+            Self::Tables(error) => error.fmt(f),
+            Self::Map(error) => error.fmt(f),
+            Self::Unmap(error) => error.fmt(f),
+            Self::Invalidation(error) => write!(f, "{error}; what was unmapped may still be reached"),
+            Self::Unit(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for IommuError {}
+
+/// Each cause becomes the variant of its type.
+macro_rules! causes {
+    ($($variant:ident($cause:ty)),+) => {
+        $(impl From<$cause> for IommuError {
+            fn from(error: $cause) -> Self {
+                Self::$variant(error)
+            }
+        })+
+    };
+}
+
+causes!(
+    Tables(TableError),
+    Map(MapError),
+    Unmap(UnmapError),
+    Invalidation(InvalidationError),
+    Unit(UnitError)
+);

@@ -1,0 +1,73 @@
+//! Looking at the units before anything is changed: what are they, and what did firmware leave?
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use coverage::Plan;
+use dma_types::Bdf;
+use report::{Event, Hex, StaleFault, Window as WindowEvent};
+use vtd::spec::fault_record::FaultRecord;
+
+use super::hardware::Window;
+use crate::memory::mmio::Mmio;
+use crate::platform::clock;
+use crate::journal;
+
+/// Records of an earlier boot that are reported of one unit.
+const STALE_RECORDS: usize = 256;
+
+/// A unit of the plan: answering, or not.
+pub type Found = Result<vtd::Unit<Window>, String>;
+
+/// Maps and probes every unit of the plan. Reports what firmware left in each, and takes the fault records
+/// of earlier times away.
+///
+/// `opt_in` is the table's promise that firmware kept DMA under control.
+pub fn find(plan: &Plan, opt_in: bool) -> Vec<Found> {
+    plan.units
+        .iter()
+        .zip(0..)
+        .map(|(planned, index)| {
+            let found = probe(planned);
+            report_window(planned, index, found.as_ref().ok(), opt_in);
+            found
+        })
+        .collect()
+}
+
+fn probe(planned: &coverage::Unit) -> Found {
+    if let Some(problem) = planned.problem {
+        return Err(problem.to_string());
+    }
+    let window = Mmio::map(planned.base, planned.window_bytes as usize).map_err(|error| error.to_string())?;
+    vtd::Unit::probe(Window(Box::leak(Box::new(window)))).map_err(|error| error.to_string())
+}
+
+fn report_window(planned: &coverage::Unit, index: u32, unit: Option<&vtd::Unit<Window>>, opt_in: bool) {
+    let state = unit.map(vtd::Unit::firmware_state);
+    let mut stale = Vec::new();
+    if let Some(unit) = unit {
+        let mut note = |record: FaultRecord| {
+            stale.push(StaleFault {
+                requester: Bdf::new(planned.segment, record.source()).into(),
+                address: Hex(record.page().map_or(0, |page| page.as_u64())),
+                access: record.access().into(),
+                reason: Hex(u64::from(record.reason().0)),
+            });
+        };
+        let _ = unit.fault_port().drain(&mut note, STALE_RECORDS);
+    }
+    for fault in &stale {
+        log::warn!("unit {index} holds a fault from before this boot: {} at {:#x}", fault.requester.0, fault.address.0);
+    }
+    journal::emit(&Event::Window(WindowEvent {
+        t: clock::now_ns(),
+        unit: Some(index),
+        translation_was_on: state.map(|state| state.translation),
+        pmr_was_on: state.map(|state| state.protected_memory),
+        opt_in: Some(opt_in),
+        stale_faults: unit.map(|_| stale.as_slice().into()),
+        bus_masters: None,
+    }));
+}

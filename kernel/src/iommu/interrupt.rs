@@ -1,0 +1,48 @@
+//! The fault interrupt of every unit.
+#![expect(unsafe_code, reason = "UNSAFETY: the fault vector's stub calls the dispatcher by its name, with a pointer")]
+
+use super::records;
+use crate::arch::interrupts::InterruptsOff;
+use crate::arch::{TrapFrame, apic, register_probe};
+use crate::diagnosis;
+use crate::journal::{self, Found};
+
+/// Looks at all units at most so often in one interrupt; a device that faults faster than that is left to
+/// the next look.
+const LOOKS: usize = 16;
+
+/// Takes the fault interrupt: the only function that the fault vector's stub calls.
+///
+/// Drains every unit's records into a ring and clears them, hands queue errors to the queue's recovery, ends
+/// the interrupt, and only then has the faults diagnosed and answered. Returns to the interrupted code unless
+/// the policy says to stop. With nothing pending it is counted and harmless.
+///
+/// `frame` is what the stub saved. Interrupts are off.
+// SAFETY: no other symbol has this name.
+#[unsafe(no_mangle)]
+pub extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
+    // SAFETY: the stub passes the frame that it has just built on this stack, and nothing else refers to it
+    // until this returns.
+    let frame = unsafe { &*frame };
+    let first = records::drain();
+    apic::end_of_interrupt();
+    let nothing = first.drained == 0 && !first.queue_error && !first.lost;
+    journal::count_fault_interrupt(if nothing { Found::Nothing } else { Found::Something });
+    diagnosis::answer_waiting(Some(frame));
+    if !nothing {
+        register_probe::note_interrupt();
+        look_and_answer(Some(frame));
+    }
+}
+
+/// Looks at all units until nothing is left, but not forever, and answers what was found.
+pub(super) fn look_and_answer(frame: Option<&TrapFrame>) {
+    let _off = InterruptsOff::new();
+    for _ in 0..LOOKS {
+        let look = records::drain();
+        diagnosis::answer_waiting(frame);
+        if look.drained == 0 && !look.more {
+            return;
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The units that stand between devices and memory, and what the rest of the kernel may ask of them.
+//!
+//! Order: [`regions::set_aside`] as soon as the table is read, [`find`] for the evidence of what firmware
+//! left, then with bus mastering off everywhere [`take`]; from there every device is blocked until
+//! [`AddressSpace::attach`].
+
+mod error;
+mod find;
+mod hardware;
+pub mod interrupt;
+pub mod records;
+pub mod regions;
+mod space;
+mod take;
+mod unit;
+
+use alloc::vec::Vec;
+
+use dma_types::PhysAddr;
+use spin::Once;
+
+pub use error::IommuError;
+pub use find::{Found, find};
+pub use space::AddressSpace;
+pub use take::take;
+pub use unit::Unit;
+
+use crate::devices::DeviceRecord;
+
+static UNITS: Once<Vec<Unit>> = Once::new();
+
+/// Every unit that the firmware's table names, in its order.
+pub fn units() -> &'static [Unit] {
+    UNITS.get().map_or(&[], Vec::as_slice)
+}
+
+/// The unit that covers a device.
+pub fn unit_of(record: &DeviceRecord) -> Option<&'static Unit> {
+    units().get(record.unit?)
+}
+
+/// The pages of the remapping tables that a device's requests are looked up in.
+pub fn table_pages(record: &DeviceRecord) -> impl Iterator<Item = PhysAddr> {
+    unit_of(record).map(Unit::root_pages).unwrap_or_default().into_iter()
+}

@@ -1,0 +1,231 @@
+//! One unit of the machine.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use dma_types::{DomainId, PhysAddr, Segment};
+use report::{Event, Hex, InvalidationKind, UnitKind, UnitState};
+use vtd::tables::{Format, RootTable};
+use vtd::{FaultPort, Invalidation, InvalidationPath};
+
+use super::IommuError;
+use super::hardware::{FrameMemory, KernelClock, Window};
+use crate::arch::interrupts::IrqLock;
+use crate::journal;
+use crate::platform::clock;
+
+/// A unit that the firmware's table names, whether it could be taken or not.
+pub struct Unit {
+    /// Its place in the table.
+    pub index: usize,
+    /// The segment it serves.
+    pub segment: Segment,
+    /// Where its registers begin.
+    pub base: PhysAddr,
+    /// What it said of itself; absent if it never answered.
+    pub facts: Option<Facts>,
+    /// Its fault records, apart from the rest so that the fault handler needs no lock.
+    pub faults: Option<FaultPort<Window>>,
+    /// Why it does not enforce.
+    pub failure: Option<String>,
+    enforcing: AtomicBool,
+    control: IrqLock<Option<Control>>,
+}
+
+/// What a unit said of itself.
+#[derive(Clone, Copy)]
+pub struct Facts {
+    /// Version, major and minor.
+    pub version: (u32, u32),
+    /// Its capabilities.
+    pub capabilities: vtd::spec::capability::Capabilities,
+    /// Its extended capabilities.
+    pub extended: vtd::spec::capability::ExtendedCapabilities,
+    /// The depth of tables in use.
+    pub levels: vtd::spec::second_stage::TableLevels,
+}
+
+/// The half of a unit that changes what it does.
+pub struct Control {
+    /// The unit.
+    pub unit: vtd::Unit<Window>,
+    /// Who belongs to which domain.
+    pub roots: RootTable,
+    /// The first domain id that was never used.
+    next_domain: u32,
+    /// Domain ids that came back.
+    free_domains: Vec<DomainId>,
+}
+
+impl Unit {
+    /// A unit that enforces, with everything blocked.
+    pub(super) fn enforcing(plan: &coverage::Unit, index: usize, unit: vtd::Unit<Window>, roots: RootTable) -> Self {
+        let faults = Some(unit.fault_port());
+        let facts = Some(Facts::of(&unit));
+        // Domain 0 tags entries that are not present where those are cached, so it is nobody's.
+        let control = Control { unit, roots, next_domain: 1, free_domains: Vec::new() };
+        Self {
+            index,
+            segment: plan.segment,
+            base: plan.base,
+            facts,
+            faults,
+            failure: None,
+            enforcing: AtomicBool::new(true),
+            control: IrqLock::new(Some(control)),
+        }
+    }
+
+    /// A unit that could not be taken. What it still records is drained all the same.
+    pub(super) fn failed(
+        plan: &coverage::Unit,
+        index: usize,
+        unit: Option<&vtd::Unit<Window>>,
+        failure: String,
+    ) -> Self {
+        Self {
+            index,
+            segment: plan.segment,
+            base: plan.base,
+            facts: unit.map(Facts::of),
+            faults: unit.map(vtd::Unit::fault_port),
+            failure: Some(failure),
+            enforcing: AtomicBool::new(false),
+            control: IrqLock::new(None),
+        }
+    }
+
+    /// Tells whether it translates by our tables.
+    pub fn is_enforcing(&self) -> bool {
+        self.enforcing.load(Ordering::Relaxed)
+    }
+
+    /// Asks the hardware whether it still translates by our tables.
+    pub fn enforces_now(&self) -> bool {
+        self.control(|control| Ok(control.unit.is_enforcing())).unwrap_or(false)
+    }
+
+    /// Runs something with the controlling half.
+    ///
+    /// # Errors
+    /// If the unit could not be taken, or as the closure says.
+    pub(super) fn control<T>(
+        &self,
+        work: impl FnOnce(&mut Control) -> Result<T, IommuError>,
+    ) -> Result<T, IommuError> {
+        let mut control = self.control.lock();
+        work(control.as_mut().ok_or(IommuError::NotEnforcing { unit: self.index })?)
+    }
+
+    /// How the tables of its domains look; `None` if the unit never answered.
+    pub(super) fn format(&self) -> Option<Format> {
+        let facts = self.facts?;
+        Some(Format::of_unit(facts.levels, facts.capabilities, facts.extended))
+    }
+
+    /// Bits of address that it translates.
+    pub fn width(&self) -> u8 {
+        self.facts.map_or(0, |facts| facts.levels.width().min(facts.capabilities.address_width()))
+    }
+
+    /// Every page of its root and context tables.
+    pub fn root_pages(&self) -> Vec<PhysAddr> {
+        self.control(|control| Ok(control.roots.pages(&FrameMemory).collect())).unwrap_or_default()
+    }
+
+    /// Gets the invalidation queue going if an error has stopped it; says what it was.
+    pub fn recover_queue(&self) {
+        // Interrupts are off: whoever holds the lock was interrupted and looks for errors itself.
+        let Some(mut control) = self.control.try_lock() else { return };
+        if let Some(control) = control.as_mut()
+            && let Some(error) = control.unit.recover_queue(&mut FrameMemory)
+        {
+            log::error!("unit {}: invalidation queue stopped: {error}", self.index);
+        }
+    }
+
+    /// Writes its line into the report.
+    pub fn report(&self) {
+        let version = self.facts.map(|facts| facts.version_text());
+        let raw = |bits: fn(&Facts) -> u64| Hex(self.facts.as_ref().map_or(0, bits));
+        let invalidation = self
+            .control(|control| {
+                Ok(match control.unit.invalidation_path() {
+                    InvalidationPath::Queue => Some(InvalidationKind::Queued),
+                    InvalidationPath::Registers => Some(InvalidationKind::Registers),
+                    InvalidationPath::None => None,
+                })
+            })
+            .unwrap_or(None);
+        journal::emit(&Event::Unit(report::Unit {
+            t: clock::now_ns(),
+            index: self.index as u32,
+            kind: UnitKind::VtD,
+            segment: self.segment.0,
+            base: Hex(self.base.as_u64()),
+            version: version.unwrap_or_default().into(),
+            capabilities: raw(|facts| facts.capabilities.0),
+            extended_capabilities: raw(|facts| facts.extended.0),
+            levels: self.facts.map(|facts| facts.levels.count()),
+            fault_records: self.facts.map_or(0, |facts| facts.capabilities.fault_records() as u32),
+            invalidation,
+            state: if self.is_enforcing() { UnitState::Enforcing } else { UnitState::Failed },
+            detail: self.failure.as_deref().map(Into::into),
+            findings: report::List::default(),
+        }));
+    }
+}
+
+impl Facts {
+    fn of(unit: &vtd::Unit<Window>) -> Self {
+        let version = unit.version();
+        Self {
+            version: (version.major(), version.minor()),
+            capabilities: unit.capabilities(),
+            extended: unit.extended_capabilities(),
+            levels: unit.levels(),
+        }
+    }
+
+    fn version_text(&self) -> String {
+        let (major, minor) = self.version;
+        alloc::format!("{major}.{minor}")
+    }
+}
+
+impl Control {
+    /// Takes a domain id that nobody has.
+    pub(super) fn take_domain(&mut self, unit: usize) -> Result<DomainId, IommuError> {
+        if let Some(id) = self.free_domains.pop() {
+            return Ok(id);
+        }
+        let id = u16::try_from(self.next_domain).ok().filter(|id| {
+            u32::from(*id) < self.unit.capabilities().domains()
+        });
+        let id = id.ok_or(IommuError::NoDomainId { unit })?;
+        self.next_domain += 1;
+        Ok(DomainId(id))
+    }
+
+    /// Gives a domain id back; nothing of the domain may be cached any more.
+    pub(super) fn give_domain_back(&mut self, id: DomainId) {
+        self.free_domains.push(id);
+    }
+
+    /// Has all of it forgotten.
+    pub(super) fn forget(&mut self, what: &[Invalidation]) -> Result<(), IommuError> {
+        Ok(self.unit.invalidate_all(what, &mut FrameMemory, &KernelClock)?)
+    }
+}
+
+impl core::fmt::Display for Unit {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let facts = self.facts.as_ref().map(Facts::version_text).unwrap_or_else(|| "?".to_string());
+        write!(f, "unit {} at {}, segment {:04x}, version {facts}: ", self.index, self.base, self.segment.0)?;
+        match &self.failure {
+            None => write!(f, "enforcing, {} address bits", self.width()),
+            Some(failure) => write!(f, "FAILED, {failure}"),
+        }
+    }
+}

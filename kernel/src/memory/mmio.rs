@@ -1,0 +1,153 @@
+//! Device registers: uncached, never executable, never over memory.
+#![expect(unsafe_code, reason = "UNSAFETY: accesses device registers by address")]
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use dma_types::PhysAddr;
+use volatile::VolatilePtr;
+
+use super::image::Use;
+use super::map;
+use super::paging::MemoryType;
+use super::window::{self, WindowFull};
+use crate::arch::cpu;
+
+/// A window to device registers, mapped for as long as the kernel runs.
+///
+/// Accesses of a width are single instructions of that width. One outside of the window does not happen: a
+/// read gives all ones, as from a device that is not there.
+#[derive(Clone, Debug)]
+pub struct Mmio {
+    base: NonNull<u8>,
+    start: PhysAddr,
+    length: usize,
+}
+
+// SAFETY: the window is mapped on every processor, and an access is one instruction that the device orders.
+unsafe impl Send for Mmio {}
+// SAFETY: as above; there is no state on this side.
+unsafe impl Sync for Mmio {}
+
+macro_rules! accessors {
+    ($width:literal, $type:ty, $read:ident, $write:ident) => {
+        #[doc = concat!("Reads a ", $width, "-bit register; all ones outside of the window or where misaligned.")]
+        pub fn $read(&self, offset: usize) -> $type {
+            self.register::<$type>(offset).map_or(<$type>::MAX, VolatilePtr::read)
+        }
+
+        #[doc = concat!("Writes a ", $width, "-bit register; does nothing outside of the window or where misaligned.")]
+        pub fn $write(&self, offset: usize, value: $type) {
+            if let Some(register) = self.register::<$type>(offset) {
+                register.write(value);
+            }
+        }
+    };
+}
+
+impl Mmio {
+    /// Maps `length` bytes of registers; what is mapped already is shared.
+    ///
+    /// # Errors
+    /// If the range is empty, lies beyond what the processor can address, touches memory, or there is no room.
+    pub fn map(start: PhysAddr, length: usize) -> Result<Self, MmioError> {
+        let end = start.checked_add(length as u64).ok_or(MmioError::Beyond { start, length })?;
+        if length == 0 {
+            return Err(MmioError::Empty { start });
+        }
+        if end.as_u64() > 1 << cpu::physical_address_bits() {
+            return Err(MmioError::Beyond { start, length });
+        }
+        if map::touches_ram(start, length as u64) {
+            return Err(MmioError::Memory { start, length });
+        }
+        let at = window::show(start, length as u64, Use::Write, MemoryType::Uncached)?;
+        let base = NonNull::new(at).ok_or(MmioError::Full)?;
+        Ok(Self { base, start, length })
+    }
+
+    /// Bytes of the window.
+    #[expect(clippy::len_without_is_empty, reason = "a window is never empty")]
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// The physical address of its first register.
+    pub const fn start(&self) -> PhysAddr {
+        self.start
+    }
+
+    /// A part of the window; `None` if it sticks out.
+    pub fn part(&self, offset: usize, length: usize) -> Option<Self> {
+        let within = offset.checked_add(length).is_some_and(|end| end <= self.length) && length > 0;
+        let start = self.start.checked_add(offset as u64)?;
+        let base = NonNull::new(self.base.as_ptr().wrapping_add(offset))?;
+        within.then_some(Self { base, start, length })
+    }
+
+    accessors!("8", u8, read8, write8);
+    accessors!("16", u16, read16, write16);
+    accessors!("32", u32, read32, write32);
+    accessors!("64", u64, read64, write64);
+
+    /// A register of the type's width, if it lies within the window and is aligned.
+    fn register<T>(&self, offset: usize) -> Option<VolatilePtr<'_, T>> {
+        let end = offset.checked_add(size_of::<T>())?;
+        let register = NonNull::new(self.base.as_ptr().wrapping_add(offset))?.cast::<T>();
+        if end > self.length || !register.is_aligned() {
+            return None;
+        }
+        // SAFETY: aligned and within the window, which stays mapped; others access it only by single
+        // instructions, as this one does.
+        Some(unsafe { VolatilePtr::new(register) })
+    }
+}
+
+/// Why registers could not be mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MmioError {
+    /// There is nothing to map.
+    Empty {
+        /// Where it would be.
+        start: PhysAddr,
+    },
+    /// The range lies beyond what the processor can address.
+    Beyond {
+        /// Where it starts.
+        start: PhysAddr,
+        /// Its bytes.
+        length: usize,
+    },
+    /// The range touches memory, which is no device's.
+    Memory {
+        /// Where it starts.
+        start: PhysAddr,
+        /// Its bytes.
+        length: usize,
+    },
+    /// No room is left, in the window or for tables.
+    Full,
+}
+
+impl From<WindowFull> for MmioError {
+    fn from(_: WindowFull) -> Self {
+        Self::Full
+    }
+}
+
+impl fmt::Display for MmioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty { start } => write!(f, "no registers to map at {start}"),
+            Self::Beyond { start, length } => {
+                write!(f, "{length} bytes at {start} lie beyond what the processor can address")
+            }
+            Self::Memory { start, length } => {
+                write!(f, "{length} bytes at {start} touch memory, which is no device's")
+            }
+            Self::Full => f.write_str("no room left to map device registers"),
+        }
+    }
+}
+
+impl core::error::Error for MmioError {}

@@ -1,0 +1,42 @@
+//! Memory: what there is, who has it, and how it is mapped.
+//!
+//! Order in [`start`]: image, map, frames (through the loader's tables, which show all memory where the
+//! kernel's will), heap, own tables, own stack. [`reclaim`] then frees what only the loader needed.
+
+pub mod direct;
+mod firmware;
+pub mod frames;
+pub mod heap;
+pub mod image;
+pub mod layout;
+pub mod map;
+pub mod mmio;
+pub mod pages;
+mod paging;
+pub mod stacks;
+mod window;
+
+use alloc::boxed::Box;
+
+use bootloader_api::BootInfo;
+
+use crate::platform::boot::BootFacts;
+
+/// Sets memory up and goes on with `next` on the kernel's own stack.
+pub fn start(boot_info: &'static mut BootInfo, next: extern "C" fn(&'static mut BootFacts) -> !) -> ! {
+    image::find(boot_info);
+    map::load(boot_info);
+    frames::start();
+    let tables = match paging::build(boot_info) {
+        Ok(tables) => tables,
+        Err(error) => panic!("no page tables: {error}"),
+    };
+    let facts = Box::leak(Box::new(BootFacts::take(boot_info)));
+    paging::enter(tables, facts, next)
+}
+
+/// Frees what the loader's tables and boot data took up.
+pub fn reclaim() {
+    let frames = frames::reclaim_loader_memory();
+    log::info!("{} MiB usable, {} KiB of it freed after the loader", frames::total() * 4 / 1024, frames * 4);
+}

@@ -1,0 +1,187 @@
+//! The rate of the time-stamp counter.
+//!
+//! The processor or the hypervisor may say it. Otherwise it is measured against channel 2 of the 8254 interval
+//! timer, which counts at 1.193182 MHz on every PC: the channel counts down once, and the counter is read
+//! around the write that starts it and around the read that sees it done. (8254 data sheet, "Mode 0".)
+#![expect(unsafe_code, reason = "UNSAFETY: reads and writes the ports of the interval timer")]
+
+use core::fmt;
+use core::num::NonZeroU64;
+
+use x86_64::instructions::port::Port;
+
+use crate::arch::cpu::{self, Features};
+
+/// Ticks of the interval timer a second, in parts of three: 1193181 + 2/3.
+const PIT_THIRDS_HERTZ: u64 = 3_579_545;
+/// Ticks that are measured: half a millisecond.
+const PIT_TICKS: u16 = 597;
+/// Polls of the timer's output until it is taken for stopped: more than a port can answer meanwhile.
+const MAX_POLLS: u32 = 200_000;
+/// What is assumed where nothing can be found out: fast, so that a wait is rather too long than too short.
+const ASSUMED_HERTZ: NonZeroU64 = NonZeroU64::new(5_000_000_000).unwrap();
+/// Rates come in whole megahertz where the error is below half of one.
+const MEGAHERTZ: u64 = 1_000_000;
+
+/// Where a rate is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The processor says it.
+    Processor,
+    /// The hypervisor says it.
+    Hypervisor,
+    /// It was measured against the interval timer.
+    IntervalTimer,
+    /// Nothing says it.
+    Assumed,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Processor => "as the processor says",
+            Self::Hypervisor => "as the hypervisor says",
+            Self::IntervalTimer => "measured against the interval timer",
+            Self::Assumed => "assumed, since nothing tells",
+        })
+    }
+}
+
+/// The rate of the time-stamp counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Counts a second.
+    pub hertz: NonZeroU64,
+    /// Where it is from.
+    pub source: Source,
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let khz = self.hertz.get() / 1000;
+        write!(f, "{}.{:03} MHz, {}", khz / 1000, khz % 1000, self.source)
+    }
+}
+
+/// Finds the rate out.
+pub(super) fn find_rate() -> Rate {
+    let found = |hertz, source| Some(Rate { hertz: NonZeroU64::new(hertz)?, source });
+    None.or_else(|| found(processor_hertz()?, Source::Processor))
+        .or_else(|| found(hypervisor_hertz()?, Source::Hypervisor))
+        .or_else(|| found(measured_hertz()?, Source::IntervalTimer))
+        .unwrap_or(Rate { hertz: ASSUMED_HERTZ, source: Source::Assumed })
+}
+
+/// SDM "CPUID—CPU Identification", leaf 0x15; where that lacks the crystal's rate, leaf 0x16.
+fn processor_hertz() -> Option<u64> {
+    let ratio = cpu::basic(0x15)?;
+    if ratio.eax == 0 || ratio.ebx == 0 {
+        return None;
+    }
+    if ratio.ecx != 0 {
+        return Some(u64::from(ratio.ecx) * u64::from(ratio.ebx) / u64::from(ratio.eax));
+    }
+    // The base frequency, in megahertz, is the counter's.
+    Some(u64::from(cpu::basic(0x16)?.eax & 0xffff) * MEGAHERTZ)
+}
+
+/// The leaf that hypervisors have agreed on, in kilohertz.
+fn hypervisor_hertz() -> Option<u64> {
+    Some(u64::from(cpu::hypervisor(0x4000_0010)?.eax) * 1000)
+}
+
+/// Measures, and rounds to megahertz where the measurement is that exact.
+fn measured_hertz() -> Option<u64> {
+    let mut best = measure()?;
+    // An interruption from outside the machine widens the brackets: a second try may go better.
+    if !best.is_exact() {
+        best = measure().filter(|second| second.error < best.error).unwrap_or(best);
+    }
+    let hertz = best.hertz();
+    let rounded = (hertz + MEGAHERTZ / 2) / MEGAHERTZ * MEGAHERTZ;
+    Some(if best.is_exact() && rounded > 0 { rounded } else { hertz })
+}
+
+/// Counts of the time-stamp counter over [`PIT_TICKS`].
+#[derive(Clone, Copy)]
+struct Measurement {
+    counts: u64,
+    /// How many of the counts may be too many or too few.
+    error: u64,
+}
+
+impl Measurement {
+    fn hertz(&self) -> u64 {
+        self.counts * PIT_THIRDS_HERTZ / (3 * u64::from(PIT_TICKS))
+    }
+
+    /// Tells whether the rate is known to a quarter of a megahertz.
+    fn is_exact(&self) -> bool {
+        self.error * PIT_THIRDS_HERTZ / (3 * u64::from(PIT_TICKS)) < MEGAHERTZ / 4
+    }
+}
+
+/// Lets the channel count down once; `None` if it does not.
+fn measure() -> Option<Measurement> {
+    let mut channel = SpeakerChannel::open();
+    let [low, high] = PIT_TICKS.to_le_bytes();
+    channel.load(low);
+    let before_start = cpu::time_stamp();
+    channel.load(high);
+    let after_start = cpu::time_stamp();
+    let mut before_end = after_start;
+    for _ in 0..MAX_POLLS {
+        let done = channel.output();
+        let now = cpu::time_stamp();
+        if done {
+            // The middle of both brackets; a real timer also waits for its next tick before it starts.
+            let counts = (now + before_end - after_start - before_start) / 2;
+            let brackets = (now - before_end) + (after_start - before_start);
+            let tick = if cpu::has(Features::HYPERVISOR) { 0 } else { counts / u64::from(PIT_TICKS) };
+            return Some(Measurement { counts, error: brackets / 2 + tick });
+        }
+        before_end = now;
+    }
+    None
+}
+
+/// Channel 2 of the interval timer, whose output can be read back and otherwise drives the speaker.
+struct SpeakerChannel {
+    data: Port<u8>,
+    gate: Port<u8>,
+    gate_before: u8,
+}
+
+impl SpeakerChannel {
+    /// Opens the gate with the speaker off, and sets the channel to count down once.
+    fn open() -> Self {
+        let mut gate = Port::new(0x61);
+        // SAFETY: a standard port of every PC; reading has no effect.
+        let gate_before: u8 = unsafe { gate.read() };
+        // SAFETY: bit 0 opens the gate, bit 1 would be the speaker, the others stay.
+        unsafe { gate.write(gate_before & !2 | 1) };
+        // Channel 2, low byte then high byte, mode 0, binary.
+        // SAFETY: only this channel's mode changes, which nothing else uses.
+        unsafe { Port::<u8>::new(0x43).write(0b1011_0000) };
+        Self { data: Port::new(0x42), gate, gate_before }
+    }
+
+    /// Writes a byte of the count; it starts with the second.
+    fn load(&mut self, byte: u8) {
+        // SAFETY: the channel's own count.
+        unsafe { self.data.write(byte) };
+    }
+
+    /// Tells whether it has counted down.
+    fn output(&mut self) -> bool {
+        // SAFETY: reading has no effect.
+        unsafe { self.gate.read() & 1 << 5 != 0 }
+    }
+}
+
+impl Drop for SpeakerChannel {
+    fn drop(&mut self) {
+        // SAFETY: puts back what was there.
+        unsafe { self.gate.write(self.gate_before) };
+    }
+}

@@ -1,0 +1,112 @@
+//! Time since the boot loader jumped to the kernel, and deadlines.
+//!
+//! The clock is the processor's time-stamp counter. Its rate becomes a multiplier once, so that reading the
+//! clock takes a multiplication and a shift.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+
+use super::calibration::{self, Rate};
+use crate::arch::{cpu, interrupts, timer};
+
+/// Nanoseconds of a second.
+const NS_PER_SECOND: u128 = 1_000_000_000;
+
+/// Time stamp at the kernel's entry.
+static ENTRY: AtomicU64 = AtomicU64::new(0);
+/// Nanoseconds of one count, in parts of 2^32.
+static NS_PER_COUNT: AtomicU64 = AtomicU64::new(0);
+/// Counts a second.
+static HERTZ: AtomicU64 = AtomicU64::new(0);
+
+/// The time at which the kernel was entered.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryTime(u64);
+
+impl EntryTime {
+    /// Takes the present time for it; to be called first of all.
+    pub fn read() -> Self {
+        Self(cpu::time_stamp())
+    }
+}
+
+/// Finds the rate of the time-stamp counter and starts the clock; takes at most a millisecond.
+pub(crate) fn start(entry: EntryTime) -> Rate {
+    ENTRY.store(entry.0, Ordering::Relaxed);
+    let rate = calibration::find_rate();
+    let hertz = u128::from(rate.hertz.get());
+    NS_PER_COUNT.store(u64::try_from((NS_PER_SECOND << 32) / hertz).unwrap_or(u64::MAX), Ordering::Relaxed);
+    HERTZ.store(rate.hertz.get(), Ordering::Relaxed);
+    rate
+}
+
+/// Counts of the time-stamp counter a second.
+pub fn counter_hertz() -> u64 {
+    HERTZ.load(Ordering::Relaxed)
+}
+
+/// The time-stamp counter as it is: what is cheapest to note. [`ns_at`] makes a time of it.
+pub fn timestamp() -> u64 {
+    cpu::time_stamp()
+}
+
+/// Nanoseconds from the kernel's entry to a time stamp; 0 for an earlier one.
+pub fn ns_at(timestamp: u64) -> u64 {
+    let counts = u128::from(timestamp.saturating_sub(ENTRY.load(Ordering::Relaxed)));
+    ((counts * u128::from(NS_PER_COUNT.load(Ordering::Relaxed))) >> 32) as u64
+}
+
+/// Nanoseconds since the kernel's entry; never goes back.
+pub fn now_ns() -> u64 {
+    ns_at(timestamp())
+}
+
+/// A time in the future, to bound a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline {
+    ns: u64,
+}
+
+impl Deadline {
+    /// So long from now.
+    pub fn after(duration: Duration) -> Self {
+        let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self { ns: now_ns().saturating_add(ns) }
+    }
+
+    /// Tells whether it has come.
+    pub fn expired(self) -> bool {
+        now_ns() >= self.ns
+    }
+
+    /// What is left until it; nothing once it has come.
+    pub fn remaining(self) -> Duration {
+        Duration::from_nanos(self.ns.saturating_sub(now_ns()))
+    }
+}
+
+/// Waits, with the processor halted between interrupts.
+///
+/// Where interrupts are off, or there is no timer, it waits without halting.
+pub fn sleep_until(deadline: Deadline) {
+    while !deadline.expired() {
+        if timer::is_available() && interrupts::are_enabled() {
+            sleep_once(deadline);
+        } else {
+            core::hint::spin_loop();
+        }
+    }
+}
+
+/// Waits for a duration; see [`sleep_until`].
+pub fn sleep(duration: Duration) {
+    sleep_until(Deadline::after(duration));
+}
+
+/// Halts until the next interrupt, the timer's at the latest.
+fn sleep_once(deadline: Deadline) {
+    // With interrupts off until the halt, the timer's cannot come before it and be missed.
+    x86_64::instructions::interrupts::disable();
+    timer::arm(deadline.remaining());
+    x86_64::instructions::interrupts::enable_and_hlt();
+}

@@ -1,0 +1,81 @@
+//! The screen that firmware and boot loader set up.
+#![expect(
+    unsafe_code,
+    reason = "UNSAFETY: a stopped kernel takes the screen from code that never runs again"
+)]
+
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use bootloader_api::info::{FrameBuffer, PixelFormat as LoaderFormat};
+use screen::{Geometry, PixelBuffer, PixelFormat, StopText};
+use spin::Once;
+
+use crate::arch::interrupts::IrqLock;
+
+static SCREEN: IrqLock<Option<PixelBuffer<'static>>> = IrqLock::new(None);
+
+/// Where the pixels are, for a stop that finds the lock held.
+struct Memory {
+    start: AtomicPtr<u8>,
+    bytes: usize,
+    geometry: Geometry,
+}
+
+static MEMORY: Once<Memory> = Once::new();
+
+/// Takes the screen over. Without one, or with one that cannot be drawn on, drawing does nothing.
+///
+/// The buffer must stay mapped where the boot loader mapped it.
+pub fn init(framebuffer: FrameBuffer) {
+    let info = framebuffer.info();
+    let geometry = Geometry {
+        width: info.width,
+        height: info.height,
+        stride: info.stride,
+        bytes_per_pixel: info.bytes_per_pixel,
+        format: format(info.pixel_format),
+    };
+    let bytes = framebuffer.into_buffer();
+    let memory = Memory { start: AtomicPtr::new(bytes.as_mut_ptr()), bytes: bytes.len(), geometry };
+    match PixelBuffer::new(bytes, geometry) {
+        Some(pixels) => {
+            *SCREEN.lock() = Some(pixels);
+            MEMORY.call_once(|| memory);
+        }
+        None => log::warn!("the screen cannot be used: {geometry:?}"),
+    }
+}
+
+/// Draws on the screen, with interrupts off meanwhile; `None` if there is no screen.
+pub fn with_pixels<R>(draw: impl FnOnce(&mut PixelBuffer<'static>) -> R) -> Option<R> {
+    SCREEN.lock().as_mut().map(draw)
+}
+
+/// Draws a stop screen over everything. Only for a kernel that has stopped: it waits for no lock.
+pub fn draw_stop_screen(text: &StopText<'_>) {
+    if let Some(mut screen) = SCREEN.try_lock() {
+        if let Some(pixels) = screen.as_mut() {
+            screen::draw_stop_screen(pixels, text);
+        }
+        return;
+    }
+    let Some(Memory { start, bytes, geometry }) = MEMORY.get() else { return };
+    // SAFETY: start and length are those of the loader's buffer, which stays mapped for ever. Whoever holds
+    // the lock was interrupted by this stop and never runs again: a stop does not return.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(start.load(Ordering::Relaxed), *bytes) };
+    if let Some(mut pixels) = PixelBuffer::new(bytes, *geometry) {
+        screen::draw_stop_screen(&mut pixels, text);
+    }
+}
+
+fn format(format: LoaderFormat) -> PixelFormat {
+    match format {
+        LoaderFormat::Rgb => PixelFormat::Rgb,
+        LoaderFormat::U8 => PixelFormat::Grey,
+        LoaderFormat::Unknown { red_position, green_position, blue_position } => {
+            PixelFormat::Shifted { red: red_position, green: green_position, blue: blue_position }
+        }
+        // The format of nearly all PCs, and the best guess for one that a later loader may name.
+        _ => PixelFormat::Bgr,
+    }
+}

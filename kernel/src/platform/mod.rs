@@ -1,0 +1,12 @@
+//! The machine around the processor.
+
+pub mod acpi;
+pub mod boot;
+mod calibration;
+pub mod clock;
+pub mod framebuffer;
+pub mod fw_cfg;
+pub mod keyboard;
+pub mod pci;
+pub mod power;
+pub mod serial;

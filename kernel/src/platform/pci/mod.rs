@@ -1,0 +1,109 @@
+//! The machine's PCI functions: reaching them, finding them, and stilling them.
+
+mod config;
+mod ports;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use dma_types::{Bdf, Iova, Segment, SourceId};
+use pci::control::{self, BusMaster};
+use pci::{BusRange, ConfigSpace, EcamWindow, Topology};
+use spin::Once;
+
+pub use config::MachineConfig;
+
+/// How configuration space is reached.
+static CONFIG: Once<MachineConfig> = Once::new();
+/// The functions that a stop has to still: all but bridges.
+static ENDPOINTS: Once<Box<[Bdf]>> = Once::new();
+
+/// All buses of segment 0, which the legacy ports reach even where no table names them.
+const LEGACY_BUSES: BusRange = BusRange { segment: Segment(0), first: 0, last: u8::MAX };
+
+/// Opens configuration space and finds every function. To be called once.
+pub fn enumerate(windows: &[EcamWindow]) -> Topology {
+    let config = CONFIG.call_once(|| MachineConfig::open(windows));
+    let mut ranges: Vec<_> = config.windows().map(|window| window.buses()).collect();
+    ranges.push(LEGACY_BUSES);
+    let topology = pci::enumerate(config, &ranges);
+    for finding in topology.findings() {
+        log::warn!("{finding}");
+    }
+    ENDPOINTS.call_once(|| {
+        let endpoints = topology.functions().iter().filter(|function| !function.is_bridge());
+        endpoints.map(|function| function.bdf).collect()
+    });
+    topology
+}
+
+/// Configuration space. Before [`enumerate`] it is what the legacy ports reach.
+pub fn config() -> &'static MachineConfig {
+    static LEGACY: MachineConfig = MachineConfig::legacy();
+    CONFIG.get().unwrap_or(&LEGACY)
+}
+
+/// Lets a function start requests or forbids it; gives what the function then says.
+pub fn set_bus_master(function: Bdf, to: BusMaster) -> BusMaster {
+    control::set_bus_master(config(), function, to)
+}
+
+/// Tells whether a function may start requests.
+pub fn masters(function: Bdf) -> bool {
+    control::bus_master(config(), function) == BusMaster::On
+}
+
+/// The addresses at which functions and bridges answer. A request to one of them may end at a neighbour
+/// instead of the IOMMU, so no domain should hand them out.
+pub fn memory_windows(topology: &Topology) -> Vec<Range<Iova>> {
+    let windows = topology.functions().iter().flat_map(|function| pci::memory_windows(config(), function));
+    windows.map(|window| Iova::new(window.start.as_u64())..Iova::new(window.end.as_u64())).collect()
+}
+
+/// Lets every bridge pass requests on, which firmware does only where it needed it itself.
+///
+/// To be called once the units enforce; the ids of the bridges themselves must lead to nothing, or to the
+/// domain of a group that they belong to.
+pub fn open_bridges(topology: &Topology) {
+    for bridge in topology.functions().iter().filter(|function| function.is_bridge()) {
+        if set_bus_master(bridge.bdf, BusMaster::On) == BusMaster::Off {
+            log::warn!("bridge {} does not pass requests on", bridge.bdf);
+        }
+    }
+}
+
+/// Switches bus mastering off everywhere but on bridges, which pass on what others must still finish.
+///
+/// Takes no lock, waits for nothing and allocates nothing: the stop path calls it wherever it interrupted the
+/// kernel. Before the functions are known, it looks for them by itself.
+pub fn all_bus_mastering_off() {
+    match ENDPOINTS.get() {
+        Some(endpoints) => endpoints.iter().for_each(|function| still(config(), *function)),
+        None => sweep(config()),
+    }
+}
+
+fn still(config: &impl ConfigSpace, function: Bdf) {
+    control::set_bus_master(config, function, BusMaster::Off);
+}
+
+/// Stills every function of segment 0 that is no bridge.
+fn sweep(config: &impl ConfigSpace) {
+    let mut header = None;
+    for id in 0..=u16::MAX {
+        let function = Bdf::new(Segment(0), SourceId::from_bits(id));
+        let is_first = function.source.function() == 0;
+        if is_first {
+            header = pci::header_type(config, function);
+        }
+        let here = match header {
+            Some(first) if is_first => Some(first),
+            Some(first) if first.is_multi_function() => pci::header_type(config, function),
+            _ => None,
+        };
+        if here.is_some_and(|header| header.layout() == pci::HeaderType::ENDPOINT) {
+            still(config, function);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What a probe is aimed at: an address, the memory behind it, and what keeps both as they are.
+
+use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
+use diagnosis::Verdict;
+use options::Target;
+
+use super::Overreach;
+use crate::diagnosis::predict;
+use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
+use crate::iommu;
+use crate::memory::{direct, map};
+
+/// Pages tried until one's number is in no earlier verdict's way.
+const TRIES: usize = 64;
+
+/// A prepared target.
+pub struct Aim {
+    /// The address that the device is given.
+    pub iova: Iova,
+    /// The memory behind it, if it is RAM.
+    pub memory: Option<PhysAddr>,
+    /// The verdict that the fault must get.
+    pub expected: Verdict,
+    /// Keeps the target as it is until the probe is judged.
+    pub hold: Hold,
+}
+
+/// What keeps a target as it is.
+pub enum Hold {
+    /// It lasts by itself.
+    Nothing,
+    /// Memory in no domain.
+    Page(PageBuffer),
+    /// A mapping that the device may read.
+    Readable(Mapping<ToDevice>),
+    /// A mapping that the device may write.
+    Writable(Mapping<FromDevice>),
+    /// A page behind one that the device may read.
+    BesideReadable(Mapping<ToDevice>, PageBuffer),
+    /// A page behind one that the device may write.
+    BesideWritable(Mapping<FromDevice>, PageBuffer),
+    /// Another device's mapping.
+    Foreign(Mapping<Both>),
+}
+
+/// Why a target cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotPossible {
+    /// No free memory.
+    Memory,
+    /// Every page tried has a number that means something else in this domain.
+    Numbers,
+    /// There is no other device with an address space.
+    Alone,
+    /// The address is beyond what the device can send or the tables can hold.
+    Beyond,
+    /// The device may use that address.
+    Live,
+    /// The processor's interrupt window, which is not translated.
+    InterruptWindow,
+    /// Only whole pages are mapped, so nothing stands beside a buffer in its last page.
+    WholePages,
+    /// The device is cut off or has no address space.
+    NoAddressSpace,
+}
+
+impl NotPossible {
+    /// The reason in words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Memory => "no free memory for the target",
+            Self::Numbers => "every free page has a number that means something else to this device",
+            Self::Alone => "no other device has an address space",
+            Self::Beyond => "the address is beyond what the device can send or its tables can hold",
+            Self::Live => "the address is live in the device's own domain",
+            Self::InterruptWindow => "interrupts are not remapped yet, and this address is an interrupt",
+            Self::WholePages => "buffers are whole pages, so nothing stands beside one in its last page",
+            Self::NoAddressSpace => "the device has no address space now",
+        }
+    }
+}
+
+impl Aim {
+    /// Prepares every target but `freed`, which is made of the probe's own buffers.
+    ///
+    /// Memory that is made for the purpose is filled with `secret`.
+    pub fn prepare(
+        device: &'static dyn Overreach,
+        access: Access,
+        target: Target,
+        secret: &[u8],
+    ) -> Result<Self, NotPossible> {
+        match target {
+            Target::Canary => canary(device, access, secret),
+            Target::Kernel => real_page(device, access, map::kernel_text_pages()),
+            Target::Tables => real_page(device, access, iommu::table_pages(device.record())),
+            Target::Foreign => foreign(device, access, secret),
+            Target::WrongDirection => wrong_direction(device, access, secret),
+            Target::PastEnd => past_end(device, access, secret),
+            Target::Address(iova) => address(device, access, iova),
+            Target::Neighbour => Err(NotPossible::WholePages),
+            Target::Freed => Err(NotPossible::NoAddressSpace),
+        }
+    }
+}
+
+/// A page's physical address as a device would send it that knows of no translation.
+fn as_sent(device: &dyn Overreach, memory: PhysAddr) -> Option<Iova> {
+    let iova = Iova::new(memory.as_u64());
+    device.dma().reaches(iova).then_some(iova)
+}
+
+/// Memory that belongs to no device.
+fn canary(device: &'static dyn Overreach, access: Access, secret: &[u8]) -> Result<Aim, NotPossible> {
+    // Pages with the wrong number are kept until one fits, or the allocator would give them again.
+    let mut misfits: [Option<PageBuffer>; TRIES] = [const { None }; TRIES];
+    for slot in &mut misfits {
+        let mut page = PageBuffer::new(0).map_err(|_| NotPossible::Memory)?;
+        let memory = inspect::buffer(&page);
+        if let Some(iova) = as_sent(device, memory)
+            && predict(device.record(), iova, access) == Verdict::NeverMapped
+        {
+            fill(&mut page, secret);
+            return Ok(Aim {
+                iova,
+                memory: Some(memory),
+                expected: Verdict::NeverMapped,
+                hold: Hold::Page(page),
+            });
+        }
+        *slot = Some(page);
+    }
+    Err(NotPossible::Numbers)
+}
+
+/// A page of the kernel that must stay as it is.
+fn real_page(
+    device: &'static dyn Overreach,
+    access: Access,
+    pages: impl Iterator<Item = PhysAddr>,
+) -> Result<Aim, NotPossible> {
+    let mut reachable = pages.filter_map(|memory| Some((memory, as_sent(device, memory)?))).take(TRIES).peekable();
+    if reachable.peek().is_none() {
+        return Err(NotPossible::Beyond);
+    }
+    let (memory, iova) = reachable
+        .find(|(_, iova)| predict(device.record(), *iova, access) == Verdict::NeverMapped)
+        .ok_or(NotPossible::Numbers)?;
+    Ok(Aim { iova, memory: Some(memory), expected: Verdict::NeverMapped, hold: Hold::Nothing })
+}
+
+/// A buffer of another device, by its physical address.
+fn foreign(device: &'static dyn Overreach, access: Access, secret: &[u8]) -> Result<Aim, NotPossible> {
+    let other = crate::devices::capable()
+        .find(|other| other.record().group != device.record().group && other.dma().is_open())
+        .ok_or(NotPossible::Alone)?;
+    let mut misfits: [Option<PageBuffer>; TRIES] = [const { None }; TRIES];
+    for slot in &mut misfits {
+        let mut page = PageBuffer::new(0).map_err(|_| NotPossible::Memory)?;
+        fill(&mut page, secret);
+        let memory = inspect::buffer(&page);
+        let mapping = other.dma().map::<Both>(page, "foreign target").map_err(|_| NotPossible::Memory)?;
+        if let Some(iova) = as_sent(device, memory)
+            && predict(device.record(), iova, access) == Verdict::Foreign
+        {
+            return Ok(Aim {
+                iova,
+                memory: Some(memory),
+                expected: Verdict::Foreign,
+                hold: Hold::Foreign(mapping),
+            });
+        }
+        *slot = Some(mapping.unmap().map_err(|_| NotPossible::Memory)?);
+    }
+    Err(NotPossible::Numbers)
+}
+
+/// A buffer that the device may use the other way only; its entry is cold, since a warm one is refused in
+/// silence by some units.
+fn wrong_direction(
+    device: &'static dyn Overreach,
+    access: Access,
+    secret: &[u8],
+) -> Result<Aim, NotPossible> {
+    let mut page = PageBuffer::new(0).map_err(|_| NotPossible::Memory)?;
+    fill(&mut page, secret);
+    let memory = Some(inspect::buffer(&page));
+    let label = "wrong-direction target";
+    let (iova, hold) = if access == Access::Write {
+        let mapping = device.dma().map::<ToDevice>(page, label).map_err(|_| NotPossible::Memory)?;
+        (mapping.iova(), Hold::Readable(mapping))
+    } else {
+        let mapping = device.dma().map::<FromDevice>(page, label).map_err(|_| NotPossible::Memory)?;
+        (mapping.iova(), Hold::Writable(mapping))
+    };
+    Ok(Aim { iova, memory, expected: Verdict::WrongDirection, hold })
+}
+
+/// The page right behind a buffer. In memory another page follows there, so that an entry too many would
+/// show.
+fn past_end(device: &'static dyn Overreach, access: Access, secret: &[u8]) -> Result<Aim, NotPossible> {
+    let (page, behind) = PageBuffer::new(1).map_err(|_| NotPossible::Memory)?.halves();
+    let mut behind = behind.ok_or(NotPossible::Memory)?;
+    fill(&mut behind, secret);
+    let memory = Some(inspect::buffer(&behind));
+    let label = "past-end target";
+    let (start, hold) = if access == Access::Write {
+        let mapping = device.dma().map::<FromDevice>(page, label).map_err(|_| NotPossible::Memory)?;
+        (mapping.iova(), Hold::BesideWritable(mapping, behind))
+    } else {
+        let mapping = device.dma().map::<ToDevice>(page, label).map_err(|_| NotPossible::Memory)?;
+        (mapping.iova(), Hold::BesideReadable(mapping, behind))
+    };
+    let iova = start.checked_add(PAGE_SIZE).ok_or(NotPossible::Beyond)?;
+    Ok(Aim { iova, memory, expected: Verdict::Overrun, hold })
+}
+
+/// An address as given.
+fn address(device: &'static dyn Overreach, access: Access, iova: Iova) -> Result<Aim, NotPossible> {
+    if (0xfee0_0000..0xfef0_0000).contains(&iova.as_u64()) {
+        return Err(NotPossible::InterruptWindow);
+    }
+    if !device.dma().sends(iova) {
+        return Err(NotPossible::Beyond);
+    }
+    if device.dma().is_live(iova) {
+        return Err(NotPossible::Live);
+    }
+    let memory = PhysAddr::new(iova.as_u64());
+    let memory = direct::is_ram(memory, u64::from(super::attempt::LENGTH)).then_some(memory);
+    Ok(Aim { iova, memory, expected: predict(device.record(), iova, access), hold: Hold::Nothing })
+}
+
+fn fill(page: &mut PageBuffer, secret: &[u8]) {
+    page.bytes_mut()[..secret.len()].copy_from_slice(secret);
+}

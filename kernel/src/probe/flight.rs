@@ -1,0 +1,162 @@
+//! Probes under way: which fault each must cause, and what came of it.
+//!
+//! A probe is entered here before its device is started, because the fault handler, and the stop path, must
+//! know it when the fault comes. Nothing here allocates.
+
+use diagnosis::Verdict;
+use dma_types::{Access, Bdf, Iova, PhysAddr};
+use options::Target;
+use report::{Drill, DrillCommand, DrillResult, Event, ExpectedFault, Function, Hex};
+
+use crate::arch::interrupts::IrqLock;
+use crate::devices::DeviceRecord;
+use crate::diagnosis::text::Text;
+use crate::journal;
+use crate::memory::direct;
+use crate::platform::clock;
+
+/// Bytes of the target that a report shows.
+pub const SHOWN: usize = 16;
+
+/// Probes that may be under way at once.
+const SLOTS: usize = 32;
+
+/// Whether the fault is known to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// It is: no policy applies to it.
+    Announced,
+    /// It is not: the policy answers it.
+    Silent,
+}
+
+/// One overreach of one device.
+#[derive(Clone, Copy)]
+pub struct Flight {
+    /// The command behind it; a self-test has none and reports a check instead.
+    pub command: Option<DrillCommand>,
+    /// Whether the fault is known to come.
+    pub notice: Notice,
+    /// The device.
+    pub device: &'static DeviceRecord,
+    /// What it is told to do.
+    pub access: Access,
+    /// What it is aimed at.
+    pub target: Target,
+    /// The address it is given.
+    pub iova: Iova,
+    /// Where the target lies in memory, if it is RAM.
+    pub memory: Option<PhysAddr>,
+    /// Bytes it moves.
+    pub length: u32,
+    /// The target's first bytes before.
+    pub before: Option<[u8; SHOWN]>,
+    /// The verdict that the fault must get.
+    pub expected: Verdict,
+    /// The verdict that it got.
+    pub seen: Option<Verdict>,
+}
+
+/// A probe's place among those under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct FlightId(usize);
+
+static FLIGHTS: IrqLock<[Option<Flight>; SLOTS]> = IrqLock::new([None; SLOTS]);
+
+/// Enters a probe; `None` if too many are under way.
+pub fn launch(flight: Flight) -> Option<FlightId> {
+    let mut flights = FLIGHTS.lock();
+    let free = flights.iter().position(Option::is_none)?;
+    *flights.get_mut(free)? = Some(flight);
+    Some(FlightId(free))
+}
+
+/// Enters a probe that a self-test runs by its own steps, aimed at an address.
+pub fn announce(
+    device: &'static DeviceRecord,
+    access: Access,
+    iova: Iova,
+    notice: Notice,
+) -> Option<FlightId> {
+    launch(Flight {
+        command: None,
+        notice,
+        device,
+        access,
+        target: Target::Address(iova),
+        iova,
+        memory: None,
+        length: 0,
+        before: None,
+        expected: Verdict::NeverMapped,
+        seen: None,
+    })
+}
+
+/// Ends a probe and gives it back with what was seen of it.
+pub fn land(id: FlightId) -> Option<Flight> {
+    FLIGHTS.lock().get_mut(id.0)?.take()
+}
+
+/// Notes the verdict on a fault, and gives the probe that caused it, if one did.
+pub fn note_fault(requester: Bdf, page: Iova, access: Access, verdict: Verdict) -> Option<Flight> {
+    let mut flights = FLIGHTS.lock();
+    let flight = flights.iter_mut().flatten().find(|flight| flight.causes(requester, page, access))?;
+    flight.seen = Some(verdict);
+    Some(*flight)
+}
+
+impl Flight {
+    /// Tells whether this probe causes a fault with these facts.
+    fn causes(&self, requester: Bdf, page: Iova, access: Access) -> bool {
+        self.device.requester == requester && self.iova.page() == page && self.access == access
+    }
+
+    /// The target's first bytes now.
+    pub fn look(&self) -> Option<[u8; SHOWN]> {
+        let mut bytes = [0; SHOWN];
+        direct::read(self.memory?, &mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Reports what came of it, and notes a failure unless it was blocked with the right verdict.
+    pub fn report(&self, result: DrillResult, detail: Option<&str>) {
+        // A self-test reports a check of its own instead.
+        let Some(command) = self.command else { return };
+        if result == DrillResult::Leaked || self.seen.is_some_and(|seen| seen != self.expected) {
+            journal::note_failure();
+        }
+        let target = Text::<32>::of(&self.target);
+        let verdict = self.seen.map(|verdict| Text::<32>::of(&verdict));
+        let [before, after] = [self.before, self.look()].map(|bytes| bytes.map(Bytes).map(|b| Text::<64>::of(&b)));
+        journal::emit(&Event::Drill(Drill {
+            t: clock::now_ns(),
+            command,
+            bdf: Some(Function(self.device.bdf)),
+            access: Some(self.access.into()),
+            target: Some(target.as_str().into()),
+            iova: Some(Hex(self.iova.as_u64())),
+            target_phys: self.memory.map(|memory| Hex(memory.as_u64())),
+            length: Some(u64::from(self.length)),
+            before: before.as_ref().map(|text| text.as_str().into()),
+            after: after.as_ref().map(|text| text.as_str().into()),
+            expected_fault: Some(ExpectedFault {
+                requester: Function(self.device.requester),
+                page: Hex(self.iova.page().as_u64()),
+                access: self.access.into(),
+            }),
+            result,
+            verdict: verdict.as_ref().map(|text| text.as_str().into()),
+            detail: detail.map(Into::into),
+        }));
+    }
+}
+
+/// Bytes shown as hex without separators.
+struct Bytes([u8; SHOWN]);
+
+impl core::fmt::Display for Bytes {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}

@@ -1,0 +1,186 @@
+//! Running probes: several devices side by side, and the commands made of that.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use dma_types::{Access, Bdf};
+use options::Target;
+use report::{Drill, DrillCommand, DrillResult, Event, Function, Outcome};
+
+use super::attempt::{Attempt, Judgement, Order, Sabotage, Step};
+use super::flight::Notice;
+use super::Overreach;
+use crate::diagnosis::text::Text;
+use crate::platform::clock::{self, Deadline};
+use crate::{devices, journal};
+
+/// Longest time for the probes of one round.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// Pause after a device strikes before the next may: where a unit has one fault record, it needs the time
+/// to be drained.
+const BETWEEN_STRIKES: Duration = Duration::from_millis(5);
+
+/// How often devices are looked at.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Every target of the command `drill`.
+const TARGETS: [Target; 7] = [
+    Target::Canary,
+    Target::Kernel,
+    Target::Tables,
+    Target::Freed,
+    Target::Foreign,
+    Target::WrongDirection,
+    Target::PastEnd,
+];
+
+/// Runs one probe on each device, side by side, and gives their judgements in order.
+pub fn run(devices: &[&'static dyn Overreach], order: Order) -> Vec<Judgement> {
+    let seed = clock::now_ns();
+    let mut attempts: Vec<_> = devices
+        .iter()
+        .zip(1..)
+        .map(|(device, number)| (Attempt::new(*device, order, seed.wrapping_mul(number)), None))
+        .collect();
+    let deadline = Deadline::after(ROUND);
+    let mut next_strike = Deadline::after(Duration::ZERO);
+    while attempts.iter().any(|(_, judgement)| judgement.is_none()) {
+        for (attempt, judgement) in attempts.iter_mut().filter(|(_, judgement)| judgement.is_none()) {
+            if attempt.about_to_strike() && !next_strike.expired() {
+                continue;
+            }
+            match attempt.advance() {
+                Step::Wait => {}
+                Step::Struck => next_strike = Deadline::after(BETWEEN_STRIKES),
+                Step::Over(over) => *judgement = Some(over),
+            }
+            if deadline.expired() {
+                *judgement = judgement.or(Some(Judgement::Broken));
+            }
+        }
+        clock::sleep(TICK);
+    }
+    attempts
+        .into_iter()
+        .map(|(attempt, judgement)| {
+            attempt.finish();
+            judgement.unwrap_or(Judgement::Broken)
+        })
+        .collect()
+}
+
+/// Runs a probe for a command on each device, and reports what the probes themselves did not.
+fn run_reported(devices: &[&'static dyn Overreach], order: Order, command: DrillCommand) {
+    let judgements = run(devices, order);
+    for (device, judgement) in devices.iter().zip(judgements) {
+        settle(*device, order, command, judgement);
+    }
+}
+
+/// Says what came of a probe, and fails the run where it must.
+fn settle(device: &'static dyn Overreach, order: Order, command: DrillCommand, judgement: Judgement) {
+    let Order { access, target, .. } = order;
+    let record = device.record();
+    let fail = |detail: &str| {
+        let name = Text::<64>::of(&format_args!("probe {} {access} {target}", record.bdf));
+        journal::check(name.as_str(), Outcome::Fail, Some(detail));
+    };
+    match judgement {
+        Judgement::Blocked { verdict, expected } if verdict == expected => {
+            crate::println!("{} {access} {target}: blocked, {verdict}", record.bdf);
+        }
+        Judgement::Blocked { verdict, expected } => {
+            crate::println!("{} {access} {target}: blocked, but taken for {verdict} instead of {expected}", record.bdf);
+        }
+        Judgement::Leaked => crate::println!("{} {access} {target}: LEAKED", record.bdf),
+        Judgement::Silent => fail("memory is untouched, but no fault was recorded"),
+        Judgement::DeadDevice => fail("the device does not even reach the memory it was given"),
+        Judgement::Broken => fail("the probe's own steps failed"),
+        Judgement::NotPossible(why) => not_possible(command, Some((record.bdf, access, target)), why.text()),
+    }
+}
+
+/// Reports a probe that could not be tried.
+fn not_possible(command: DrillCommand, what: Option<(Bdf, Access, Target)>, why: &str) {
+    let target = what.map(|(_, _, target)| Text::<32>::of(&target));
+    match what {
+        Some((bdf, access, target)) => crate::println!("{bdf} {access} {target}: not possible, {why}"),
+        None => crate::println!("not possible: {why}"),
+    }
+    journal::emit(&Event::Drill(Drill {
+        t: clock::now_ns(),
+        command,
+        bdf: what.map(|(bdf, _, _)| Function(bdf)),
+        access: what.map(|(_, access, _)| access.into()),
+        target: target.as_ref().map(|text| text.as_str().into()),
+        iova: None,
+        target_phys: None,
+        length: None,
+        before: None,
+        after: None,
+        expected_fault: None,
+        result: DrillResult::NotPossible,
+        verdict: None,
+        detail: Some(why.into()),
+    }));
+}
+
+/// A probe for a command.
+fn order(command: DrillCommand, notice: Notice, access: Access, target: Target) -> Order {
+    Order { command: Some(command), notice, access, target, sabotage: Sabotage::None }
+}
+
+/// Runs every capable device against every target, reading and writing, announced.
+pub fn drill_all() {
+    let devices: Vec<_> = devices::capable().collect();
+    if devices.is_empty() {
+        return not_possible(DrillCommand::Drill, None, NOTHING_TO_DRILL);
+    }
+    for target in TARGETS {
+        for access in [Access::Read, Access::Write] {
+            let command = DrillCommand::Drill;
+            let order = order(command, Notice::Announced, access, target);
+            run_reported(&devices, order, command);
+        }
+    }
+}
+
+/// Runs one announced overreach on each capable device: the proof at every start that the units block.
+pub fn drill_at_boot() {
+    let devices: Vec<_> = devices::capable().collect();
+    let command = DrillCommand::Drill;
+    if devices.is_empty() {
+        return not_possible(command, None, NOTHING_TO_DRILL);
+    }
+    let target = Target::Canary;
+    let order = order(command, Notice::Announced, Access::Write, target);
+    run_reported(&devices, order, command);
+}
+
+const NOTHING_TO_DRILL: &str = "no device here can be told to overreach";
+
+/// Lets one device overreach, not announced: the policy answers.
+pub fn attack(bdf: Bdf, access: Access, target: Target) {
+    overreach(bdf, access, target, DrillCommand::Attack);
+}
+
+/// The same for show, with the first device that can.
+pub fn demo() {
+    match devices::capable().next() {
+        Some(device) => overreach(device.record().bdf, Access::Write, Target::Canary, DrillCommand::Demo),
+        None => not_possible(DrillCommand::Demo, None, NOTHING_TO_DRILL),
+    }
+}
+
+fn overreach(bdf: Bdf, access: Access, target: Target, command: DrillCommand) {
+    let Some(device) = devices::capable().find(|device| device.record().bdf == bdf) else {
+        let why = match devices::find(bdf) {
+            Some(_) => "this device cannot be told to overreach",
+            None => "there is no such device",
+        };
+        return not_possible(command, Some((bdf, access, target)), why);
+    };
+    let order = order(command, Notice::Silent, access, target);
+    run_reported(&[device], order, command);
+}

@@ -1,0 +1,115 @@
+//! Many faults in a row: each is counted, and the interrupted code never notices.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use dma_types::{Access, Iova};
+use options::{Policy, Target};
+
+use super::{check, some_device};
+use crate::arch::register_probe::{self, Probed};
+use crate::diagnosis::{self, text::Text};
+use crate::dma::{PageBuffer, inspect};
+use crate::platform::clock;
+use crate::probe::{Judgement, Notice, Order, Overreach, Sabotage, announce, land, run_probes};
+use crate::{devices, journal};
+
+const NAME: &str = "registers";
+
+/// Faults in a row.
+const FAULTS: u64 = 200;
+
+/// Bytes of each transfer.
+const BYTES: u32 = 64;
+
+/// Pause between the starts of two devices, so that a unit with one record has time for each.
+const BETWEEN: Duration = Duration::from_millis(5);
+
+/// Lets all capable devices fault in turn while known values stand in every register. Under `log` the faults
+/// are not announced, so that the policy sees them.
+pub(super) fn run() {
+    if some_device(NAME).is_none() {
+        return;
+    }
+    let devices: Vec<_> = devices::capable().filter(|device| device.dma().is_open()).collect();
+    let notice = match diagnosis::policy() {
+        Policy::Log => Notice::Silent,
+        _ => Notice::Announced,
+    };
+    let outcome = faults_in_a_row(&devices, notice);
+    let detail = outcome.as_ref().err().map(|detail| Text::<128>::of(detail));
+    check(NAME, match &detail {
+        None => Ok(()),
+        Some(detail) => Err(detail.as_str()),
+    });
+}
+
+/// Why the test failed.
+enum Failure {
+    DeadDevice,
+    NoMemory,
+    NotStarted,
+    Probe { fault: u64, probed: Probed },
+    Counted { found: u64 },
+}
+
+impl core::fmt::Display for Failure {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::DeadDevice => f.write_str("a device does not even reach its own memory"),
+            Self::NoMemory => f.write_str("no memory"),
+            Self::NotStarted => f.write_str("a device did not start"),
+            Self::Probe { fault, probed } => write!(f, "at fault {fault} of {FAULTS}: {probed:?}"),
+            Self::Counted { found } => write!(f, "{found} faults were counted, expected {FAULTS}"),
+        }
+    }
+}
+
+fn faults_in_a_row(devices: &[&'static dyn Overreach], notice: Notice) -> Result<(), Failure> {
+    let twin = Order {
+        command: None,
+        notice: Notice::Announced,
+        access: Access::Write,
+        target: Target::Canary,
+        sabotage: Sabotage::None,
+    };
+    if run_probes(devices, twin).iter().any(|judgement| !matches!(judgement, Judgement::Blocked { .. })) {
+        return Err(Failure::DeadDevice);
+    }
+    let canary = PageBuffer::new(0).map_err(|_| Failure::NoMemory)?;
+    let target = Iova::new(inspect::buffer(&canary).as_u64());
+    let announced: Vec<_> =
+        devices.iter().filter_map(|device| announce(device.record(), Access::Write, target, notice)).collect();
+    let before = journal::faults();
+    let outcome = count_up(devices, target);
+    announced.into_iter().for_each(|id| drop(land(id)));
+    outcome?;
+    match journal::faults() - before {
+        FAULTS => Ok(()),
+        found => Err(Failure::Counted { found }),
+    }
+}
+
+fn count_up(devices: &[&'static dyn Overreach], target: Iova) -> Result<(), Failure> {
+    let mut fault = 0;
+    while fault < FAULTS {
+        let round: Vec<_> = devices.iter().take((FAULTS - fault) as usize).collect();
+        let mut seen = register_probe::interrupts_noted();
+        for device in &round {
+            device.start(Access::Write, target, BYTES).map_err(|_| Failure::NotStarted)?;
+            clock::sleep(BETWEEN);
+        }
+        for _ in &round {
+            let probed = register_probe::wait_for_interrupt(seen);
+            if probed != Probed::Intact {
+                return Err(Failure::Probe { fault, probed });
+            }
+            seen += 1;
+            fault += 1;
+        }
+        while round.iter().any(|device| device.is_busy()) {
+            clock::sleep(Duration::from_millis(1));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! The kernel's checks of itself, one event a check.
+
+mod books;
+mod faults;
+mod leak;
+mod stale;
+mod vector;
+
+use report::Outcome;
+
+use crate::devices;
+use crate::probe::Overreach;
+use crate::{journal, println};
+
+/// A self-test: its name, and whether it belongs to a plain `selftest`.
+struct Test {
+    name: &'static str,
+    part: Part,
+    run: fn(),
+}
+
+/// When a self-test runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// With all others.
+    Always,
+    /// Only by its name: it takes long.
+    ByName,
+}
+
+const TESTS: [Test; 5] = [
+    Test { name: "vector", part: Part::Always, run: vector::run },
+    Test { name: "books", part: Part::Always, run: books::run },
+    Test { name: "leak-detector", part: Part::Always, run: leak::run },
+    Test { name: "stale", part: Part::Always, run: stale::run },
+    Test { name: "registers", part: Part::ByName, run: faults::run },
+];
+
+/// The names that [`run`] knows.
+pub const NAMES: [&str; TESTS.len()] = {
+    let mut names = [""; TESTS.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = TESTS[index].name;
+        index += 1;
+    }
+    names
+};
+
+/// There is no self-test of that name.
+pub struct NoSuchTest;
+
+/// Runs one self-test, or all that do not take long.
+///
+/// # Errors
+/// If there is none of that name.
+pub fn run(name: Option<&str>) -> Result<(), NoSuchTest> {
+    match name {
+        None => TESTS.iter().filter(|test| test.part == Part::Always).for_each(|test| (test.run)()),
+        Some(name) => (TESTS.iter().find(|test| test.name == name).ok_or(NoSuchTest)?.run)(),
+    }
+    Ok(())
+}
+
+/// Reports how a check came out.
+fn check(name: &str, result: Result<(), &str>) {
+    match result {
+        Ok(()) => {
+            println!("{name}: pass");
+            journal::check(name, Outcome::Pass, None);
+        }
+        Err(detail) => {
+            println!("{name}: FAIL, {detail}");
+            journal::check(name, Outcome::Fail, Some(detail));
+        }
+    }
+}
+
+/// Reports that a check needs what this machine does not have.
+fn skip(name: &str, detail: &str) {
+    println!("{name}: skipped, {detail}");
+    journal::check(name, Outcome::Skip, Some(detail));
+}
+
+/// The first device that can be told to overreach and is not cut off; skips the check if there is none.
+fn some_device(name: &str) -> Option<&'static dyn Overreach> {
+    let device = devices::capable().find(|device| device.dma().is_open());
+    if device.is_none() {
+        skip(name, "no device here can be told to overreach");
+    }
+    device
+}

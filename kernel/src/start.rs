@@ -1,0 +1,274 @@
+//! From the loader's facts to a protected machine, and on to the prompt or the script.
+//!
+//! Until the units enforce, every step either only looks or takes something away from devices.
+
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use acpi_tables::{Dmar, DmarFlags};
+use bootloader_api::info::FrameBuffer;
+use coverage::Plan;
+use dma_types::Bdf;
+use options::{Complaint, DmarSource as DmarOption, LogLevel, Options, ReportTarget, Severity, Switch};
+use pci::Topology;
+use pci::control::BusMaster;
+use report::{Boot, DeviceState, DmarSource, Event, Function, Outcome, Protected, Window};
+
+use crate::arch::{self, cpu};
+use crate::console::{self, output};
+use crate::devices::{self, Role};
+use crate::diagnosis::text::Text;
+use crate::iommu::regions::{self, Honour};
+use crate::memory::map;
+use crate::platform::acpi::{self, AcpiTables};
+use crate::platform::boot::BootFacts;
+use crate::platform::fw_cfg::{self, FwCfg};
+use crate::platform::serial::{self, ReportPort};
+use crate::platform::{clock, framebuffer, pci as bus, power};
+use crate::{bench, diagnosis, dma, iommu, journal, probe, stop};
+
+/// What helps where no IOMMU is found.
+pub const NO_IOMMU_ADVICE: &str = "switch on Intel VT-d (also called \"VT for Directed I/O\" or \"DMA protection\") in \
+    the firmware's set-up; until then no device gets bus mastering";
+
+/// Largest options text, and one byte more so that a longer one shows.
+const OPTIONS_BYTES: usize = options::MAX_SOURCE_BYTES + 1;
+
+/// Largest table that fw_cfg may hand over.
+const FW_CFG_DMAR_BYTES: usize = 1 << 20;
+
+/// The table in use, and what it is worth.
+struct Table {
+    bytes: Vec<u8>,
+    source: DmarSource,
+    soundness: Soundness,
+}
+
+/// Whether a table could be read in full.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Soundness {
+    Sound,
+    Damaged,
+}
+
+/// Runs the kernel proper.
+pub fn run(facts: &'static mut BootFacts) -> ! {
+    arch::exceptions::set_stop_hook(stop::exception);
+    arch::panic::set_panic_hook(|info| stop::panic(info));
+    let mut fw_cfg = FwCfg::detect();
+    let cmdline: &'static [u8] = read_cmdline(fw_cfg.as_mut()).leak();
+    let mut complaints = Vec::new();
+    let screen = facts.framebuffer.take();
+    let options_file = (!facts.options_file.is_empty()).then_some(facts.options_file.as_slice());
+    let fw_cfg_options = (!cmdline.is_empty()).then_some(cmdline);
+    let options = Options::parse(options_file, fw_cfg_options, &mut |complaint| complaints.push(complaint));
+    log::set_max_level(level(options.loglevel));
+    open_channels(&options, screen);
+
+    let tables = find_tables(facts);
+    let table = choose_table(&options, tables.as_ref(), fw_cfg.as_mut());
+    report_boot(facts, cmdline, tables.as_ref(), &table);
+    complaints.iter().for_each(complain);
+    if let Err(error) = diagnosis::start(options.policy, options.storm) {
+        log::error!("faults cannot be counted: {error:?}");
+    }
+
+    let topology = protect(tables.as_ref(), &table);
+    if let Some(tables) = &tables {
+        power::init(tables.fixed.power);
+    }
+    after_protection(&options, &topology)
+}
+
+fn find_tables(facts: &BootFacts) -> Option<AcpiTables> {
+    let Some(rsdp) = facts.rsdp else {
+        log::error!("the firmware names no ACPI tables");
+        return None;
+    };
+    acpi::read(rsdp).inspect_err(|error| log::error!("ACPI tables cannot be read: {error}")).ok()
+}
+
+/// Takes the machine's devices and units in hand, up to the event `protected`.
+fn protect(tables: Option<&AcpiTables>, table: &Table) -> Topology {
+    let mut topology = bus::enumerate(tables.map_or(&[][..], |tables| &tables.ecam));
+    topology.enable_acs(bus::config());
+    let dmar = Dmar::parse(&table.bytes).ok();
+    let plan = dmar.as_ref().map(|dmar| {
+        let plan = Plan::new(dmar, &topology, cpu::physical_address_bits());
+        plan.findings.iter().for_each(|finding| log::warn!("DMAR: {finding}"));
+        plan
+    });
+    let honour = plan.as_ref().map_or(Honour::All, |plan| regions::set_aside(plan, &topology, tables));
+    devices::enumerate(&topology, plan.as_ref());
+
+    let opt_in = dmar.is_some_and(|dmar| dmar.flags().contains(DmarFlags::DMA_CTRL_PLATFORM_OPT_IN));
+    let found = plan.as_ref().map(|plan| iommu::find(plan, opt_in));
+    still_everything(&topology);
+    if let (Some(plan), Some(found)) = (&plan, found) {
+        iommu::take(plan, found);
+    }
+    bus::open_bridges(&topology);
+    devices::all().iter().for_each(devices::DeviceRecord::report);
+    devices::give_firmware_regions();
+    announce_protection(table, honour);
+    topology
+}
+
+/// Reports which devices firmware left mastering the bus, and takes it from all but bridges.
+fn still_everything(topology: &Topology) {
+    let masters = topology.functions().iter().filter(|function| function.bus_master_at_boot);
+    let masters: Vec<_> = masters.map(|function| Function(function.bdf)).collect();
+    journal::emit(&Event::Window(Window {
+        t: clock::now_ns(),
+        bus_masters: Some(masters.as_slice().into()),
+        ..Window::default()
+    }));
+    for record in devices::all().iter().filter(|record| record.role == Role::Endpoint) {
+        if bus::set_bus_master(record.bdf, BusMaster::Off) == BusMaster::On {
+            log::warn!("{record} keeps bus mastering on although it was switched off");
+        }
+    }
+}
+
+fn announce_protection(table: &Table, honour: Honour) {
+    let units = iommu::units();
+    let enforcing = units.iter().filter(|unit| unit.is_enforcing()).count();
+    let bypassing: Vec<Bdf> = devices::all()
+        .iter()
+        .filter(|record| record.state() == DeviceState::BypassesIommu)
+        .map(|record| record.bdf)
+        .collect();
+    let complete = !units.is_empty()
+        && enforcing == units.len()
+        && bypassing.is_empty()
+        && table.soundness == Soundness::Sound
+        && honour == Honour::All;
+    let t = clock::now_ns();
+    bench::note_protected(t);
+    journal::emit(&Event::Protected(Protected { t, units: enforcing as u32, complete }));
+    match (units.is_empty(), complete) {
+        (true, _) => log::error!("no IOMMU: {NO_IOMMU_ADVICE}"),
+        (false, true) => log::info!("protected: {enforcing} units enforce, every device is covered"),
+        (false, false) => {
+            log::error!("protection is not complete; what is not covered stays without bus mastering");
+            bypassing.iter().for_each(|bdf| log::error!("{bdf} bypasses the IOMMU: no unit covers it"));
+        }
+    }
+    if !complete {
+        journal::note_failure();
+    }
+}
+
+/// Goes on once the machine is protected: drivers, drill, then script or prompt.
+fn after_protection(options: &Options<'_>, topology: &Topology) -> ! {
+    dma::keep_clear_of(bus::memory_windows(topology));
+    devices::start_drivers(topology);
+    if options.drill == Switch::On {
+        probe::drill_at_boot();
+    }
+    match options.script {
+        Some(script) => {
+            console::script::run(script);
+            console::commands::power_off()
+        }
+        None => console::prompt::run(),
+    }
+}
+
+fn read_cmdline(fw_cfg: Option<&mut FwCfg>) -> Vec<u8> {
+    read_file(fw_cfg, fw_cfg::CMDLINE, OPTIONS_BYTES)
+}
+
+fn read_file(fw_cfg: Option<&mut FwCfg>, name: &str, limit: usize) -> Vec<u8> {
+    let Some(fw_cfg) = fw_cfg else { return Vec::new() };
+    let mut buffer = vec![0; limit];
+    let length = fw_cfg.read(name, &mut buffer).map_or(0, |file| file.bytes.len());
+    buffer.truncate(length);
+    buffer
+}
+
+/// Opens report and screen as the options say.
+fn open_channels(options: &Options<'_>, screen: Option<FrameBuffer>) {
+    match options.report {
+        ReportTarget::Off => {}
+        ReportTarget::Com2 => journal::set_port(ReportPort::com2),
+        ReportTarget::DebugCon => journal::set_port(ReportPort::debugcon),
+    }
+    if let Some(screen) = screen {
+        framebuffer::init(screen);
+    }
+    output::init(&format_args!("ivt {}", env!("CARGO_PKG_VERSION")));
+    serial::set_log_mirror(output::note);
+}
+
+const fn level(level: LogLevel) -> log::LevelFilter {
+    match level {
+        LogLevel::Error => log::LevelFilter::Error,
+        LogLevel::Warn => log::LevelFilter::Warn,
+        LogLevel::Info => log::LevelFilter::Info,
+        LogLevel::Debug => log::LevelFilter::Debug,
+    }
+}
+
+/// Chooses the DMAR table: the one that an option names, else the first of firmware's that is one.
+fn choose_table(options: &Options<'_>, tables: Option<&AcpiTables>, fw_cfg: Option<&mut FwCfg>) -> Table {
+    let (bytes, source) = match options.dmar {
+        DmarOption::FwCfg => (read_file(fw_cfg, fw_cfg::DMAR, FW_CFG_DMAR_BYTES), DmarSource::FwCfg),
+        DmarOption::Firmware => {
+            let found = tables.map_or(&[][..], |tables| &tables.dmar);
+            if found.len() > 1 {
+                log::warn!("the firmware has {} DMAR tables; the first sound one is used", found.len());
+            }
+            let readable = || found.iter().filter(|bytes| Dmar::parse(bytes).is_ok());
+            let sound = readable().find(|bytes| damage_of(bytes).is_empty());
+            let chosen = sound.or_else(|| readable().next()).or_else(|| found.first());
+            (chosen.cloned().unwrap_or_default(), DmarSource::Firmware)
+        }
+    };
+    if bytes.is_empty() {
+        return Table { bytes, source: DmarSource::None, soundness: Soundness::Sound };
+    }
+    let damage = damage_of(&bytes);
+    damage.iter().for_each(|damage| log::error!("DMAR is damaged: {damage}"));
+    let soundness = if damage.is_empty() { Soundness::Sound } else { Soundness::Damaged };
+    Table { bytes, source, soundness }
+}
+
+/// Everything that kept a table from being read in full, in words.
+fn damage_of(bytes: &[u8]) -> Vec<String> {
+    match Dmar::parse(bytes) {
+        Ok(dmar) => dmar.damage().map(|damage| damage.to_string()).collect(),
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+fn report_boot(facts: &BootFacts, cmdline: &[u8], tables: Option<&AcpiTables>, table: &Table) {
+    let given = if cmdline.is_empty() { &facts.options_file } else { cmdline };
+    let firmware = Text::<8>::of(&facts.firmware);
+    journal::emit(&Event::Boot(Boot {
+        t: clock::now_ns(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        firmware: firmware.as_str().into(),
+        cpus: u32::try_from(tables.map_or(1, |tables| tables.processors)).unwrap_or(u32::MAX),
+        memory_mib: map::total_bytes() >> 20,
+        cmdline: String::from_utf8_lossy(given).into_owned().into(),
+        dmar_source: table.source,
+    }));
+}
+
+/// Reports an option that could not be taken as it was given.
+fn complain(complaint: &Complaint<'_>) {
+    log::warn!("{complaint}");
+    let outcome = match complaint.severity() {
+        Severity::Warning => return,
+        Severity::Skip => Outcome::Skip,
+        Severity::Fail => Outcome::Fail,
+    };
+    let detail = complaint.to_string();
+    let name = match complaint.key() {
+        Some(key) => alloc::format!("option {key}"),
+        None => "options".into(),
+    };
+    journal::check(&name, outcome, Some(&detail));
+}

@@ -1,0 +1,211 @@
+//! The end after a DMA violation, an exception or a panic.
+//!
+//! First all bus mastering goes off, so that nothing moves any more. Then the report, the serial line and
+//! the screen say what happened, and the processor halts for good. Nothing here allocates; no lock is waited
+//! for that interrupted code may hold.
+
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use exceptions::{CpuState, ExceptionReport};
+use report::{Bugcheck, DrillResult, Event, Fault, Hex, List, Registers, Text};
+use screen::{Field, Register, StopCode, StopText};
+
+use crate::arch::cpu;
+use crate::diagnosis::text::Text as FixedText;
+use crate::journal::{self, Ending};
+use crate::platform::{clock, framebuffer, pci, serial};
+use crate::probe::Flight;
+
+/// The stop code of a DMA violation, and its name.
+const DMA_VIOLATION: (u32, &str) = (0xe6, "DRIVER_VERIFIER_DMA_VIOLATION");
+/// Parameter 1: the IOMMU reported it.
+const BY_IOMMU: u64 = 0x26;
+/// The stop code of a processor exception, and its name.
+const EXCEPTION: (u32, &str) = (0x7f, "UNEXPECTED_KERNEL_MODE_TRAP");
+/// The stop code of a panic, and its name.
+const PANIC: (u32, &str) = (0, "PANIC");
+
+/// Registers that the screen shows; the report has all.
+const SHOWN: [&str; 22] = [
+    "rip", "rflags", "rsp", "rbp", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
+    "r13", "r14", "r15", "cr0", "cr2", "cr3", "cr4",
+];
+
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// What a stop says beyond code and parameters.
+struct Story<'a> {
+    code: (u32, &'static str),
+    parameters: [u64; 4],
+    headline: &'a dyn fmt::Display,
+    fields: &'a [Field<'a>],
+    fault: Option<Fault<'a>>,
+    detail: Option<&'a str>,
+}
+
+/// Stops for a violation whose fault has been reported.
+///
+/// `object` is the address of the device's record, zero for a requester that nobody knows. A probe that was
+/// asked for is reported before the bug check.
+pub fn violation(fault: Fault<'_>, object: u64, cpu: &CpuState, probe: Option<&Flight>) -> ! {
+    begin();
+    if let Some(probe) = probe {
+        let result = if probe.look() == probe.before { DrillResult::Blocked } else { DrillResult::Leaked };
+        probe.report(result, None);
+    }
+    let page = fault.address.map_or(0, |address| address.0);
+    let reason = fault.reason.0;
+    let name = fault.name.clone().unwrap_or(Text::Borrowed("unknown device"));
+    let driver = fault.driver.clone().unwrap_or(Text::Borrowed("none"));
+    let device = fault.bdf.map_or(fault.requester.0, |function| function.0);
+    let access = Word(&fault.access);
+    let who = format_args!("{device}  {name}, driver {driver}").to_fixed();
+    let through = format_args!("{}", fault.requester.0).to_fixed();
+    let address = format_args!("{page:#x}").to_fixed();
+    let why = format_args!("{reason:#x}: {}", fault.reason_name).to_fixed();
+    let verdict = fault.verdict.clone().unwrap_or_default();
+    let explanation = fault.explanation.clone().unwrap_or_default();
+    let advice = fault.advice.clone().unwrap_or_default();
+    let fields = [
+        Field { label: "device", value: &who },
+        Field { label: "requester", value: &through },
+        Field { label: "access", value: &access },
+        Field { label: "address", value: &address },
+        Field { label: "reason", value: &why },
+        Field { label: "verdict", value: &verdict },
+        Field { label: "explanation", value: &explanation },
+        Field { label: "what next", value: &advice },
+    ];
+    tell(
+        &Story {
+            code: DMA_VIOLATION,
+            parameters: [BY_IOMMU, object, page, reason],
+            headline: &"A device reached for memory that it was not given. The IOMMU blocked it, and the machine \
+                was stopped before anything else could happen.",
+            fields: &fields,
+            fault: Some(fault.clone()),
+            detail: None,
+        },
+        cpu,
+    )
+}
+
+/// Stops for an exception that nothing expected.
+pub fn exception(report: &ExceptionReport) -> ! {
+    begin();
+    let frame = &report.state.frame;
+    let detail = FixedText::<4096>::of(report);
+    serial::write_now(format_args!("\n{report}\n"));
+    let what = FixedText::<128>::of(&report.vector());
+    let code = report.error_code().map(|code| FixedText::<256>::of(&code));
+    let at = format_args!("{:#x}, kernel + {:#x}", frame.rip, frame.rip.wrapping_sub(report.image_base)).to_fixed();
+    let none = "none";
+    let fields = [
+        Field { label: "exception", value: &what },
+        Field { label: "error code", value: code.as_ref().map_or(&none as &dyn fmt::Display, |code| code) },
+        Field { label: "at", value: &at },
+        Field { label: "stack", value: &report.stack },
+    ];
+    tell(
+        &Story {
+            code: EXCEPTION,
+            parameters: [frame.vector, frame.error_code, frame.rip, report.state.control.cr2],
+            headline: &"The kernel met an exception that it did not expect, and stopped.",
+            fields: &fields,
+            fault: None,
+            detail: Some(detail.as_str()),
+        },
+        &report.state,
+    )
+}
+
+/// Stops for a broken invariant of the kernel itself.
+pub fn panic(message: &dyn fmt::Display) -> ! {
+    begin();
+    let detail = FixedText::<1024>::of(message);
+    let fields = [Field { label: "panic", value: &detail }];
+    tell(
+        &Story {
+            code: PANIC,
+            parameters: [0; 4],
+            headline: &"The kernel found itself in a state that must not be, and stopped.",
+            fields: &fields,
+            fault: None,
+            detail: Some(detail.as_str()),
+        },
+        &cpu::state_without_frame(),
+    )
+}
+
+/// Stills the machine. A second stop inside the first ends in a halt with a line of text.
+fn begin() {
+    x86_64::instructions::interrupts::disable();
+    if STOPPING.swap(true, Ordering::Relaxed) {
+        serial::write_now(format_args!("\nstopped again while stopping; halted\n"));
+        cpu::halt_forever();
+    }
+    pci::all_bus_mastering_off();
+}
+
+/// Says what happened on every channel, and halts.
+fn tell(story: &Story<'_>, cpu: &CpuState) -> ! {
+    let (code, name) = story.code;
+    let [p1, p2, p3, p4] = story.parameters;
+    let registers = cpu.registers().map(|(name, value)| (Text::Borrowed(name), Hex(value)));
+    journal::emit(&Event::Bugcheck(Bugcheck {
+        t: clock::now_ns(),
+        code: Hex(u64::from(code)),
+        name: name.into(),
+        p1: Hex(p1),
+        p2: Hex(p2),
+        p3: Hex(p3),
+        p4: Hex(p4),
+        cpu: Registers(List::Borrowed(&registers)),
+        fault: story.fault.clone(),
+        detail: story.detail.map(Into::into),
+    }));
+    let all = cpu.registers();
+    let shown = SHOWN.map(|name| {
+        let value = all.iter().find(|(known, _)| *known == name).map_or(0, |(_, value)| *value);
+        Register { name, value }
+    });
+    let text = StopText {
+        headline: story.headline,
+        code: StopCode { code, parameters: story.parameters },
+        name,
+        fields: story.fields,
+        registers: &shown,
+        closing: &"The machine is halted. No device can reach memory any more. It is safe to switch it off.",
+    };
+    serial::write_now(format_args!("\n{text}\n"));
+    framebuffer::draw_stop_screen(&text);
+    journal::end(Ending::Stopped);
+    cpu::halt_forever()
+}
+
+/// An access as a report spells it.
+struct Word<'a>(&'a report::Access);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            report::Access::Read => "read",
+            report::Access::Write => "write",
+            report::Access::Atomic => "atomic",
+            report::Access::Interrupt => "interrupt",
+            report::Access::Unknown => "unknown",
+        })
+    }
+}
+
+/// Text made on the stack.
+trait ToFixed {
+    fn to_fixed(self) -> FixedText<256>;
+}
+
+impl ToFixed for fmt::Arguments<'_> {
+    fn to_fixed(self) -> FixedText<256> {
+        FixedText::of(&self)
+    }
+}
