@@ -1,6 +1,18 @@
 //! The books of one domain: what is mapped, what was, and what happened lately.
 //!
-//! Costs.
+//! # Costs
+//! A range's slot number is the record's number, so that map and unmap search nothing. In the steady state
+//! (a slot used before, at the same place) a map overwrites the record, sets one bit and writes one event:
+//! 137 instructions as counted on the host (calls included, overflow checks on), 94 more if the slot now
+//! stands for other memory and is filed anew. An unmap takes 70. Neither depends on how many mappings are
+//! live. The first use of a slot enters it into the index: some 1,000, once.
+//!
+//! # Memory
+//! For each slot on the books (the most that were ever live at once, and the allocator's quarantine): 120
+//! bytes of record, 16 of physical index, and of page index 9 (small ranges, densely packed) to 280 (a
+//! range alone in its 64 pages). For each book: a ring of 256 events (16 KiB) and 8,192 chain heads (32 KiB).
+//! Nothing grows with time.
+
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -76,6 +88,9 @@ impl Book {
                     // Pages remain behind whose last owner is overwritten.
                     self.forgotten += 1;
                 }
+                if entry.record.mapping.backing != *backing {
+                    self.physical.file(slot, backing);
+                }
                 entry.pages = pages;
                 entry.record.mapping = *mapping;
                 entry.record.released = None;
@@ -83,7 +98,6 @@ impl Book {
             }
             _ => self.open_entry(range, mapping)?,
         }
-        self.physical.insert(slot, backing);
         // Both bounded by the window.
         self.live = self.live.wrapping_add(1);
         self.live_bytes = self.live_bytes.wrapping_add(length);
@@ -106,7 +120,6 @@ impl Book {
         };
         entry.record.released = Some(step);
         self.index.mark_released(entry.leaf, entry.page);
-        self.physical.remove(slot);
         self.live = self.live.wrapping_sub(1);
         self.live_bytes = self.live_bytes.wrapping_sub(entry.record.mapping.length);
         self.history.push(Event::of(Operation::Unmap, &entry.record.mapping, step));
@@ -188,22 +201,18 @@ impl Book {
 
     /// The live mapping in whose gap `address` lies, and on which side of it.
     pub fn gap_owner(&self, address: Iova) -> Option<(&MappingRecord, Position)> {
-        let behind = self.nearest_entry(address, Side::Below).map(|entry| (&entry.record, entry.gap()));
+        let own_slot = self.entry_below(address).filter(|entry| entry.record.is_live());
+        let own_slot = own_slot.map(|entry| (&entry.record, entry.gap().min(WIDEST_GAP)));
         let regions = self.regions.iter().map(|region| (region, 1));
-        for (record, gap) in behind.into_iter().chain(regions.clone()) {
+        for (record, gap) in own_slot.into_iter().chain(regions) {
             match Position::of(address, &record.mapping) {
-                place @ Position::Behind(pages) if pages <= gap.min(WIDEST_GAP) => {
-                    return Some((record, place));
-                }
+                place @ Position::Behind(pages) if pages <= gap => return Some((record, place)),
                 _ => {}
             }
         }
-        let before = self.nearest_entry(address, Side::Above).map(|entry| (&entry.record, 1));
-        before
-            .into_iter()
-            .chain(regions)
-            .map(|(record, _)| (record, Position::of(address, &record.mapping)))
-            .find(|(_, place)| *place == Position::Before(1))
+        let record = self.live_at(address.page().checked_add(PAGE_SIZE)?)?;
+        let place = Position::of(address, &record.mapping);
+        (place == Position::Before(1)).then_some((record, place))
     }
 
     /// The live mapping nearest to `address`, and where the address lies beside it.
@@ -220,7 +229,7 @@ impl Book {
 
     /// A live mapping with the physical page around `page` behind it.
     pub fn live_at_physical(&self, page: PhysAddr) -> Option<&MappingRecord> {
-        let covers = |record: &&MappingRecord| record.mapping.backing.covers(page);
+        let covers = |record: &&MappingRecord| record.is_live() && record.mapping.backing.covers(page);
         let record = |slot| self.entries.get(slot).map(|entry| &entry.record);
         self.physical
             .find(page, |slot| record(slot).filter(covers).is_some())
@@ -305,6 +314,7 @@ impl Book {
         }
         let leaf = self.index.insert(page, slot)?;
         self.index.mark_live(leaf, page);
+        self.physical.file(slot, &mapping.backing);
         let record = MappingRecord { mapping: *mapping, released: None };
         self.entries.set(slot, Entry { record, page, pages: mapping.pages(), slot_pages, leaf });
         Ok(())

@@ -75,3 +75,13 @@ impl Entries {
         self.0.get_mut(slot)?.as_mut()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_takes_the_memory_that_is_stated() {
+        assert_eq!(size_of::<Option<Entry>>(), 120);
+    }
+}

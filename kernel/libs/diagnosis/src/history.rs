@@ -49,21 +49,14 @@ pub struct Span {
 }
 
 impl Span {
-    /// Bytes from the start of the first page to the end of the span.
-    const fn reach(&self) -> u64 {
-        self.length.saturating_add(self.start.page_offset())
-    }
-
-    /// Tells whether the page around `address` is one of the span's.
-    const fn covers(&self, address: Iova) -> bool {
-        // Below the span the difference wraps to more than any reach.
-        address.page().as_u64().wrapping_sub(self.start.page().as_u64()) < self.reach()
-    }
-
-    /// Tells whether the page around `address`, or one beside it, is one of the span's.
-    const fn is_near(&self, address: Iova) -> bool {
-        let behind = address.page().as_u64().wrapping_add(PAGE_SIZE);
-        behind.wrapping_sub(self.start.page().as_u64()) < self.reach().saturating_add(2 * PAGE_SIZE)
+    /// Tells whether the span touches the page around `address`, or one of `beside` pages on either side.
+    #[inline]
+    const fn touches(&self, address: Iova, beside: u64) -> bool {
+        let margin = beside * PAGE_SIZE;
+        // How far the span starts below the last byte that counts; wraps to a huge number if above.
+        let offset =
+            address.page().as_u64().wrapping_add(margin + PAGE_SIZE - 1).wrapping_sub(self.start.as_u64());
+        offset < self.length.saturating_add(2 * margin + PAGE_SIZE - 1)
     }
 }
 
@@ -167,14 +160,13 @@ impl History {
         (self.overwritten()..self.total).rev().map(|number| &self.events[number as usize % EVENTS])
     }
 
-    /// Collects what is known about the page around `address`, in one pass of some 12 instructions an
-    /// event.
+    /// Collects what is known about the page around `address`, in one pass over the ring.
     pub(crate) fn trace(&self, address: Iova) -> Trace<'_> {
         let mut trace = Trace::NOTHING;
         let mut room = trace.events.iter_mut();
         for event in self.newest_first() {
-            let Some(span) = event.span.filter(|span| span.is_near(address)) else { continue };
-            if span.covers(address) {
+            let Some(span) = event.span.filter(|span| span.touches(address, 1)) else { continue };
+            if span.touches(address, 0) {
                 match (event.operation, trace.release) {
                     (Operation::Unmap, None) => trace.release = Some(event),
                     (Operation::Map, Some(release))

@@ -4,8 +4,8 @@
 //! its count has doubled, and once more at the end; memory is fixed.
 //!
 //! Memory: 64 keys of 48 bytes, some 3 KiB, for each requester that the ledger has room for. Nothing is
-//! allocated after construction. Cost: one pass over the requesters and the requester's keys, at most some
-//! 500 instructions with 64 keys.
+//! allocated after construction. Cost: one pass over the requesters and the requester's keys, some 850
+//! instructions with 64 keys.
 
 use alloc::vec::Vec;
 

@@ -3,7 +3,7 @@
 //! Three parts, none of which touches hardware:
 //!
 //! - [`Book`] keeps for one domain who mapped what, from where in the source and when, what was released
-//!   since, and the recent events. Map and unmap pay some 90 instructions each, however much is live.
+//!   since, and the recent events. What map and unmap pay does not depend on how much is live.
 //! - [`diagnose`] compares a [`Fault`] with the books of every domain, through the kernel's [`World`], and
 //!   gives a [`Diagnosis`]: verdict, suspect, nearest mapping, history, explanation, advice. It allocates
 //!   nothing and runs in the stop path.

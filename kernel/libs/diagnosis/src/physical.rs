@@ -3,6 +3,10 @@
 //! A hash table with chains through the slots. A run of up to 2^k pages is filed once, under k and the
 //! block of 2^k pages in which it starts; so a page is found by looking, for each k in use, at its own
 //! block and the one before.
+//!
+//! A slot stays filed when its mapping is released, and moves only when it is used for other memory: a
+//! driver that maps the same buffers again pays nothing. What is found is therefore checked against the
+//! books.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -47,12 +51,21 @@ impl PhysicalIndex {
         self.links.reserve(slot.checked_add(1).ok_or(OutOfMemory)?)
     }
 
-    /// Files a slot that has room and is not filed.
-    #[inline]
-    pub(crate) fn insert(&mut self, slot: u32, backing: &Backing) {
+    /// Files a slot that has room, in place of what it was filed under before.
+    pub(crate) fn file(&mut self, slot: u32, backing: &Backing) {
         let size = size_of(backing);
-        self.sizes |= 1 << size;
         let key = Key::new(size, (backing.first_page().as_u64() / PAGE_SIZE) >> size);
+        let known = self.links[slot].key;
+        if known != key {
+            if known != Key::NONE {
+                self.remove(slot);
+            }
+            self.sizes |= 1 << size;
+            self.insert(slot, key);
+        }
+    }
+
+    fn insert(&mut self, slot: u32, key: Key) {
         let next = core::mem::replace(&mut self.heads[key.chain()], slot);
         self.links[slot] = Links { previous: NONE, next, key };
         if next != NONE {
@@ -60,9 +73,7 @@ impl PhysicalIndex {
         }
     }
 
-    /// Takes a filed slot out.
-    #[inline]
-    pub(crate) fn remove(&mut self, slot: u32) {
+    fn remove(&mut self, slot: u32) {
         let Links { previous, next, key } = self.links[slot];
         if next != NONE {
             self.links[next].previous = previous;
@@ -116,7 +127,7 @@ struct Links {
 }
 
 impl Links {
-    const UNLINKED: Self = Self { previous: NONE, next: NONE, key: Key(0) };
+    const UNLINKED: Self = Self { previous: NONE, next: NONE, key: Key::NONE };
 }
 
 /// A run's size and the block in which it starts.
@@ -124,6 +135,9 @@ impl Links {
 struct Key(u64);
 
 impl Key {
+    /// Filed under nothing.
+    const NONE: Self = Self(u64::MAX);
+
     /// Block numbers have at most 52 bits, sizes at most 6.
     const fn new(size: u32, block: u64) -> Self {
         Self(block ^ ((size as u64) << 56))

@@ -7,7 +7,7 @@
 //! second, so that nobody is contained for faults that lie further apart; a burst just beyond 15/16 of a
 //! second may be missed once, and is caught if it goes on.
 //!
-//! Memory: 96 bytes a requester, all allocated at construction. If more requesters fault than there is room
+//! Memory: 80 bytes a requester, all allocated at construction. If more requesters fault than there is room
 //! for, the one that has been silent longest makes way.
 
 use alloc::vec::Vec;
@@ -228,6 +228,11 @@ mod tests {
         assert!(storm.end_window(Window::Masked).eq([requester(1)]));
         fault(&mut storm, 1);
         assert_eq!(storm.end_window(Window::Open).count(), 0);
+    }
+
+    #[test]
+    fn a_requester_takes_the_memory_that_is_stated() {
+        assert_eq!(size_of::<Activity>(), 80);
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl SizeClass {
     #[inline]
     pub(crate) fn of(pages: u64, alignment: PageSize) -> Result<Self, IovaError> {
         let (shift, first_queue, quarantine) = match alignment {
-            PageSize::Size4K => (0, 0, 512),
+            PageSize::Size4K => (0, 0, 256),
             PageSize::Size2M => (9, CLASSES as u16, 16),
             PageSize::Size1G => (18, 2 * CLASSES as u16, 4),
         };

@@ -67,7 +67,7 @@ fn a_freed_range_waits_for_all_others_of_the_quarantine() {
         }
         until_reuse += 1;
     }
-    assert_eq!(until_reuse, 512);
+    assert_eq!(until_reuse, 256);
 }
 
 #[test]

@@ -58,12 +58,11 @@ fn window(base: u16, limit: u16, base_upper: u32, limit_upper: u32) -> Option<Ra
 mod tests {
     use super::*;
     use crate::testing::{FakeSpace, bdf};
-    use std::vec;
 
-    fn windows(space: &FakeSpace, at: &str) -> Vec<Range<u64>> {
+    fn windows(space: &FakeSpace, at: &str) -> Vec<(u64, u64)> {
         let topology = space.enumerate();
         let found = memory_windows(space, topology.get(bdf(at)).unwrap());
-        found.into_iter().map(|window| window.start.as_u64()..window.end.as_u64()).collect()
+        found.into_iter().map(|window| (window.start.as_u64(), window.end.as_u64())).collect()
     }
 
     #[test]
@@ -71,7 +70,7 @@ mod tests {
         let space = FakeSpace::new().endpoint("00:03.0", 0x1234, 0x11e8).with("00:03.0", |f| {
             f.bar(0, 0xfea0_0000, 0xfff0_0000).bar(1, 0, 0xfff0_0000).bar(2, 0xc001, 0xffff_ffe1)
         });
-        assert_eq!(windows(&space, "00:03.0"), [0xfea0_0000..0xfeb0_0000]);
+        assert_eq!(windows(&space, "00:03.0"), [(0xfea0_0000, 0xfeb0_0000)]);
     }
 
     #[test]
@@ -82,9 +81,9 @@ mod tests {
         });
         assert_eq!(windows(&space, "00:1c.0"), []);
         let decoding = space.with("00:1c.0", |f| f.set16(4, 2));
-        let expected = vec![0xfe80_0000..0xfea0_0000, 0x10_0000_0000..0x10_1000_0000];
+        let expected = [(0xfe80_0000, 0xfea0_0000), (0x10_0000_0000, 0x10_1000_0000)];
         assert_eq!(windows(&decoding, "00:1c.0"), expected);
         let closed = decoding.with("00:1c.0", |f| f.set16(0x20, 0xfff0).set16(0x22, 0).set16(0x26, 1));
-        assert_eq!(windows(&closed, "00:1c.0"), [0x10_0000_0000..0x10_0010_0000]);
+        assert_eq!(windows(&closed, "00:1c.0"), [(0x10_0000_0000, 0x10_0010_0000)]);
     }
 }

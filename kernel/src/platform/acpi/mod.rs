@@ -44,19 +44,6 @@ pub struct AcpiTables {
     pub spans: Vec<(PhysAddr, u64)>,
 }
 
-impl Default for AcpiTables {
-    /// A machine without tables.
-    fn default() -> Self {
-        Self {
-            dmar: Vec::new(),
-            ecam: Vec::new(),
-            processors: 1,
-            fixed: FixedHardware::default(),
-            spans: Vec::new(),
-        }
-    }
-}
-
 /// Reads the tables that the pointer at `rsdp` leads to, and logs what is wrong with them.
 ///
 /// # Errors

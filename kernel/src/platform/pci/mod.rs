@@ -22,6 +22,9 @@ static ENDPOINTS: Once<Box<[Bdf]>> = Once::new();
 /// All buses of segment 0, which the legacy ports reach even where no table names them.
 const LEGACY_BUSES: BusRange = BusRange { segment: Segment(0), first: 0, last: u8::MAX };
 
+/// Where firmware places windows below 4 GiB.
+const LOW_WINDOWS: Range<Iova> = Iova::new(0xc000_0000)..Iova::new(1 << 32);
+
 /// Opens configuration space and finds every function. To be called once.
 pub fn enumerate(windows: &[EcamWindow]) -> Topology {
     let config = CONFIG.call_once(|| MachineConfig::open(windows));
@@ -54,11 +57,14 @@ pub fn masters(function: Bdf) -> bool {
     control::bus_master(config(), function) == BusMaster::On
 }
 
-/// The addresses at which functions and bridges answer. A request to one of them may end at a neighbour
-/// instead of the IOMMU, so no domain should hand them out.
+/// Where devices' own registers lie: addresses that no domain should hand out, since a bridge could turn a
+/// request for one to a neighbour before the IOMMU sees it. No driver may use its function meanwhile.
+///
+/// Below 4 GiB all of the upper part counts, where windows are opened that did not stand before.
 pub fn memory_windows(topology: &Topology) -> Vec<Range<Iova>> {
     let windows = topology.functions().iter().flat_map(|function| pci::memory_windows(config(), function));
-    windows.map(|window| Iova::new(window.start.as_u64())..Iova::new(window.end.as_u64())).collect()
+    let windows = windows.map(|window| Iova::new(window.start.as_u64())..Iova::new(window.end.as_u64()));
+    core::iter::once(LOW_WINDOWS).chain(windows).collect()
 }
 
 /// Lets every bridge pass requests on, which firmware does only where it needed it itself.

@@ -134,3 +134,9 @@ fn a_verdict_stays_with_its_key() {
     let line = told(ledger.note(requester(0x18), key(1), Completeness::Exact)).unwrap();
     assert_eq!(line.verdict, Some(Verdict::Stale));
 }
+
+#[test]
+fn a_requester_takes_the_memory_that_is_stated() {
+    let size = size_of::<super::Requester>();
+    assert!((64 * 48..64 * 48 + 64).contains(&size), "{size}");
+}

@@ -72,7 +72,10 @@ impl Queue {
             memory.free(ring);
             return None;
         };
-        memory.flush(status, PAGE_SIZE);
+        if coherence == Coherence::NonCoherent {
+            // Written back once, so that no later eviction covers what the unit has written.
+            memory.flush(status, PAGE_SIZE);
+        }
         Some(Self { ring, status, coherence, head: 0, tail: 0, issued: 0, recoveries: 0, last_error: None })
     }
 
@@ -128,10 +131,6 @@ impl Queue {
                 return Progress::Done;
             }
             if self.recover(registers, memory).is_none() {
-                if self.coherence == Coherence::NonCoherent {
-                    // Drops what the processor may have cached of the word.
-                    memory.flush(self.status, 8);
-                }
                 return Progress::Pending;
             }
         }

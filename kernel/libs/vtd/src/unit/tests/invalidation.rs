@@ -3,6 +3,7 @@
 use core::task::Poll;
 
 use super::*;
+use crate::hardware::TableMemory;
 use crate::invalidation::{Changed, Invalidation, InvalidationError, PageBlock};
 use crate::queue::MAX_BATCH;
 use crate::tables::IDLE_TABLES;
@@ -133,6 +134,22 @@ fn ranges_go_whole_and_alone() {
             for (index, &page) in pages.iter().enumerate() {
                 assert_eq!(bench.reaches(DEVICE, page), index == 0 || index == 7, "page {index}");
             }
+        }
+    }
+}
+
+#[test]
+fn upper_tables_are_forgotten_if_they_changed() {
+    for config in paths() {
+        let mut bench = Bench::enforcing(config);
+        let stage = bench.warm_page();
+        // Unlinks everything below the top.
+        bench.memory.write(stage.root(), 0);
+        bench.memory.flush(stage.root(), 8);
+        for (changed, forgotten) in [(Changed::Leaves, false), (Changed::Tables, true)] {
+            let pages = PageBlock::page(IOVA);
+            bench.invalidate(Invalidation::IotlbPages { domain: DOMAIN, pages, changed });
+            assert_ne!(bench.reaches(DEVICE, IOVA), forgotten, "{changed:?}");
         }
     }
 }

@@ -59,6 +59,7 @@ fn whatever_else_was_left_on_is_ended() {
         assert!(bench.unit.status().contains(GlobalStatus::QUEUE));
         assert!(bench.fake.history().iter().all(|moment| moment.translation));
         let _stage = bench.warm_page();
+        assert_eq!(bench.unit.queue_errors(), (0, None), "the old queue's errors are not ours");
     }
 }
 
