@@ -67,5 +67,11 @@ fn median(mut values: Vec<u64>) -> u64 {
 
 fn tell(name: &str, value: u64, n: u64) {
     println!("{name:<20} {value:>12} ns");
-    journal::emit(&Event::Bench(Bench { t: clock::now_ns(), name: name.into(), unit: "ns".into(), value, n }));
+    journal::emit(&Event::Bench(Bench {
+        t: clock::now_ns(),
+        name: name.into(),
+        unit: "ns".into(),
+        value,
+        n,
+    }));
 }

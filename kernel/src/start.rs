@@ -251,7 +251,7 @@ fn report_boot(facts: &BootFacts, cmdline: &[u8], tables: Option<&AcpiTables>, t
         version: env!("CARGO_PKG_VERSION").into(),
         firmware: firmware.as_str().into(),
         cpus: u32::try_from(tables.map_or(1, |tables| tables.processors)).unwrap_or(u32::MAX),
-        memory_mib: map::total_bytes() >> 20,
+        memory_mib: map::total_bytes().div_ceil(1 << 20),
         cmdline: String::from_utf8_lossy(given).into_owned().into(),
         dmar_source: table.source,
     }));

@@ -99,7 +99,8 @@ pub fn exception(report: &ExceptionReport) -> ! {
     serial::write_now(format_args!("\n{report}\n"));
     let what = FixedText::<128>::of(&report.vector());
     let code = report.error_code().map(|code| FixedText::<256>::of(&code));
-    let at = format_args!("{:#x}, kernel + {:#x}", frame.rip, frame.rip.wrapping_sub(report.image_base)).to_fixed();
+    let at = format_args!("{:#x}, kernel + {:#x}", frame.rip, frame.rip.wrapping_sub(report.image_base))
+        .to_fixed();
     let none = "none";
     let fields = [
         Field { label: "exception", value: &what },

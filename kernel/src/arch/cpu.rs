@@ -28,18 +28,14 @@ bitflags! {
         const UMIP = 1 << 3;
         /// Cache lines can be written back without ordering.
         const CLFLUSHOPT = 1 << 4;
-        /// The local APIC can be reached through model-specific registers.
-        const X2APIC = 1 << 5;
-        /// The time-stamp counter runs at one rate in every power state.
-        const INVARIANT_TSC = 1 << 6;
         /// There is a hypervisor below.
-        const HYPERVISOR = 1 << 7;
+        const HYPERVISOR = 1 << 5;
         /// Memory types can be chosen by page (page attribute table).
-        const PAT = 1 << 8;
+        const PAT = 1 << 6;
         /// Errors of the hardware raise an exception.
-        const MACHINE_CHECK = 1 << 9;
+        const MACHINE_CHECK = 1 << 7;
         /// They are noted in banks of registers.
-        const MACHINE_CHECK_BANKS = 1 << 10;
+        const MACHINE_CHECK_BANKS = 1 << 8;
     }
 }
 
@@ -140,20 +136,17 @@ fn read_features(one: &CpuidResult) -> Features {
     let seven = basic(7);
     let (seven_ebx, seven_ecx) = seven.map_or((0, 0), |leaf| (leaf.ebx, leaf.ecx));
     let extended_edx = extended(0x8000_0001).map_or(0, |leaf| leaf.edx);
-    let power_edx = extended(0x8000_0007).map_or(0, |leaf| leaf.edx);
     let mut features = Features::empty();
     for (feature, register, bit) in [
         (Features::MACHINE_CHECK, one.edx, 7),
         (Features::MACHINE_CHECK_BANKS, one.edx, 14),
         (Features::PAT, one.edx, 16),
-        (Features::X2APIC, one.ecx, 21),
         (Features::HYPERVISOR, one.ecx, 31),
         (Features::SMEP, seven_ebx, 7),
         (Features::SMAP, seven_ebx, 20),
         (Features::CLFLUSHOPT, seven_ebx, 23),
         (Features::UMIP, seven_ecx, 2),
         (Features::PAGES_1G, extended_edx, 26),
-        (Features::INVARIANT_TSC, power_edx, 8),
     ] {
         features.set(feature, register >> bit & 1 == 1);
     }

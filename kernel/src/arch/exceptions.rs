@@ -24,12 +24,7 @@ pub fn set_stop_hook(hook: StopHook) {
 /// Ends the kernel with a report about the exception in the frame.
 pub(super) fn unexpected(frame: &TrapFrame) -> ! {
     let control = cpu::state(frame).control;
-    enter_stop(format_args!(
-        "{} at {:#x}, cr2 {:#x}",
-        Vector(frame.vector as u8),
-        frame.rip,
-        control.cr2
-    ));
+    enter_stop(format_args!("{} at {:#x}, cr2 {:#x}", Vector(frame.vector as u8), frame.rip, control.cr2));
     let report = report(frame);
     match STOP.get() {
         Some(stop) => stop(&report),

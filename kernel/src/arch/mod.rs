@@ -16,7 +16,7 @@ pub mod register_probe;
 pub mod timer;
 mod trap;
 
-pub use ::exceptions::{CpuState, ExceptionReport, TrapFrame, Vector};
+pub use ::exceptions::TrapFrame;
 
 /// Loads segment and interrupt tables; from here every exception ends in a report.
 pub fn start() {

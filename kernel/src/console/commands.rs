@@ -10,7 +10,7 @@ use crate::devices::{self, DeviceRecord};
 use crate::dma::{self, DmaError};
 use crate::journal::{self, Ending};
 use crate::platform::{clock, power};
-use crate::{bench, diagnosis, iommu, probe, println, selftest};
+use crate::{bench, diagnosis, iommu, println, probe, selftest};
 
 /// Why a command that was understood could not be carried out.
 pub enum Mistake {
@@ -28,9 +28,10 @@ impl fmt::Display for Mistake {
             Self::NoSuchDevice(bdf) => write!(f, "there is no device {bdf}; `devices` lists what is there"),
             Self::NoSuchTest => {
                 f.write_str("there is no such self-test; expected ")?;
-                selftest::NAMES.iter().enumerate().try_for_each(|(index, name)| {
-                    write!(f, "{}{name}", if index == 0 { "" } else { ", " })
-                })
+                selftest::NAMES
+                    .iter()
+                    .enumerate()
+                    .try_for_each(|(index, name)| write!(f, "{}{name}", if index == 0 { "" } else { ", " }))
             }
             Self::NotReleased(error) => error.fmt(f),
         }
@@ -97,7 +98,12 @@ fn list_devices() {
     for record in devices::all() {
         let (vendor, device) = record.id;
         let driver = record.driver().unwrap_or("-");
-        println!("{} {vendor:04x}:{device:04x} {:<16} {driver:<6} {}", record.bdf, State(record), record.name);
+        println!(
+            "{} {vendor:04x}:{device:04x} {:<16} {driver:<6} {}",
+            record.bdf,
+            State(record),
+            record.name
+        );
     }
 }
 

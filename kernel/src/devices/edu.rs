@@ -61,7 +61,9 @@ impl fmt::Display for EduError {
             }
             Self::Busy => f.write_str("the edu device still moves the previous transfer"),
             Self::Length(bytes) => write!(f, "the edu device moves 1 to {LIMIT} bytes, not {bytes}"),
-            Self::Access(access) => write!(f, "the edu device reads and writes, it makes no {access} request"),
+            Self::Access(access) => {
+                write!(f, "the edu device reads and writes, it makes no {access} request")
+            }
         }
     }
 }

@@ -26,8 +26,9 @@ pub fn enumerate(topology: &Topology, plan: Option<&Plan>) {
         DeviceRecord::new(Facts {
             bdf: function.bdf,
             id: (function.vendor, function.device),
-            class: pci::names::class(function.class).unwrap_or_else(|| alloc::format!("class {}", function.class)),
-            name: name(function, &mut names),
+            class: pci::names::class(function.class)
+                .unwrap_or_else(|| alloc::format!("class {}", function.class)),
+            name: names.describe(function),
             role: if function.is_bridge() { Role::Bridge } else { Role::Endpoint },
             unit: plan.and_then(|plan| plan.unit_of.get(index).copied().flatten()),
             group: groups.of(function.bdf).map_or(u32::MAX, |group| group.0),
@@ -37,15 +38,6 @@ pub fn enumerate(topology: &Topology, plan: Option<&Plan>) {
         })
     };
     RECORDS.call_once(|| topology.functions().iter().enumerate().map(record).collect());
-}
-
-/// A function's name for people; QEMU's own devices stand in no public list.
-fn name(function: &Function, names: &mut Names) -> alloc::string::String {
-    match (function.vendor, function.device) {
-        edu::ID => "QEMU edu (educational DMA device)".into(),
-        (0x1234, 0x1111) => "QEMU standard VGA".into(),
-        _ => names.describe(function),
-    }
 }
 
 /// Gives the devices that firmware's regions name what they name, and no more.

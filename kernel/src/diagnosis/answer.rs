@@ -1,6 +1,8 @@
 //! One fault: judged, counted, told, answered.
 
-use ::diagnosis::{Cadence, Completeness, Diagnosis, Fault, FaultKey, Reason, Timestamp, Urgency, Verdict, diagnose};
+use ::diagnosis::{
+    Cadence, Completeness, Diagnosis, Fault, FaultKey, Reason, Timestamp, Urgency, Verdict, diagnose,
+};
 use dma_types::{Access, Bdf, Iova};
 use options::Policy;
 use report::Action;
@@ -10,10 +12,10 @@ use super::telling;
 use super::world::{Held, KernelWorld};
 use crate::arch::{TrapFrame, cpu};
 use crate::devices::{self, DeviceRecord};
-use crate::iommu::{self, records};
 use crate::iommu::records::Captured;
-use crate::probe::{self, Flight, Notice};
+use crate::iommu::{self, records};
 use crate::platform::clock;
+use crate::probe::{self, Flight, Notice};
 use crate::{dma, journal, stop};
 
 /// Answers every fault that waits, oldest first. Interrupts are off.

@@ -16,7 +16,13 @@ const LISTED: usize = 8;
 
 /// The line of a fault that the ledger would not tell.
 pub(super) fn once(fault: &Fault, key: FaultKey) -> Line {
-    Line { requester: Some(fault.requester), scope: Scope::Key(key), count: 1, at_least: false, verdict: None }
+    Line {
+        requester: Some(fault.requester),
+        scope: Scope::Key(key),
+        count: 1,
+        at_least: false,
+        verdict: None,
+    }
 }
 
 /// A call as `file:line`.
@@ -39,7 +45,8 @@ pub(super) fn fault(
     let advice = Text::<512>::of(&diagnosis.advice());
     let verdict = Text::<32>::of(&diagnosis.verdict);
     let reason = reason_text(fault.reason.0);
-    let listed = || diagnosis.candidates.iter().take(if diagnosis.candidates.total() > 1 { LISTED } else { 0 });
+    let listed =
+        || diagnosis.candidates.iter().take(if diagnosis.candidates.total() > 1 { LISTED } else { 0 });
     let verdicts: ArrayVec<Text<32>, LISTED> =
         listed().map(|candidate| Text::of(&candidate.verdict)).collect();
     let candidates: ArrayVec<_, LISTED> = listed()

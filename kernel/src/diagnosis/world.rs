@@ -113,8 +113,7 @@ impl KernelWorld<'_> {
             // Another member of the group may own the id, so an entry alone proves nothing.
             return true;
         };
-        entry == Some(domain.space().id())
-            && fault.address.is_none_or(|page| same_at(domain, book, page))
+        entry == Some(domain.space().id()) && fault.address.is_none_or(|page| same_at(domain, book, page))
     }
 }
 

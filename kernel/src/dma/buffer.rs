@@ -20,6 +20,7 @@ impl PageBuffer {
     }
 
     /// Bytes it holds.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> u64 {
         self.0.len()
     }

@@ -10,7 +10,7 @@ use report::DeviceState;
 
 use super::domain::{self, Membership};
 use super::mapping::DirectionType;
-use super::{Domain, DmaError, Mapping, PageBuffer};
+use super::{DmaError, Domain, Mapping, PageBuffer};
 use crate::arch::interrupts::IrqLock;
 use crate::devices::{self, DeviceRecord, Role};
 use crate::iommu::{self, AddressSpace, IommuError, Unit};

@@ -166,9 +166,9 @@ impl Domain {
 
     /// Writes its line into the report.
     pub fn report(&self) {
-        let members = devices::all().iter().filter(|record| {
-            record.group == self.group && record.state() != report::DeviceState::Blocked
-        });
+        let members = devices::all()
+            .iter()
+            .filter(|record| record.group == self.group && record.state() != report::DeviceState::Blocked);
         let bdfs: Vec<_> = members.clone().map(|record| Function(record.bdf)).collect();
         let driver = members.filter_map(|record| record.driver()).next();
         let size = self.space.size();

@@ -7,7 +7,7 @@ use diagnosis::{Label, Site};
 use dma_types::{Direction, Iova, PhysAddr};
 use iova::IovaRange;
 
-use super::{Domain, DmaError, PageBuffer};
+use super::{DmaError, Domain, PageBuffer};
 
 /// A direction as a type.
 pub trait DirectionType {
@@ -56,7 +56,11 @@ struct Parts {
 impl<D: DirectionType> Mapping<D> {
     /// Gives the buffer to the devices of a domain.
     #[track_caller]
-    pub(super) fn new(domain: Arc<Domain>, buffer: PageBuffer, label: &'static str) -> Result<Self, DmaError> {
+    pub(super) fn new(
+        domain: Arc<Domain>,
+        buffer: PageBuffer,
+        label: &'static str,
+    ) -> Result<Self, DmaError> {
         let site = Site::caller();
         let memory = buffer.phys();
         let range = domain.map(memory, buffer.len(), D::DIRECTION, Label(label), site)?;

@@ -20,6 +20,6 @@ pub use buffer::PageBuffer;
 pub use device::{Device, contain, hold_firmware_regions, release};
 pub use domain::{Books, Domain, domains};
 pub use error::DmaError;
-pub use window::keep_clear_of;
 pub use mapping::{Both, FromDevice, Mapping, ToDevice};
 pub use reach::ReachTrial;
+pub use window::keep_clear_of;

@@ -73,9 +73,9 @@ impl ReachTrial {
     pub fn finish(self, device: &mut Device) -> Result<(), DmaError> {
         let widest = self.mapped.saturating_sub(1);
         let pages = self.pages.iter().flat_map(|pages| pages.bytes().chunks(PAGE_SIZE as usize));
-        let changed = pages.zip(0..self.mapped).find_map(|(page, alias)| {
-            page.first().is_some_and(|byte| *byte != Self::FILL).then_some(alias)
-        });
+        let changed = pages
+            .zip(0..self.mapped)
+            .find_map(|(page, alias)| page.first().is_some_and(|byte| *byte != Self::FILL).then_some(alias));
         drop(self);
         let alias = changed.ok_or(DmaError::NothingWritten)?;
         let highest = if alias == widest { u64::MAX } else { (1 << (FEWEST_BITS + alias)) - 1 };

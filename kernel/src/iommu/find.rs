@@ -10,9 +10,9 @@ use report::{Event, Hex, StaleFault, Window as WindowEvent};
 use vtd::spec::fault_record::FaultRecord;
 
 use super::hardware::Window;
+use crate::journal;
 use crate::memory::mmio::Mmio;
 use crate::platform::clock;
-use crate::journal;
 
 /// Records of an earlier boot that are reported of one unit.
 const STALE_RECORDS: usize = 256;
@@ -59,7 +59,11 @@ fn report_window(planned: &coverage::Unit, index: u32, unit: Option<&vtd::Unit<W
         let _ = unit.fault_port().drain(&mut note, STALE_RECORDS);
     }
     for fault in &stale {
-        log::warn!("unit {index} holds a fault from before this boot: {} at {:#x}", fault.requester.0, fault.address.0);
+        log::warn!(
+            "unit {index} holds a fault from before this boot: {} at {:#x}",
+            fault.requester.0,
+            fault.address.0
+        );
     }
     journal::emit(&Event::Window(WindowEvent {
         t: clock::now_ns(),

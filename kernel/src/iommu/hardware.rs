@@ -1,7 +1,7 @@
 //! The machine as the `vtd` library sees it: a register window, table memory, time.
 
-use dma_types::PhysAddr;
 use ::frames::Order;
+use dma_types::PhysAddr;
 use vtd::{Clock, Registers, TableMemory};
 
 use crate::memory::mmio::Mmio;

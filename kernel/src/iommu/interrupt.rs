@@ -1,5 +1,8 @@
 //! The fault interrupt of every unit.
-#![expect(unsafe_code, reason = "UNSAFETY: the fault vector's stub calls the dispatcher by its name, with a pointer")]
+#![expect(
+    unsafe_code,
+    reason = "UNSAFETY: the fault vector's stub calls the dispatcher by its name, with a pointer"
+)]
 
 use super::records;
 use crate::arch::interrupts::InterruptsOff;
@@ -17,17 +20,18 @@ const LOOKS: usize = 16;
 /// the interrupt, and only then has the faults diagnosed and answered. Returns to the interrupted code unless
 /// the policy says to stop. With nothing pending it is counted and harmless.
 ///
-/// `frame` is what the stub saved. Interrupts are off.
+/// # Safety
+/// `frame` is what the stub has just saved on this stack, and nothing else refers to it. Interrupts are off.
 // SAFETY: no other symbol has this name.
 #[unsafe(no_mangle)]
-pub extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
-    // SAFETY: the stub passes the frame that it has just built on this stack, and nothing else refers to it
-    // until this returns.
+pub unsafe extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
+    // SAFETY: the caller's promise.
     let frame = unsafe { &*frame };
     let first = records::drain();
     apic::end_of_interrupt();
     let nothing = first.drained == 0 && !first.queue_error && !first.lost;
-    journal::count_fault_interrupt(if nothing { Found::Nothing } else { Found::Something });
+    let early = records::take_drained_early();
+    journal::count_fault_interrupt(if nothing && !early { Found::Nothing } else { Found::Something });
     diagnosis::answer_waiting(Some(frame));
     if !nothing {
         register_probe::note_interrupt();
@@ -44,5 +48,6 @@ pub(super) fn look_and_answer(frame: Option<&TrapFrame>) {
         if look.drained == 0 && !look.more {
             return;
         }
+        records::note_drained_early();
     }
 }

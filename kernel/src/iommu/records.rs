@@ -41,6 +41,9 @@ static WAITING: IrqLock<Ring> = IrqLock::new(Ring { records: [None; RING], first
 /// Whether faults were lost since this was last asked.
 static LOST: AtomicBool = AtomicBool::new(false);
 
+/// Whether records were drained ahead of their interrupt.
+static EARLY: AtomicBool = AtomicBool::new(false);
+
 /// What one look at all units found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
@@ -107,6 +110,16 @@ pub fn take_lost() -> bool {
 /// Looks at the units outside an interrupt: for what an interrupt could not announce.
 pub fn poll() {
     super::interrupt::look_and_answer(None);
+}
+
+/// Notes that records were drained whose interrupt may still come, and find nothing.
+pub(super) fn note_drained_early() {
+    EARLY.store(true, Ordering::Relaxed);
+}
+
+/// Tells whether that was so since the last time this was asked.
+pub(super) fn take_drained_early() -> bool {
+    EARLY.swap(false, Ordering::Relaxed)
 }
 
 fn push(captured: Captured) -> bool {

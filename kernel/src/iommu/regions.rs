@@ -5,8 +5,8 @@
 
 use alloc::vec::Vec;
 
-use coverage::{Plan, Region};
 use ::frames::Span;
+use coverage::{Plan, Region};
 use dma_types::{Bdf, PhysAddr};
 use spin::Once;
 
@@ -45,7 +45,10 @@ pub fn set_aside(plan: &Plan, topology: &pci::Topology, tables: Option<&AcpiTabl
             };
             tables.spans.iter().any(lies_in)
         });
-        if holds_tables || map::is_kernel(region.base, region.bytes) || map::touches_acpi(region.base, region.bytes) {
+        if holds_tables
+            || map::is_kernel(region.base, region.bytes)
+            || map::touches_acpi(region.base, region.bytes)
+        {
             log::error!(
                 "firmware region {} to {:#x} covers memory of the kernel or of ACPI: not mapped, its devices stay \
                  blocked",

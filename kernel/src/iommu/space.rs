@@ -1,8 +1,8 @@
 //! An address space on a unit: tables, and the requesters that work in it.
 
 use dma_types::{DomainId, Iova, PhysAddr, SourceId};
-use vtd::tables::{Attached, SecondStage, Stale};
-use vtd::{Changed, Invalidation};
+use vtd::Invalidation;
+use vtd::tables::SecondStage;
 
 use super::hardware::{FrameMemory, KernelClock};
 use super::{IommuError, Unit};
@@ -86,8 +86,7 @@ impl AddressSpace {
         self.with_tables(|tables| {
             tables.map(&mut FrameMemory, iova, phys, bytes, permissions)?;
             let published = self.unit.control(|control| {
-                let plan = control.unit.plan_range(self.id, pages(iova, bytes), Changed::Tables);
-                Ok(control.unit.publish(plan.as_slice(), &mut FrameMemory, &KernelClock)?)
+                Ok(control.unit.after_map(self.id, pages(iova, bytes), &mut FrameMemory, &KernelClock)?)
             });
             if published.is_err() {
                 // The unit may still walk what is unlinked here: it is given up, not freed.
@@ -105,12 +104,9 @@ impl AddressSpace {
     pub fn unmap(&self, iova: Iova, bytes: u64) -> Result<(), IommuError> {
         self.with_tables(|tables| {
             let unmapped = tables.unmap(&mut FrameMemory, iova, bytes)?;
-            let forgotten = self.unit.control(|control| match unmapped.stale() {
-                Stale::Range => {
-                    let plan = control.unit.plan_range(self.id, pages(iova, bytes), Changed::Leaves);
-                    control.forget(plan.as_slice())
-                }
-                Stale::Domain => control.forget(&[Invalidation::IotlbDomain(self.id)]),
+            let (range, stale) = (pages(iova, bytes), unmapped.stale());
+            let forgotten = self.unit.control(|control| {
+                Ok(control.unit.after_unmap(self.id, range, stale, &mut FrameMemory, &KernelClock)?)
             });
             match forgotten {
                 Ok(()) => unmapped.release(&mut FrameMemory),
@@ -128,20 +124,12 @@ impl AddressSpace {
         let (root, levels) = self.with_tables(|tables| Ok((tables.root(), tables.levels())))?;
         self.unit.control(|control| {
             let attached = control.roots.attach(&mut FrameMemory, source, self.id, root, levels)?;
-            let noted = match attached {
-                Attached::ContextEntry => {
-                    let [entry, _] = Invalidation::of_device(DomainId(0), source);
-                    let what = [entry, Invalidation::IotlbDomain(self.id)];
-                    control.unit.publish(&what, &mut FrameMemory, &KernelClock).map_err(Into::into)
-                }
-                Attached::RootEntry => {
-                    control.forget(&[Invalidation::ContextGlobal, Invalidation::IotlbGlobal])
-                }
-            };
+            let entry = (source, self.id);
+            let noted = control.unit.after_attach(attached, entry, &mut FrameMemory, &KernelClock);
             if noted.is_err() {
                 let _ = control.roots.block(&mut FrameMemory, source);
             }
-            noted
+            Ok(noted?)
         })
     }
 
@@ -152,10 +140,7 @@ impl AddressSpace {
     pub fn block(unit: &Unit, source: SourceId) -> Result<(), IommuError> {
         unit.control(|control| {
             let previous = control.roots.block(&mut FrameMemory, source);
-            if previous.is_present() {
-                control.forget(&Invalidation::of_device(previous.domain(), source))?;
-            }
-            Ok(())
+            Ok(control.unit.after_block(previous, source, &mut FrameMemory, &KernelClock)?)
         })
     }
 
@@ -188,10 +173,8 @@ impl Drop for AddressSpace {
         });
         match forgotten {
             Ok(()) => tables.release(&mut FrameMemory),
-            Err(error) => {
-                log::error!("the tables of domain {} are given up: {error}", self.id);
-                core::mem::forget(tables);
-            }
+            // Their pages stay taken: the unit may still walk them.
+            Err(error) => log::error!("the tables of domain {} are given up: {error}", self.id),
         }
     }
 }

@@ -41,12 +41,8 @@ fn take_one(planned: &coverage::Unit, index: usize, found: Found) -> Unit {
     };
     match bring_up(&mut unit) {
         Ok(roots) => Unit::enforcing(planned, index, unit, roots),
-        Err(failure) => {
-            let record = Unit::failed(planned, index, Some(&unit), failure);
-            // The hardware may go on using its queue.
-            core::mem::forget(unit);
-            record
-        }
+        // The hardware may go on using its queue, whose pages stay taken.
+        Err(failure) => Unit::failed(planned, index, Some(&unit), failure),
     }
 }
 
@@ -58,10 +54,7 @@ fn bring_up(unit: &mut vtd::Unit<Window>) -> Result<RootTable, String> {
     let config = BringUp { root: roots.address(), fault_message };
     match unit.bring_up(&config, &mut FrameMemory, &KernelClock) {
         Ok(_) => Ok(roots),
-        Err(error) => {
-            // The unit may walk these tables from now on.
-            core::mem::forget(roots);
-            Err(IommuError::from(error).to_string())
-        }
+        // The unit may walk these tables from now on: their pages stay taken.
+        Err(error) => Err(IommuError::from(error).to_string()),
     }
 }

@@ -60,7 +60,12 @@ pub struct Control {
 
 impl Unit {
     /// A unit that enforces, with everything blocked.
-    pub(super) fn enforcing(plan: &coverage::Unit, index: usize, unit: vtd::Unit<Window>, roots: RootTable) -> Self {
+    pub(super) fn enforcing(
+        plan: &coverage::Unit,
+        index: usize,
+        unit: vtd::Unit<Window>,
+        roots: RootTable,
+    ) -> Self {
         let faults = Some(unit.fault_port());
         let facts = Some(Facts::of(&unit));
         // Domain 0 tags entries that are not present where those are cached, so it is nobody's.
@@ -200,9 +205,9 @@ impl Control {
         if let Some(id) = self.free_domains.pop() {
             return Ok(id);
         }
-        let id = u16::try_from(self.next_domain).ok().filter(|id| {
-            u32::from(*id) < self.unit.capabilities().domains()
-        });
+        let id = u16::try_from(self.next_domain)
+            .ok()
+            .filter(|id| u32::from(*id) < self.unit.capabilities().domains());
         let id = id.ok_or(IommuError::NoDomainId { unit })?;
         self.next_domain += 1;
         Ok(DomainId(id))

@@ -45,12 +45,12 @@ pub fn reserve(start: PhysAddr, length: u64) -> u64 {
 }
 
 /// Frames that the allocator has, free or not.
-pub fn total() -> usize {
+pub fn total_frames() -> usize {
     TABLE.lock().as_ref().map_or(0, FrameTable::total_frames)
 }
 
 /// Frames that are free.
-pub fn free_count() -> usize {
+pub fn free_frames() -> usize {
     TABLE.lock().as_ref().map_or(0, FrameTable::free_frames)
 }
 
@@ -85,11 +85,11 @@ pub(super) fn start() {
 
 /// Frees the loader's memory; returns how many frames that were. Nothing of it may be in use any more.
 pub(super) fn reclaim_loader_memory() -> usize {
-    let before = total();
+    let before = total_frames();
     while let Some(span) = map::take_loader_span() {
         if let Some(table) = TABLE.lock().as_mut() {
             table.add(span.split_at(map::LOW_MEMORY_END).1);
         }
     }
-    total() - before
+    total_frames() - before
 }

@@ -6,7 +6,6 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use ::frames::Order;
 use talc::DefaultBinning;
@@ -22,15 +21,8 @@ const GROWTH_BYTES: u64 = 256 << 10;
 /// What the allocator's own books need beside an allocation in a new block, generously.
 const OVERHEAD_BYTES: u64 = 4096;
 
-static CLAIMED: AtomicU64 = AtomicU64::new(0);
-
 #[global_allocator]
 static HEAP: Heap = Heap(IrqLock::new(Talc::new(Frames)));
-
-/// Bytes that the heap has taken from the frame allocator.
-pub fn claimed_bytes() -> u64 {
-    CLAIMED.load(Ordering::Relaxed)
-}
 
 struct Heap(IrqLock<Talc<Frames, DefaultBinning>>);
 
@@ -80,7 +72,6 @@ unsafe impl Source for Frames {
             [ample, least].into_iter().find_map(|order| Some((order, frames::allocate(order)?))).ok_or(())?;
         // SAFETY: the block was just allocated for the kernel, is seen in the direct map, and stays the heap's.
         unsafe { talc.claim(direct::frame_ptr(start), order.bytes() as usize) }.ok_or(())?;
-        CLAIMED.fetch_add(order.bytes(), Ordering::Relaxed);
         Ok(())
     }
 }

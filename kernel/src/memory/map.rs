@@ -3,7 +3,7 @@
 use bootloader_api::BootInfo;
 use bootloader_api::info::MemoryRegionKind;
 use dma_types::{PAGE_SIZE, PhysAddr};
-use frames::{Coverage, MapFull, MemoryKind, MemoryMap, Region, Span};
+use frames::{MapFull, MemoryKind, MemoryMap, Region, Span};
 
 use super::{frames as allocator, image, paging};
 use crate::arch::interrupts::IrqLock;
@@ -12,11 +12,6 @@ use crate::arch::interrupts::IrqLock;
 pub const LOW_MEMORY_END: PhysAddr = PhysAddr::new(1 << 20);
 
 static MAP: IrqLock<MemoryMap> = IrqLock::new(MemoryMap::new());
-
-/// What a range is as a whole.
-pub fn kind_of(start: PhysAddr, length: u64) -> Coverage {
-    MAP.lock().coverage(Span::with_length(start, length))
-}
 
 /// Tells whether all of a range is memory: looking at it has no effect, and it can be seen in the direct map.
 pub fn is_ram(start: PhysAddr, length: u64) -> bool {
@@ -42,7 +37,7 @@ pub fn touches_acpi(start: PhysAddr, length: u64) -> bool {
 }
 
 /// Calls `visit` for every region, from the lowest. It must not ask this module anything.
-pub fn for_each(visit: impl FnMut(&Region)) {
+pub(super) fn for_each(visit: impl FnMut(&Region)) {
     MAP.lock().regions().iter().for_each(visit);
 }
 

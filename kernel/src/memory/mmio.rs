@@ -20,7 +20,6 @@ use crate::arch::cpu;
 #[derive(Clone, Debug)]
 pub struct Mmio {
     base: NonNull<u8>,
-    start: PhysAddr,
     length: usize,
 }
 
@@ -63,26 +62,13 @@ impl Mmio {
         }
         let at = window::show(start, length as u64, Use::Write, MemoryType::Uncached)?;
         let base = NonNull::new(at).ok_or(MmioError::Full)?;
-        Ok(Self { base, start, length })
+        Ok(Self { base, length })
     }
 
     /// Bytes of the window.
     #[expect(clippy::len_without_is_empty, reason = "a window is never empty")]
     pub const fn len(&self) -> usize {
         self.length
-    }
-
-    /// The physical address of its first register.
-    pub const fn start(&self) -> PhysAddr {
-        self.start
-    }
-
-    /// A part of the window; `None` if it sticks out.
-    pub fn part(&self, offset: usize, length: usize) -> Option<Self> {
-        let within = offset.checked_add(length).is_some_and(|end| end <= self.length) && length > 0;
-        let start = self.start.checked_add(offset as u64)?;
-        let base = NonNull::new(self.base.as_ptr().wrapping_add(offset))?;
-        within.then_some(Self { base, start, length })
     }
 
     accessors!("8", u8, read8, write8);

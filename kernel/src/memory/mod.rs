@@ -37,6 +37,11 @@ pub fn start(boot_info: &'static mut BootInfo, next: extern "C" fn(&'static mut 
 
 /// Frees what the loader's tables and boot data took up.
 pub fn reclaim() {
-    let frames = frames::reclaim_loader_memory();
-    log::info!("{} MiB usable, {} KiB of it freed after the loader", frames::total() * 4 / 1024, frames * 4);
+    let reclaimed = frames::reclaim_loader_memory();
+    let mib = |frames: usize| frames * 4 / 1024;
+    let (total, free) = (mib(frames::total_frames()), mib(frames::free_frames()));
+    log::info!(
+        "{total} MiB of memory for use, {free} MiB free, {} KiB of it after the loader",
+        reclaimed * 4
+    );
 }

@@ -16,8 +16,6 @@ const NS_PER_SECOND: u128 = 1_000_000_000;
 static ENTRY: AtomicU64 = AtomicU64::new(0);
 /// Nanoseconds of one count, in parts of 2^32.
 static NS_PER_COUNT: AtomicU64 = AtomicU64::new(0);
-/// Counts a second.
-static HERTZ: AtomicU64 = AtomicU64::new(0);
 
 /// The time at which the kernel was entered.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +34,7 @@ pub(crate) fn start(entry: EntryTime) -> Rate {
     let rate = calibration::find_rate();
     let hertz = u128::from(rate.hertz.get());
     NS_PER_COUNT.store(u64::try_from((NS_PER_SECOND << 32) / hertz).unwrap_or(u64::MAX), Ordering::Relaxed);
-    HERTZ.store(rate.hertz.get(), Ordering::Relaxed);
     rate
-}
-
-/// Counts of the time-stamp counter a second.
-pub fn counter_hertz() -> u64 {
-    HERTZ.load(Ordering::Relaxed)
 }
 
 /// The time-stamp counter as it is: what is cheapest to note. [`ns_at`] makes a time of it.

@@ -1,7 +1,7 @@
 //! What a probe is aimed at: an address, the memory behind it, and what keeps both as they are.
 
-use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 use diagnosis::Verdict;
+use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 use options::Target;
 
 use super::Overreach;
@@ -25,7 +25,8 @@ pub struct Aim {
     pub hold: Hold,
 }
 
-/// What keeps a target as it is.
+/// What keeps a target as it is, until it is dropped.
+#[expect(dead_code, reason = "what is held is never looked at, only kept")]
 pub enum Hold {
     /// It lasts by itself.
     Nothing,
@@ -139,7 +140,8 @@ fn real_page(
     access: Access,
     pages: impl Iterator<Item = PhysAddr>,
 ) -> Result<Aim, NotPossible> {
-    let mut reachable = pages.filter_map(|memory| Some((memory, as_sent(device, memory)?))).take(TRIES).peekable();
+    let mut reachable =
+        pages.filter_map(|memory| Some((memory, as_sent(device, memory)?))).take(TRIES).peekable();
     if reachable.peek().is_none() {
         return Err(NotPossible::Beyond);
     }

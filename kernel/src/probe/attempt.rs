@@ -125,11 +125,6 @@ impl Attempt {
         }
     }
 
-    /// The device.
-    pub fn device(&self) -> &'static dyn Overreach {
-        self.device
-    }
-
     /// Tells whether the next step may be the overreach.
     pub fn about_to_strike(&self) -> bool {
         self.stage == Stage::Store
@@ -315,7 +310,9 @@ enum Reached {
 fn report(flight: &Flight, judgement: Judgement) {
     match judgement {
         Judgement::Leaked => flight.report(DrillResult::Leaked, Some("the device reached the target")),
-        Judgement::Silent => flight.report(DrillResult::Blocked, Some("memory is untouched, but no fault was recorded")),
+        Judgement::Silent => {
+            flight.report(DrillResult::Blocked, Some("memory is untouched, but no fault was recorded"))
+        }
         _ => flight.report(DrillResult::Blocked, None),
     }
 }

@@ -128,7 +128,8 @@ impl Flight {
         }
         let target = Text::<32>::of(&self.target);
         let verdict = self.seen.map(|verdict| Text::<32>::of(&verdict));
-        let [before, after] = [self.before, self.look()].map(|bytes| bytes.map(Bytes).map(|b| Text::<64>::of(&b)));
+        let [before, after] =
+            [self.before, self.look()].map(|bytes| bytes.map(Bytes).map(|b| Text::<64>::of(&b)));
         journal::emit(&Event::Drill(Drill {
             t: clock::now_ns(),
             command,

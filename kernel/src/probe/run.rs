@@ -7,9 +7,9 @@ use dma_types::{Access, Bdf};
 use options::Target;
 use report::{Drill, DrillCommand, DrillResult, Event, Function, Outcome};
 
+use super::Overreach;
 use super::attempt::{Attempt, Judgement, Order, Sabotage, Step};
 use super::flight::Notice;
-use super::Overreach;
 use crate::diagnosis::text::Text;
 use crate::platform::clock::{self, Deadline};
 use crate::{devices, journal};
@@ -91,7 +91,10 @@ fn settle(device: &'static dyn Overreach, order: Order, command: DrillCommand, j
             crate::println!("{} {access} {target}: blocked, {verdict}", record.bdf);
         }
         Judgement::Blocked { verdict, expected } => {
-            crate::println!("{} {access} {target}: blocked, but taken for {verdict} instead of {expected}", record.bdf);
+            crate::println!(
+                "{} {access} {target}: blocked, but taken for {verdict} instead of {expected}",
+                record.bdf
+            );
         }
         Judgement::Leaked => crate::println!("{} {access} {target}: LEAKED", record.bdf),
         Judgement::Silent => fail("memory is untouched, but no fault was recorded"),

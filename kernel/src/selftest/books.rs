@@ -6,10 +6,10 @@ use report::DeviceState;
 
 use super::check;
 use crate::devices::{self, DeviceRecord, Role};
+use crate::dma;
 use crate::iommu::{self, AddressSpace};
 use crate::memory::map;
 use crate::platform::pci as bus;
-use crate::dma;
 
 /// Checks the invariants of isolation that can be read off at any time.
 pub(super) fn run() {

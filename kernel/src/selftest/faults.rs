@@ -37,11 +37,14 @@ pub(super) fn run() {
         _ => Notice::Announced,
     };
     let outcome = faults_in_a_row(&devices, notice);
-    let detail = outcome.as_ref().err().map(|detail| Text::<128>::of(detail));
-    check(NAME, match &detail {
-        None => Ok(()),
-        Some(detail) => Err(detail.as_str()),
-    });
+    let detail = outcome.as_ref().err().map(Text::<128>::of);
+    check(
+        NAME,
+        match &detail {
+            None => Ok(()),
+            Some(detail) => Err(detail.as_str()),
+        },
+    );
 }
 
 /// Why the test failed.
@@ -78,11 +81,15 @@ fn faults_in_a_row(devices: &[&'static dyn Overreach], notice: Notice) -> Result
     }
     let canary = PageBuffer::new(0).map_err(|_| Failure::NoMemory)?;
     let target = Iova::new(inspect::buffer(&canary).as_u64());
-    let announced: Vec<_> =
-        devices.iter().filter_map(|device| announce(device.record(), Access::Write, target, notice)).collect();
+    let announced: Vec<_> = devices
+        .iter()
+        .filter_map(|device| announce(device.record(), Access::Write, target, notice))
+        .collect();
     let before = journal::faults();
     let outcome = count_up(devices, target);
-    announced.into_iter().for_each(|id| drop(land(id)));
+    for id in announced {
+        land(id);
+    }
     outcome?;
     match journal::faults() - before {
         FAULTS => Ok(()),

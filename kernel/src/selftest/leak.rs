@@ -25,4 +25,3 @@ pub(super) fn run() {
     let seen = judgements.iter().all(|judgement| *judgement == Judgement::Leaked);
     check(NAME, if seen { Ok(()) } else { Err("a device that could reach the target was not caught") });
 }
-

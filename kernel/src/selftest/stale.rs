@@ -47,7 +47,10 @@ fn after_unmap() {
     });
     let blocked = Judgement::Blocked { verdict: Verdict::Stale, expected: Verdict::Stale };
     let held = judged.iter().flatten().all(|judgement| *judgement == blocked);
-    check(NAME, if held { Ok(()) } else { Err("a warm translation outlived its mapping, or its fault was not seen") });
+    check(
+        NAME,
+        if held { Ok(()) } else { Err("a warm translation outlived its mapping, or its fault was not seen") },
+    );
 }
 
 /// The same address, first with one page behind it, then with another: the second transfer must reach the
@@ -109,8 +112,10 @@ fn after_domain_change() {
 fn change_domain(device: &'static dyn Overreach) -> Result<(), &'static str> {
     let mut page = PageBuffer::new(0).map_err(|_| "no memory")?;
     page.bytes_mut().fill(FILL);
-    let mapping =
-        device.dma().map::<FromDevice>(page, "stale domain test").map_err(|_| "the page could not be mapped")?;
+    let mapping = device
+        .dma()
+        .map::<FromDevice>(page, "stale domain test")
+        .map_err(|_| "the page could not be mapped")?;
     transfer(device, Access::Write, mapping.iova())?;
     let memory = inspect::mapping(&mapping);
     let flight = announce(device.record(), Access::Write, mapping.iova(), Notice::Announced);

@@ -10,7 +10,8 @@ pub(super) fn run() {
     interrupts::raise_fault_vector();
     let after = counts();
     let expected = (interrupts + 1, spurious + 1, faults);
-    let result = if after == expected { Ok(()) } else { Err("it was not counted as spurious, or more happened") };
+    let result =
+        if after == expected { Ok(()) } else { Err("it was not counted as spurious, or more happened") };
     check("vector", result);
 }
 

@@ -7,7 +7,7 @@ use core::fmt;
 bitflags! {
     /// The error code of a page fault (SDM "Interrupt 14—Page-Fault Exception (#PF)").
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct PageFaultFlags: u64 {
+    struct PageFaultFlags: u64 {
         /// The page was mapped, its rights were too narrow.
         const PRESENT = 1 << 0;
         /// The access was a write.

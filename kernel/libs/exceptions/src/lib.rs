@@ -18,7 +18,7 @@ mod state;
 mod vector;
 
 pub use call_site::{LONGEST_CALL, ends_with_call};
-pub use error_code::{ErrorCode, PageFaultFlags};
+pub use error_code::ErrorCode;
 pub use frame::{GENERAL_REGISTER_BYTES, TrapFrame};
 pub use report::{ExceptionReport, MAX_RETURN_ADDRESSES, ReturnAddresses, StackCondition};
 pub use state::{ControlState, CpuState, REGISTER_COUNT};

@@ -24,8 +24,6 @@ pub const ERROR_CODE_VECTORS: u32 = {
 pub struct Vector(pub u8);
 
 impl Vector {
-    /// Division error.
-    pub const DIVIDE_ERROR: Self = Self(0);
     /// Non-maskable interrupt.
     pub const NMI: Self = Self(2);
     /// Exception during the delivery of another.

@@ -17,8 +17,6 @@ pub struct Order(u8);
 impl Order {
     /// One frame.
     pub const FRAME: Self = Self(0);
-    /// 2 MiB.
-    pub const MIB_2: Self = Self(9);
     /// The largest block: 1 GiB.
     pub const MAX: Self = Self(18);
 
@@ -204,12 +202,12 @@ mod tests {
         assert_eq!(Order::for_bytes(0), Some(Order::FRAME));
         assert_eq!(Order::for_bytes(4096), Some(Order::FRAME));
         assert_eq!(Order::for_bytes(4097), Some(Order(1)));
-        assert_eq!(Order::for_bytes(2 << 20), Some(Order::MIB_2));
+        assert_eq!(Order::for_bytes(2 << 20), Some(Order(9)));
         assert_eq!(Order::for_bytes(1 << 30), Some(Order::MAX));
         assert_eq!(Order::for_bytes((1 << 30) + 1), None);
         assert_eq!(Order::for_bytes(u64::MAX), None);
         assert_eq!((Order::new(18), Order::new(19)), (Some(Order::MAX), None));
-        assert_eq!((Order::MIB_2.half(), Order::FRAME.half()), (Some(Order(8)), None));
+        assert_eq!((Order(9).half(), Order::FRAME.half()), (Some(Order(8)), None));
         assert_eq!((Order(3).frames(), Order(3).bytes()), (8, 32768));
     }
 

@@ -17,6 +17,6 @@ mod span;
 mod table;
 
 pub use buddy::Order;
-pub use map::{Coverage, MAX_REGIONS, MapFull, MemoryKind, MemoryMap, Region};
+pub use map::{MAX_REGIONS, MapFull, MemoryKind, MemoryMap, Region};
 pub use span::Span;
 pub use table::{FrameTable, FreeError, Owner};

@@ -97,17 +97,6 @@ pub struct Region {
     pub kind: MemoryKind,
 }
 
-/// What a range of addresses is, as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coverage {
-    /// All of it is of one kind.
-    Wholly(MemoryKind),
-    /// It is of several kinds, or the map knows only parts of it.
-    Mixed,
-    /// The map knows none of it.
-    Unknown,
-}
-
 /// The kinds of all physical addresses that the firmware has something to say about.
 ///
 /// Regions are in order, do not overlap, and neighbours of one kind are joined.
@@ -167,16 +156,6 @@ impl MemoryMap {
         rest.iter()
             .map(move |region| Region { span: region.span.intersection(span), kind: region.kind })
             .take_while(|region| !region.span.is_empty())
-    }
-
-    /// What a span is as a whole.
-    pub fn coverage(&self, span: Span) -> Coverage {
-        let mut parts = self.overlapping(span);
-        match parts.next() {
-            None => Coverage::Unknown,
-            Some(part) if part.span == span => Coverage::Wholly(part.kind),
-            Some(_) => Coverage::Mixed,
-        }
     }
 
     /// Tells whether all of a span is memory that may be looked at; an empty one is not.

@@ -27,7 +27,6 @@ pub const APIC_SPURIOUS_VECTOR: u8 = 0xff;
 pub type Handler = fn(&TrapFrame);
 
 static HANDLERS: [Once<Handler>; 256] = [const { Once::new() }; 256];
-static UNEXPECTED: AtomicU64 = AtomicU64::new(0);
 
 /// Gives a device vector its handler, for good.
 ///
@@ -65,11 +64,6 @@ impl core::fmt::Display for VectorError {
 
 impl core::error::Error for VectorError {}
 
-/// Interrupts that arrived at a vector without handler since the start.
-pub fn unexpected_count() -> u64 {
-    UNEXPECTED.load(Ordering::Relaxed)
-}
-
 /// Raises the fault vector's interrupt as an instruction does: nothing will be pending.
 pub fn raise_fault_vector() {
     // SAFETY: the vector has a gate, and its handler takes an interrupt without cause for a spurious one.
@@ -88,12 +82,11 @@ pub(super) fn deliver(vector: u8, frame: &TrapFrame) {
     }
 }
 
-/// Counts an interrupt that nobody waits for; says so once for each vector.
+/// Says once for each vector that nobody waits for its interrupts.
 fn note_unexpected(vector: u8) {
     static SEEN: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
-    UNEXPECTED.fetch_add(1, Ordering::Relaxed);
     let bit = 1 << (vector % 64);
     if SEEN[usize::from(vector / 64)].fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-        log::warn!("unexpected interrupt at vector {vector:#x}; further ones are only counted");
+        log::warn!("unexpected interrupt at vector {vector:#x}; further ones are dropped");
     }
 }

@@ -10,6 +10,9 @@ use crate::evidence::{Foreign, ForeignKind, Nearest, Owner};
 use crate::world::{FirmwareMemory, WalkCheck};
 use crate::{Position, Verdict};
 
+/// Pages, 1 GiB in all, beyond which a distance tells nothing.
+const FAR: u64 = 1 << 18;
+
 /// The sentences that explain a fault, shown on one line.
 #[derive(Clone, Copy, Debug)]
 pub struct Explanation<'d>(pub(crate) &'d Diagnosis<'d>);
@@ -206,6 +209,10 @@ fn write_never_mapped(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> 
         )?,
     }
     match &diagnosis.nearest {
+        Some(Nearest { owner, position }) if position.pages() > FAR => {
+            let described = Described { owner, fault: &diagnosis.fault };
+            write!(f, " It is nowhere near a live mapping; the nearest is {described}.")
+        }
         Some(Nearest { owner, position }) => {
             let side = if matches!(position, Position::Before(_)) { "in front of" } else { "behind" };
             let described = Described { owner, fault: &diagnosis.fault };

@@ -35,10 +35,6 @@ fn questions_about_ranges() {
     map.set(span(0x3000, 0x4000), MemoryKind::Reserved).expect("room");
     assert_eq!(map.kind_at(PhysAddr::new(0x2fff)), Some(MemoryKind::AcpiTables));
     assert_eq!(map.kind_at(PhysAddr::new(0x4000)), None);
-    assert_eq!(map.coverage(span(0x1000, 0x1800)), Coverage::Wholly(MemoryKind::Usable));
-    assert_eq!(map.coverage(span(0x1000, 0x2001)), Coverage::Mixed);
-    assert_eq!(map.coverage(span(0x800, 0x1800)), Coverage::Mixed);
-    assert_eq!(map.coverage(span(0x5000, 0x6000)), Coverage::Unknown);
     assert!(map.is_ram(span(0x1000, 0x3000)));
     assert!(!map.is_ram(span(0x1000, 0x3001)));
     assert!(!map.is_ram(span(0x1000, 0x1000)));

@@ -4,6 +4,7 @@ use std::vec;
 use std::vec::Vec;
 
 const MIB: u64 = 1 << 20;
+const MIB_2: Order = Order::new(9).unwrap();
 
 fn words(limit: u64) -> Vec<u64> {
     vec![0; FrameTable::words_needed(PhysAddr::new(limit))]
@@ -35,15 +36,12 @@ fn a_block_is_freed_once_and_as_a_whole() {
     let mut words = words(64 * MIB);
     let mut table = FrameTable::new(PhysAddr::new(64 * MIB), &mut words).expect("memory suffices");
     table.add(span(4 * MIB, 8 * MIB));
-    let start = table.allocate(Order::MIB_2, Owner::Device).expect("a block is free");
+    let start = table.allocate(MIB_2, Owner::Device).expect("a block is free");
     let inside = start.checked_add(PAGE_SIZE).expect("a small address");
-    assert_eq!(
-        table.free(inside, Order::MIB_2),
-        Err(FreeError::Misaligned { start: inside, order: Order::MIB_2 })
-    );
-    assert_eq!(table.free(start, Order::MIB_2), Ok(()));
-    let again = table.free(start, Order::MIB_2);
-    assert_eq!(again, Err(FreeError::NotInUse { start, order: Order::MIB_2 }));
+    assert_eq!(table.free(inside, MIB_2), Err(FreeError::Misaligned { start: inside, order: MIB_2 }));
+    assert_eq!(table.free(start, MIB_2), Ok(()));
+    let again = table.free(start, MIB_2);
+    assert_eq!(again, Err(FreeError::NotInUse { start, order: MIB_2 }));
     assert_eq!(
         again.map_err(|error| format!("{error}")),
         Err("block of 2097152 bytes at 0x400000 is not in use".into())
