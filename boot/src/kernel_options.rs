@@ -54,8 +54,8 @@ pub(crate) fn reports_to_debug_port(text: &str) -> bool {
 }
 
 /// Whether a script runs the kernel's own tests, some of which cause faults on purpose.
-pub fn runs_selftest(script: &str) -> bool {
-    options::script_lines(script).any(|line| line.split_whitespace().next() == Some("selftest"))
+pub fn provokes_faults(script: &str) -> bool {
+    options::script_lines(script).any(|line| matches!(line.split_whitespace().next(), Some("selftest" | "bench")))
 }
 
 #[cfg(test)]
@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn selftest_is_recognised_as_a_command_only() {
-        assert!(runs_selftest("units; selftest faults"));
-        assert!(!runs_selftest("units; help"));
+        assert!(provokes_faults("units; selftest faults"));
+        assert!(provokes_faults("bench"));
+        assert!(!provokes_faults("units; help"));
     }
 }

@@ -149,7 +149,7 @@ fn announce_protection(table: &Table, honour: Honour) {
     journal::emit(&Event::Protected(Protected { t, units: enforcing as u32, complete }));
     match (units.is_empty(), complete) {
         (true, _) => log::error!("no IOMMU: {NO_IOMMU_ADVICE}"),
-        (false, true) => log::info!("protected: {enforcing} units enforce, every device is covered"),
+        (false, true) => log::info!("protected: every unit enforces ({enforcing}), every device is covered"),
         (false, false) => {
             log::error!("protection is not complete; what is not covered stays without bus mastering");
             bypassing.iter().for_each(|bdf| log::error!("{bdf} bypasses the IOMMU: no unit covers it"));

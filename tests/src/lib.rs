@@ -130,7 +130,7 @@ impl Run {
     /// only the kernel can explain.
     pub fn script(mut self, script: &str) -> Self {
         self.script = Some(script.to_owned());
-        if boot::kernel_options::runs_selftest(script) { self.self_test_possible() } else { self }
+        if boot::kernel_options::provokes_faults(script) { self.self_test_possible() } else { self }
     }
 
     /// Says that the test itself will start the kernel's own tests, by the console.

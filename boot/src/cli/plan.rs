@@ -60,7 +60,7 @@ impl Plan {
         let console =
             if script.is_none() && has_terminal { ConsoleMode::Terminal } else { ConsoleMode::Shown };
         let self_test = match &script {
-            Some(script) if !kernel_options::runs_selftest(script) => SelfTest::Excluded,
+            Some(script) if !kernel_options::provokes_faults(script) => SelfTest::Excluded,
             None if console == ConsoleMode::Shown => SelfTest::Excluded,
             _ => SelfTest::Possible,
         };

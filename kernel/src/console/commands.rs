@@ -4,6 +4,7 @@ use core::fmt;
 
 use dma_types::{Access, Bdf};
 use options::{COMMANDS, Command, Policy};
+use report::Action;
 
 use super::output;
 use crate::devices::{self, DeviceRecord};
@@ -170,7 +171,7 @@ fn faults(of: Option<Bdf>) {
             return;
         }
         println!(
-            "{:>6}.{:03} s {} {} {} reason {}: {}, {:?}",
+            "{:>6}.{:03} s {} {} {} reason {}: {}, {}",
             fault.at / 1_000_000_000,
             fault.at / 1_000_000 % 1000,
             fault.bdf.unwrap_or(fault.requester),
@@ -178,10 +179,20 @@ fn faults(of: Option<Bdf>) {
             fault.address.unwrap_or_default(),
             fault.reason,
             fault.verdict,
-            fault.action
+            answer(fault.action)
         );
     });
     println!("{} fault records drained since start", journal::faults());
+}
+
+/// What was done about a fault, as the report spells it.
+const fn answer(action: Action) -> &'static str {
+    match action {
+        Action::Bugcheck => "bugcheck",
+        Action::Contained => "contained",
+        Action::Logged => "logged",
+        Action::Expected => "expected",
+    }
 }
 
 /// The protection report again, for people and for the host.

@@ -16,7 +16,7 @@ use crate::iommu::records::Captured;
 use crate::iommu::{self, records};
 use crate::platform::clock;
 use crate::probe::{self, Flight, Notice};
-use crate::{dma, journal, stop};
+use crate::{bench, dma, journal, stop};
 
 /// Answers every fault that waits, oldest first. Interrupts are off.
 ///
@@ -60,6 +60,7 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
     let held = Held::new();
     let world = KernelWorld::new(&held);
     let diagnosis = diagnose(&fault, &world);
+    bench::note_verdict();
     let suspect = diagnosis.suspect.and_then(|candidate| devices::find(candidate.function.device.bdf));
     let page = fault.address.unwrap_or_default();
     let flight = probe::note_fault(fault.requester, page, fault.access, diagnosis.verdict);

@@ -9,8 +9,8 @@ use vtd::spec::fault_record::FaultRecord;
 
 use super::{Unit, units};
 use crate::arch::interrupts::IrqLock;
-use crate::journal;
 use crate::platform::clock;
+use crate::{bench, journal};
 
 /// Records that may wait for diagnosis.
 const RING: usize = 256;
@@ -78,6 +78,7 @@ fn drain_unit(unit: &Unit, look: &mut Look) {
     let outcome = port.drain(
         &mut |record| {
             look.drained += 1;
+            bench::note_record();
             if !push(Captured { unit: unit.index, record, at }) {
                 look.lost = true;
             }

@@ -2,6 +2,8 @@
 //!
 //! Under instruction counting one nanosecond is one instruction, and the figures are the same on every run.
 
+mod fault;
+
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,9 +19,14 @@ static PROTECTED_AT: AtomicU64 = AtomicU64::new(0);
 /// How often an operation is measured.
 const ROUNDS: usize = 1000;
 
+/// Rounds before: until then ranges are new to the domain, which costs more.
+const WARM_UP: usize = 300;
+
 /// Sizes that are mapped: names of the two figures, and the power of two of pages.
 const SIZES: [(&str, &str, u8); 3] =
     [("map_4k", "unmap_4k", 0), ("map_64k", "unmap_64k", 4), ("map_2m", "unmap_2m", 9)];
+
+pub use fault::{note_record, note_verdict};
 
 /// Notes the moment of protection.
 pub fn note_protected(at: u64) {
@@ -42,20 +49,23 @@ pub fn run() {
             None => println!("{map}: no memory"),
         }
     }
+    fault::run(device);
 }
 
 /// Maps and unmaps one buffer again and again.
 fn measure(device: &Device, order: u8) -> Option<(Vec<u64>, Vec<u64>)> {
     let mut buffer = PageBuffer::new(order).ok()?;
     let (mut mapped, mut unmapped) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
-    for _ in 0..ROUNDS {
+    for round in 0..WARM_UP + ROUNDS {
         let start = clock::timestamp();
         let mapping = device.map::<FromDevice>(buffer, "bench").ok()?;
         let between = clock::timestamp();
         buffer = mapping.unmap().ok()?;
         let end = clock::timestamp();
-        mapped.push(clock::ns_at(between) - clock::ns_at(start));
-        unmapped.push(clock::ns_at(end) - clock::ns_at(between));
+        if round >= WARM_UP {
+            mapped.push(clock::ns_at(between) - clock::ns_at(start));
+            unmapped.push(clock::ns_at(end) - clock::ns_at(between));
+        }
     }
     Some((mapped, unmapped))
 }

@@ -1,0 +1,85 @@
+//! The fault path: from the interrupted instruction to the decoded record, and to the verdict.
+//!
+//! The interrupted code does nothing but note the time, so the last time it noted lies a few instructions
+//! before the stub's first.
+
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+
+use dma_types::{Access, Iova};
+
+use super::{median, tell};
+use crate::dma::{PageBuffer, inspect};
+use crate::platform::clock::{self, Deadline};
+use crate::probe::{Notice, Overreach, announce, land};
+
+/// Faults that are measured.
+const FAULTS: usize = 50;
+
+/// How long a device takes at least from its start to its request, and how long at most.
+const REQUEST: (Duration, Duration) = (Duration::from_millis(97), Duration::from_secs(2));
+
+static LAST_RECORD: AtomicU64 = AtomicU64::new(0);
+static LAST_VERDICT: AtomicU64 = AtomicU64::new(0);
+
+/// Notes that a record was decoded now.
+pub fn note_record() {
+    LAST_RECORD.store(clock::timestamp(), Ordering::Relaxed);
+}
+
+/// Notes that a fault has got its verdict now.
+pub fn note_verdict() {
+    LAST_VERDICT.store(clock::timestamp(), Ordering::Relaxed);
+}
+
+/// Lets a device fault again and again, and measures how the kernel takes it.
+pub(super) fn run(device: &'static dyn Overreach) {
+    let Ok(page) = PageBuffer::new(0) else { return };
+    let target = Iova::new(inspect::buffer(&page).as_u64());
+    let Some(announced) = announce(device.record(), Access::Write, target, Notice::Announced) else { return };
+    let (mut to_record, mut to_verdict) = (Vec::with_capacity(FAULTS), Vec::with_capacity(FAULTS));
+    for _ in 0..FAULTS {
+        let Some((record, verdict)) = one_fault(device, target) else { break };
+        to_record.push(record);
+        to_verdict.push(verdict);
+    }
+    land(announced);
+    let n = to_record.len() as u64;
+    if n > 0 {
+        tell("fault_to_record", median(to_record), n);
+        tell("fault_to_verdict", median(to_verdict), n);
+    }
+}
+
+/// One fault: nanoseconds from the interrupted code to record and verdict. `None` if none came.
+fn one_fault(device: &'static dyn Overreach, target: Iova) -> Option<(u64, u64)> {
+    let before = LAST_VERDICT.load(Ordering::Relaxed);
+    device.start(Access::Write, target, 64).ok()?;
+    clock::sleep(REQUEST.0);
+    let deadline = Deadline::after(REQUEST.1);
+    let interrupted = watch(before, deadline)?;
+    while device.is_busy() {
+        clock::sleep(Duration::from_millis(1));
+    }
+    let since = |mark: &AtomicU64| clock::ns_at(mark.load(Ordering::Relaxed)) - clock::ns_at(interrupted);
+    Some((since(&LAST_RECORD), since(&LAST_VERDICT)))
+}
+
+/// Notes the time until a verdict has come, and gives the last time noted before the interrupt.
+fn watch(before: u64, deadline: Deadline) -> Option<u64> {
+    for _ in 0.. {
+        let mut last = clock::timestamp();
+        for _ in 0..1000 {
+            let now = clock::timestamp();
+            if LAST_VERDICT.load(Ordering::Relaxed) != before {
+                return Some(last);
+            }
+            last = now;
+        }
+        if deadline.expired() {
+            break;
+        }
+    }
+    None
+}
