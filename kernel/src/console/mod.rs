@@ -1,6 +1,6 @@
 //! The console: a terminal on the first serial port, and the same on screen and keyboard.
 //!
-//! [`print!`] and [`println!`] write to both; [`prompt::run`] waits for commands, [`script::run`] takes them
+//! [`print!`](crate::print) and [`println!`](crate::println) write to both; [`prompt::run`] waits for commands, [`script::run`] takes them
 //! from an option. What a command does stands in [`commands`]; the grammar is the `options` library's.
 
 pub mod commands;

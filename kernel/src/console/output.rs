@@ -1,6 +1,6 @@
 //! Text for people: to the serial line at once, to the screen when there is time.
 //!
-//! Drawing is slow, so [`write`] only notes what the screen shall show. Whoever waits for something draws
+//! Drawing is slow, so [`write()`] only notes what the screen shall show. Whoever waits for something draws
 //! it, piece by piece, with interrupts on between the pieces.
 
 use core::fmt::{self, Write};

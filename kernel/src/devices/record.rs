@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Deref;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use dma_types::{Bdf, SourceId};
@@ -17,29 +18,18 @@ use crate::platform::clock;
 ///
 /// Its address is parameter 2 of a DMA violation's bug check, so records never move.
 pub struct DeviceRecord {
-    /// The function.
-    pub bdf: Bdf,
-    /// Vendor and device id.
-    pub id: (u16, u16),
-    /// Its class in words.
-    pub class: String,
-    /// Its name for people.
-    pub name: String,
-    /// Whether DMA of others passes through it.
-    pub role: Role,
-    /// The unit that covers it: an index into the kernel's list of units.
-    pub unit: Option<usize>,
-    /// Its isolation group.
-    pub group: u32,
-    /// The id that its DMA carries.
-    pub requester: Bdf,
-    /// Every id that its DMA may carry, `requester` among them.
-    pub aliases: Vec<SourceId>,
-    /// Whether firmware left its bus mastering on.
-    pub bus_master_at_boot: bool,
+    facts: Facts,
     state: AtomicU8,
     policy: AtomicU8,
     driver: Once<&'static str>,
+}
+
+impl Deref for DeviceRecord {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
 }
 
 /// The part a function plays in DMA.
@@ -51,7 +41,7 @@ pub enum Role {
     Bridge,
 }
 
-/// The facts a record starts from.
+/// What enumeration found; it never changes.
 pub struct Facts {
     /// The function.
     pub bdf: Bdf,
@@ -69,7 +59,7 @@ pub struct Facts {
     pub group: u32,
     /// The id that its DMA carries.
     pub requester: Bdf,
-    /// Every id that its DMA may carry.
+    /// Every id that its DMA may carry, `requester` among them.
     pub aliases: Vec<SourceId>,
     /// Whether firmware left its bus mastering on.
     pub bus_master_at_boot: bool,
@@ -98,18 +88,8 @@ impl DeviceRecord {
             Some(_) => DeviceState::Blocked,
             None => DeviceState::BypassesIommu,
         };
-        let Facts { bdf, id, class, name, role, unit, group, requester, aliases, bus_master_at_boot } = facts;
         Self {
-            bdf,
-            id,
-            class,
-            name,
-            role,
-            unit,
-            group,
-            requester,
-            aliases,
-            bus_master_at_boot,
+            facts,
             state: AtomicU8::new(place(&STATES, &state)),
             policy: AtomicU8::new(0),
             driver: Once::new(),

@@ -7,7 +7,7 @@ use dma_types::{Bdf, Iova};
 use report::DeviceState;
 
 use crate::arch::interrupts::{InterruptsOff, IrqGuard};
-use crate::devices::{self, DeviceRecord};
+use crate::devices::{self, DeviceRecord, Role};
 use crate::dma::{Books, Domain, domains};
 use crate::iommu::{self, AddressSpace, regions};
 
@@ -74,7 +74,10 @@ fn domain_in_words<'w>(domain: &Domain, book: &'w Book) -> Option<diagnosis::Dom
 
 impl diagnosis::World for KernelWorld<'_> {
     fn candidates(&self, requester: Bdf) -> impl Iterator<Item = Function<'_>> {
-        devices::behind(requester).map(|record| Function {
+        // A bridge's id stands for those behind it; by itself it requests nothing.
+        let any_endpoint = devices::behind(requester).any(|record| record.role == Role::Endpoint);
+        let may_have_sent = move |record: &&DeviceRecord| record.role == Role::Endpoint || !any_endpoint;
+        devices::behind(requester).filter(may_have_sent).map(|record| Function {
             device: in_words(record),
             standing: match record.state() {
                 DeviceState::Quarantined => Standing::Quarantined,

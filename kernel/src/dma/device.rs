@@ -87,13 +87,15 @@ impl Device {
     /// lost them when this returns.
     ///
     /// # Errors
-    /// If the unit or memory refuses. The device is blocked then.
+    /// If it is not alone in its domain; nothing has changed then. If the unit or memory refuses; the device
+    /// is blocked then.
     #[track_caller]
     pub fn change_domain(&self) -> Result<(), DmaError> {
         self.move_to_new_domain(Site::caller())
     }
 
     fn move_to_new_domain(&self, site: Site) -> Result<(), DmaError> {
+        self.require_alone()?;
         let old = self.domain();
         let unit = old.space().unit();
         let new = Domain::new(unit, self.record.group, self.highest)?;
@@ -103,6 +105,19 @@ impl Device {
         join(self.record, unit, &new, site)?;
         *self.domain.lock() = new;
         Ok(())
+    }
+
+    /// Tells whether no other device in use works in the same domain.
+    pub fn is_alone(&self) -> bool {
+        let mut others = devices::all()
+            .iter()
+            .filter(|other| other.group == self.record.group && other.bdf != self.record.bdf);
+        others.all(|other| other.driver().is_none() && other.state() == DeviceState::Blocked)
+    }
+
+    /// Members of a group share one domain, so none of them moves by itself.
+    pub(super) fn require_alone(&self) -> Result<(), DmaError> {
+        if self.is_alone() { Ok(()) } else { Err(DmaError::Shared { device: self.record.bdf }) }
     }
 
     /// Tells whether the device can be given memory now.

@@ -22,6 +22,11 @@ pub enum DmaError {
     Iommu(IommuError),
     /// A device that was told to write wrote nowhere.
     NothingWritten,
+    /// Another device of its group works in the same domain, so it cannot have another one alone.
+    Shared {
+        /// The device.
+        device: Bdf,
+    },
     /// The device may not have memory in its present state.
     State {
         /// The device.
@@ -39,6 +44,7 @@ impl fmt::Display for DmaError {
             Self::Window(error) => error.fmt(f),
             Self::Iommu(error) => error.fmt(f),
             Self::NothingWritten => f.write_str("the device was told to write and wrote nowhere"),
+            Self::Shared { device } => write!(f, "{device} shares its domain with another device in use"),
             Self::State { device, state } => {
                 write!(f, "{device} is {state:?} and gets no memory; release it first")
             }

@@ -108,10 +108,10 @@ impl Parts {
 }
 
 impl<D> Drop for Mapping<D> {
-    #[track_caller]
     fn drop(&mut self) {
         if let Some(parts) = self.parts.take() {
-            // What goes wrong is logged, and the buffer is then lost.
+            // The caller of a drop is the compiler's own glue, so this line itself is the site. What goes
+            // wrong is logged, and the buffer is then lost.
             let _ = parts.give_back(Site::caller());
         }
     }

@@ -45,8 +45,9 @@ impl ReachTrial {
     /// Prepares the trial of a device that nothing was mapped for yet.
     ///
     /// # Errors
-    /// If there is no memory.
+    /// If there is no memory, or the device is not alone in its domain.
     pub fn new(device: &Device) -> Result<Self, DmaError> {
+        device.require_alone()?;
         let domain = device.domain();
         let widest = u32::from(domain.space().unit().width()).min(MOST_BITS);
         let mut pages = PageBuffer::new(ALIASES.next_power_of_two().ilog2() as u8)?;

@@ -1,7 +1,7 @@
 //! The units that stand between devices and memory, and what the rest of the kernel may ask of them.
 //!
-//! Order: [`regions::set_aside`] as soon as the table is read, [`find`] for the evidence of what firmware
-//! left, then with bus mastering off everywhere [`take`]; from there every device is blocked until
+//! Order: [`regions::set_aside`] as soon as the table is read, [`find()`] for the evidence of what firmware
+//! left, then with bus mastering off everywhere [`take()`]; from there every device is blocked until
 //! [`AddressSpace::attach`].
 
 mod error;
