@@ -1,6 +1,7 @@
 //! Host side of the kernel: build it, make bootable images of it, run them in QEMU, judge their report.
 //!
-//! - [`kernel`] builds the kernel with a nested cargo, [`image`] makes disk images of it.
+//! - [`kernel`] builds the kernel with a nested cargo, [`image`] makes disk images of it, [`flash`] writes them
+//!   to sticks.
 //! - [`machine`] describes a virtual machine, [`qemu`] finds QEMU and runs such a machine.
 //! - [`report`](mod@report) reads what the kernel says, [`judge`] turns that into an exit status.
 //! - [`cli`] is the command `ivt` on top.
@@ -11,6 +12,7 @@
 
 pub mod cli;
 mod error;
+pub mod flash;
 pub mod image;
 pub mod judge;
 pub mod kernel;

@@ -24,7 +24,7 @@ use boot::kernel::Messages;
 use boot::machine::{DefaultDevices, Firmware, Iommu, Machine, Media};
 use boot::qemu::{Launch, Qemu};
 
-pub use outcome::Outcome;
+pub use outcome::{Outcome, hex};
 pub use running::Running;
 
 /// A run that is being described. Starts as the default machine with no options.

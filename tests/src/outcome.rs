@@ -88,6 +88,62 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// The probes of one command (`drill`, `attack`, `demo`), in order.
+    pub fn probes<'a>(&'a self, command: &'a str) -> Vec<&'a Value> {
+        self.report.of_kind("drill").filter(|drill| drill["command"] == command).collect()
+    }
+
+    /// Demands that a probe was blocked with this verdict, that its target's memory is as it was, and that the
+    /// fault that it announces was recorded: this requester, page, access and reason. Returns the fault.
+    ///
+    /// # Panics
+    /// If any of that does not hold.
+    #[track_caller]
+    pub fn assert_blocked<'a>(&'a self, probe: &Value, verdict: &str) -> &'a Value {
+        assert_eq!((&probe["result"], &probe["verdict"]), (&"blocked".into(), &verdict.into()), "{probe}");
+        assert_eq!(probe["before"], probe["after"], "{probe}");
+        let expected = &probe["expected_fault"];
+        let is_its = |fault: &&Value| {
+            fault["requester"] == expected["requester"]
+                && fault["address"] == expected["page"]
+                && fault["access"] == expected["access"]
+                && fault["verdict"] == verdict
+        };
+        let Some(fault) = self.report.of_kind("fault").filter(is_its).last() else {
+            panic!("no fault for {probe}")
+        };
+        let reason = match (verdict, fault["access"].as_str()) {
+            ("beyond-width", _) => "0x4",
+            (_, Some("write")) => "0x5",
+            _ => "0x6",
+        };
+        assert_eq!(fault["reason"], reason, "{fault}");
+        fault
+    }
+
+    /// Demands that a probe could not be tried, for a reason in which a word occurs.
+    ///
+    /// # Panics
+    /// If it was tried, or the reason is another.
+    #[track_caller]
+    pub fn assert_not_possible(&self, probe: &Value, word: &str) {
+        assert_eq!(probe["result"], "not-possible", "{probe}");
+        assert!(probe["detail"].as_str().is_some_and(|detail| detail.contains(word)), "{probe}");
+    }
+}
+
+/// A number that the report spells as `0x` and hex.
+///
+/// # Panics
+/// If it is none.
+#[track_caller]
+pub fn hex(value: &Value) -> u64 {
+    let digits = value.as_str().and_then(|text| text.strip_prefix("0x"));
+    let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    number.unwrap_or_else(|| panic!("{value} is no number in hex"))
+}
+
 impl Drop for Outcome {
     fn drop(&mut self) {
         kept::if_failing(&self.report, &self.serial);

@@ -10,6 +10,12 @@ use serde_json::Value;
 use crate::slot::Slot;
 use crate::{Outcome, kept};
 
+/// What the console shows when it waits for a command.
+const PROMPT: &str = "ivt> ";
+
+/// Where QEMU's BIOS puts the memory-mapped configuration space of segment 0.
+const CONFIG_SPACE: u64 = 0xb000_0000;
+
 /// A running machine; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Running {
@@ -69,6 +75,42 @@ impl Running {
     #[track_caller]
     pub fn send_line(&mut self, line: &str) {
         told(self.session().send_line(line));
+    }
+
+    /// Waits for the console's prompt.
+    ///
+    /// # Panics
+    /// As [`wait_for`](Self::wait_for).
+    #[track_caller]
+    pub fn wait_for_prompt(&mut self) {
+        self.wait_for("the prompt", |_, console| console.ends_with(PROMPT));
+    }
+
+    /// Types a command on the serial console and waits until it is done.
+    ///
+    /// # Panics
+    /// As [`wait_for`](Self::wait_for).
+    #[track_caller]
+    pub fn run_command(&mut self, line: &str) {
+        self.wait_for_prompt();
+        let prompts = |console: &str| console.matches(PROMPT).count();
+        let before = prompts(&self.session().serial());
+        self.send_line(line);
+        self.wait_for(line, |_, console| prompts(console) > before);
+    }
+
+    /// Tells whether a function may master the bus, as its configuration space says when read from outside.
+    /// For machines that BIOS started: another firmware may put the space elsewhere.
+    ///
+    /// # Panics
+    /// If there is no such function.
+    #[track_caller]
+    pub fn may_master_the_bus(&mut self, bdf: &str) -> bool {
+        let number = |digits: &str| u64::from_str_radix(digits, 16).unwrap_or_else(|_| panic!("{bdf}"));
+        let [bus, device, function] = [&bdf[5..7], &bdf[8..10], &bdf[11..]].map(number);
+        let header = self.memory(CONFIG_SPACE | bus << 20 | device << 15 | function << 12, 8);
+        assert_ne!(header[..2], [0xff; 2], "there is no function {bdf}");
+        header[4] & 1 << 2 != 0
     }
 
     /// Gives QEMU a command of its machine protocol, such as `inject-nmi`.

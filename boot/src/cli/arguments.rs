@@ -27,6 +27,8 @@ pub(super) enum Command {
     Bench(RunArguments),
     /// Write a bootable disk image
     Image(ImageArguments),
+    /// Write the image to a USB stick, and read it back
+    Flash(FlashArguments),
 }
 
 /// Options of the commands that boot.
@@ -90,4 +92,17 @@ pub(super) struct ImageArguments {
     /// Which firmware shall start it
     #[arg(long, value_enum, default_value_t = Layout::Both)]
     pub(super) firmware: Layout,
+}
+
+/// Options of `flash`.
+#[derive(Debug, Args)]
+pub(super) struct FlashArguments {
+    /// The stick, such as /dev/sdb; everything on it is lost
+    pub(super) device: PathBuf,
+    /// Which firmware shall start it
+    #[arg(long, value_enum, default_value_t = Layout::Both)]
+    pub(super) firmware: Layout,
+    /// Write even to what looks like the wrong disk, or to a file
+    #[arg(long)]
+    pub(super) force: bool,
 }

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod bench_table;
+mod flash;
 mod image;
 mod plan;
 mod run;
@@ -44,6 +45,7 @@ fn run_with(arguments: Vec<OsString>) -> ExitCode {
         Command::Demo(arguments) => start(Purpose::Demo, arguments),
         Command::Bench(arguments) => start(Purpose::Bench, arguments),
         Command::Image(arguments) => image::write(&arguments).map_err(Into::into),
+        Command::Flash(arguments) => flash::write(&arguments),
     };
     done.map_or_else(
         |error| {

@@ -128,7 +128,7 @@ mod tests {
             Command::Run(arguments) => Plan::at(Purpose::Run, arguments, has_terminal),
             Command::Demo(arguments) => Plan::at(Purpose::Demo, arguments, has_terminal),
             Command::Bench(arguments) => Plan::at(Purpose::Bench, arguments, has_terminal),
-            Command::Image(_) => panic!("not a run"),
+            Command::Image(_) | Command::Flash(_) => panic!("not a run"),
         }
     }
 

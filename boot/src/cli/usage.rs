@@ -80,6 +80,7 @@ mod tests {
             assert!(of(&format!("--iommu {iommu}")).is_ok(), "{iommu}");
         }
         assert!(matches!(of("image out --firmware both"), Ok(Command::Image(_))));
+        assert!(matches!(of("flash /dev/sdb --firmware uefi --force"), Ok(Command::Flash(_))));
     }
 
     #[test]
@@ -87,6 +88,7 @@ mod tests {
         assert!(mistake("fly").contains("'fly'"));
         assert!(mistake("--firmware dos").contains("possible values: bios, uefi"));
         assert!(mistake("image").contains("<OUT>"));
+        assert!(mistake("flash").contains("<DEVICE>"));
         for text in
             ["--memory 0", "--memory x", "--smp 0", "--timeout 0", "--timeout", "run stray", "--bogus"]
         {

@@ -1,18 +1,19 @@
 //! The local APIC: end of interrupt, local vectors, addresses for message-signalled interrupts.
 //!
 //! It is used in the mode that firmware left it in: through memory (xAPIC), or through model-specific
-//! registers (x2APIC). See SDM "Advanced Programmable Interrupt Controller (APIC)".
+//! registers (x2APIC); the first can be left for the second. See SDM "Advanced Programmable Interrupt Controller (APIC)".
 #![expect(unsafe_code, reason = "UNSAFETY: reads and writes the APIC's model-specific registers")]
 
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use dma_types::PhysAddr;
 use exceptions::TrapFrame;
 use spin::Once;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags};
 
-use super::cpu;
-use super::interrupts::{self, APIC_ERROR_VECTOR, APIC_SPURIOUS_VECTOR};
+use super::cpu::{self, Features};
+use super::interrupts::{self, APIC_ERROR_VECTOR, APIC_SPURIOUS_VECTOR, InterruptsOff};
 use crate::memory::mmio::{Mmio, MmioError};
 
 /// A register by its offset in the memory window; its number in x2APIC mode is 0x800 + offset / 16.
@@ -43,16 +44,17 @@ const SOFTWARE_ENABLE: u32 = 1 << 8;
 /// In a local vector table entry: deliver as a non-maskable interrupt.
 const DELIVER_NMI: u32 = 4 << 8;
 
-/// How the APIC is reached.
-#[derive(Clone, Debug)]
-enum Access {
-    Memory(Mmio),
-    ModelSpecific,
+/// The way to the APIC's registers.
+#[derive(Debug)]
+struct Apic {
+    /// Absent if firmware had left it in x2APIC mode.
+    window: Option<Mmio>,
+    x2apic: AtomicBool,
 }
 
-static APIC: Once<Access> = Once::new();
+static APIC: Once<Apic> = Once::new();
 
-/// How firmware left the local APIC.
+/// How the local APIC is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Registers in memory, 8-bit ids.
@@ -86,15 +88,15 @@ pub struct MsiMessage {
 pub fn start() -> Result<Mode, MmioError> {
     let (frame, flags) = ApicBase::read();
     let mode = if flags.contains(ApicBaseFlags::X2APIC_ENABLE) { Mode::X2Apic } else { Mode::XApic };
-    let access = match mode {
-        Mode::X2Apic => Access::ModelSpecific,
-        Mode::XApic => Access::Memory(Mmio::map(PhysAddr::new(frame.start_address().as_u64()), 0x1000)?),
+    let window = match mode {
+        Mode::X2Apic => None,
+        Mode::XApic => Some(Mmio::map(PhysAddr::new(frame.start_address().as_u64()), 0x1000)?),
     };
     if !flags.contains(ApicBaseFlags::LAPIC_ENABLE) {
         // SAFETY: turns the APIC on where it lies; nothing else of the register changes.
         unsafe { ApicBase::write(frame, flags | ApicBaseFlags::LAPIC_ENABLE) };
     }
-    APIC.call_once(|| access);
+    APIC.call_once(|| Apic { window, x2apic: AtomicBool::new(mode == Mode::X2Apic) });
     for entry in [Register::LVT_TIMER, Register::LVT_THERMAL, Register::LVT_COUNTERS, Register::LVT_LINT0] {
         write(entry, LVT_MASKED);
     }
@@ -108,6 +110,50 @@ pub fn start() -> Result<Mode, MmioError> {
     Ok(mode)
 }
 
+/// Goes over to x2APIC mode, for good; what was set up stays (SDM "x2APIC State Transitions").
+///
+/// # Errors
+/// If there is no local APIC, or it does not have that mode.
+pub fn switch_to_x2apic() -> Result<(), NoX2Apic> {
+    let apic = APIC.get().ok_or(NoX2Apic::NoApic)?;
+    if !cpu::has(Features::X2APIC) {
+        return Err(NoX2Apic::NotOffered);
+    }
+    let _off = InterruptsOff::new();
+    let (frame, flags) = ApicBase::read();
+    // SAFETY: the processor has the mode, and every access from here goes by model-specific registers.
+    unsafe { ApicBase::write(frame, flags | ApicBaseFlags::X2APIC_ENABLE) };
+    apic.x2apic.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Why the local APIC stays in the mode it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoX2Apic {
+    /// There is none.
+    NoApic,
+    /// The processor does not offer the mode.
+    NotOffered,
+}
+
+impl fmt::Display for NoX2Apic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoApic => "there is no local APIC",
+            Self::NotOffered => "the processor does not offer x2APIC mode",
+        })
+    }
+}
+
+impl core::error::Error for NoX2Apic {}
+
+/// The mode that the hardware says it is in; `None` if there is no local APIC.
+pub fn mode() -> Option<Mode> {
+    APIC.get()?;
+    let x2apic = ApicBase::read().1.contains(ApicBaseFlags::X2APIC_ENABLE);
+    Some(if x2apic { Mode::X2Apic } else { Mode::XApic })
+}
+
 /// Ends the interrupt that is being handled.
 pub fn end_of_interrupt() {
     write(Register::END_OF_INTERRUPT, 0);
@@ -115,9 +161,9 @@ pub fn end_of_interrupt() {
 
 /// The id of this processor's APIC.
 pub fn id() -> u32 {
-    match APIC.get() {
-        Some(Access::Memory(_)) => read(Register::ID) >> 24,
-        Some(Access::ModelSpecific) => read(Register::ID),
+    match APIC.get().map(Apic::window) {
+        Some(Some(_)) => read(Register::ID) >> 24,
+        Some(None) => read(Register::ID),
         None => 0,
     }
 }
@@ -133,20 +179,20 @@ pub fn msi_message(vector: u8) -> MsiMessage {
 
 /// Reads a register; 0 while there is no APIC.
 pub(super) fn read(register: Register) -> u32 {
-    match APIC.get() {
-        Some(Access::Memory(window)) => window.read32(usize::from(register.0)),
+    match APIC.get().map(Apic::window) {
+        Some(Some(window)) => window.read32(usize::from(register.0)),
         // SAFETY: the register exists in x2APIC mode, which is on.
-        Some(Access::ModelSpecific) => unsafe { cpu::read_msr(msr(register)) as u32 },
+        Some(None) => unsafe { cpu::read_msr(msr(register)) as u32 },
         None => 0,
     }
 }
 
 /// Writes a register; does nothing while there is no APIC.
 pub(super) fn write(register: Register, value: u32) {
-    match APIC.get() {
-        Some(Access::Memory(window)) => window.write32(usize::from(register.0), value),
+    match APIC.get().map(Apic::window) {
+        Some(Some(window)) => window.write32(usize::from(register.0), value),
         // SAFETY: the register exists in x2APIC mode, which is on, and concerns interrupts only.
-        Some(Access::ModelSpecific) => unsafe { cpu::write_msr(msr(register), u64::from(value)) },
+        Some(None) => unsafe { cpu::write_msr(msr(register), u64::from(value)) },
         None => {}
     }
 }
@@ -154,6 +200,13 @@ pub(super) fn write(register: Register, value: u32) {
 /// Tells whether there is a local APIC to talk to.
 pub(super) fn is_present() -> bool {
     APIC.get().is_some()
+}
+
+impl Apic {
+    /// The registers in memory; `None` in x2APIC mode, where they are model-specific ones.
+    fn window(&self) -> Option<&Mmio> {
+        if self.x2apic.load(Ordering::Relaxed) { None } else { self.window.as_ref() }
+    }
 }
 
 const fn msr(register: Register) -> u32 {

@@ -10,7 +10,7 @@ use core::fmt;
 use bitflags::bitflags;
 use exceptions::{ControlState, CpuState, TrapFrame};
 use spin::Once;
-use x86_64::registers::control::{Cr0, Cr0Flags, Cr2, Cr3, Cr4};
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr2, Cr3, Cr4, Cr4Flags};
 use x86_64::registers::debug::{DebugAddressRegister, Dr0, Dr1, Dr2, Dr3, Dr6, Dr7};
 use x86_64::registers::model_specific::{Efer, FsBase, GsBase, Msr};
 
@@ -36,6 +36,8 @@ bitflags! {
         const MACHINE_CHECK = 1 << 7;
         /// They are noted in banks of registers.
         const MACHINE_CHECK_BANKS = 1 << 8;
+        /// The local APIC can be reached through model-specific registers.
+        const X2APIC = 1 << 9;
     }
 }
 
@@ -141,6 +143,7 @@ fn read_features(one: &CpuidResult) -> Features {
         (Features::MACHINE_CHECK, one.edx, 7),
         (Features::MACHINE_CHECK_BANKS, one.edx, 14),
         (Features::PAT, one.edx, 16),
+        (Features::X2APIC, one.ecx, 21),
         (Features::HYPERVISOR, one.ecx, 31),
         (Features::SMEP, seven_ebx, 7),
         (Features::SMAP, seven_ebx, 20),
@@ -221,6 +224,19 @@ pub(crate) unsafe fn write_msr(number: u32, value: u64) {
 pub(super) fn forbid_floating_point() {
     // SAFETY: the kernel is compiled without such instructions.
     unsafe { Cr0::update(|flags| flags.insert(Cr0Flags::TASK_SWITCHED | Cr0Flags::MONITOR_COPROCESSOR)) };
+}
+
+/// Lets floating-point and vector instructions, and the exceptions that they may raise, through.
+pub(super) fn permit_floating_point() {
+    // SAFETY: nothing holds floating-point state that could be mixed up.
+    unsafe {
+        Cr0::update(|flags| {
+            flags.remove(Cr0Flags::TASK_SWITCHED | Cr0Flags::EMULATE_COPROCESSOR);
+            flags.insert(Cr0Flags::NUMERIC_ERROR);
+        });
+    };
+    // SAFETY: every 64-bit processor has both.
+    unsafe { Cr4::update(|flags| flags.insert(Cr4Flags::OSFXSR | Cr4Flags::OSXMMEXCPT_ENABLE)) };
 }
 
 /// Lets no interrupt in on this processor from here.

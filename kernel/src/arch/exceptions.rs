@@ -7,6 +7,7 @@ use exceptions::{ExceptionReport, StackCondition, TrapFrame, Vector};
 use spin::Once;
 
 use super::{backtrace, cpu};
+use crate::journal::{self, Ending};
 use crate::memory::{layout, stacks};
 use crate::platform::serial;
 
@@ -35,12 +36,13 @@ pub(super) fn unexpected(frame: &TrapFrame) -> ! {
     }
 }
 
-/// Counts the ways into the stop: a second one halts with a line, a third halts at once.
+/// Counts the ways into the stop: a second one ends the report and halts with a line, a third halts at once.
 pub(super) fn enter_stop(cause: fmt::Arguments<'_>) {
     match DEPTH.fetch_add(1, Ordering::Relaxed) {
         0 => {}
         1 => {
-            serial::write_now(format_args!("while stopping: {cause}; halted\n"));
+            serial::write_now(format_args!("\nwhile stopping: {cause}; halted\n"));
+            journal::end(Ending::Stopped);
             cpu::halt_forever()
         }
         _ => cpu::halt_forever(),

@@ -5,7 +5,7 @@ use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, FS, GS, SS, Segment};
 use x86_64::instructions::tables::load_tss;
-use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable, SegmentSelector};
+use x86_64::structures::gdt::{Descriptor, DescriptorFlags, GlobalDescriptorTable, SegmentSelector};
 use x86_64::structures::tss::TaskStateSegment;
 
 use crate::memory::stacks;
@@ -24,6 +24,20 @@ struct Selectors {
     code: SegmentSelector,
     data: SegmentSelector,
     task: SegmentSelector,
+    absent: SegmentSelector,
+}
+
+/// A data segment that is marked absent: a self-test shows what comes of loading it.
+pub(super) fn absent_segment() -> Option<SegmentSelector> {
+    Some(TABLE.get()?.1.absent)
+}
+
+/// Where the stack under an index, from 0, of the interrupt stack table starts; `None` if there is none.
+pub fn interrupt_stack(index: u16) -> Option<u64> {
+    // The segment is packed: its table has to be copied out.
+    let stacks = TASK.get()?.interrupt_stack_table;
+    let top = stacks.get(usize::from(index))?.as_u64();
+    (top != 0).then_some(top)
 }
 
 /// Replaces the loader's segments by the kernel's.
@@ -44,7 +58,9 @@ pub fn load() {
         let code = table.append(Descriptor::kernel_code_segment());
         let data = table.append(Descriptor::kernel_data_segment());
         let task = table.append(Descriptor::tss_segment(task));
-        (table, Selectors { code, data, task })
+        let absent = DescriptorFlags::KERNEL_DATA.difference(DescriptorFlags::PRESENT);
+        let absent = table.append(Descriptor::UserSegment(absent.bits()));
+        (table, Selectors { code, data, task, absent })
     });
     table.load();
     // SAFETY: the selector names the 64-bit code segment of the table just loaded.

@@ -5,11 +5,12 @@
 )]
 
 use core::mem::size_of;
+use core::ptr;
 
-use exceptions::Vector;
+use exceptions::{Gate, Vector};
 use spin::Once;
 use x86_64::VirtAddr;
-use x86_64::instructions::tables::lidt;
+use x86_64::instructions::tables::{lidt, sidt};
 use x86_64::structures::DescriptorTablePointer;
 use x86_64::structures::idt::Entry;
 
@@ -36,6 +37,23 @@ pub fn load() {
     };
     // SAFETY: the table lives for ever, and every gate of it is present.
     unsafe { lidt(&pointer) };
+}
+
+/// The gate that the processor uses for a vector, read back from where its register says; `None` if that is
+/// not the kernel's table.
+pub fn gate(vector: u8) -> Option<Gate> {
+    let table = ptr::from_ref(TABLE.get()?) as u64;
+    let pointer = sidt();
+    let limit = usize::from(pointer.limit) + 1;
+    if pointer.base.as_u64() != table || limit != size_of::<[Entry<Stub>; 256]>() {
+        return None;
+    }
+    let word = |address: u64| {
+        // SAFETY: an aligned word of the table, which was just found to be the kernel's, and lives for ever.
+        unsafe { ptr::read_volatile(address as *const u64) }
+    };
+    let at = table + u64::from(vector) * Gate::BYTES;
+    Some(Gate { low: word(at), high: word(at + 8) })
 }
 
 /// Points a gate to its vector's stub, on a stack of its own where the interrupted one may be unusable.

@@ -8,6 +8,7 @@ use spin::Once;
 
 use super::apic::{self, LVT_MASKED, Register};
 use super::interrupts::{self, TIMER_VECTOR};
+use super::register_probe;
 use crate::platform::clock;
 
 /// In the timer's local vector entry: again and again.
@@ -81,4 +82,5 @@ fn calibrate() -> u64 {
 
 fn on_tick(_frame: &TrapFrame) {
     TICKS.fetch_add(1, Ordering::Relaxed);
+    register_probe::note_tick();
 }

@@ -99,27 +99,8 @@ fn list_devices() {
     for record in devices::all() {
         let (vendor, device) = record.id;
         let driver = record.driver().unwrap_or("-");
-        println!(
-            "{} {vendor:04x}:{device:04x} {:<16} {driver:<6} {}",
-            record.bdf,
-            State(record),
-            record.name
-        );
-    }
-}
-
-/// A device's state as the report spells it.
-struct State(&'static DeviceRecord);
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self.0.state() {
-            report::DeviceState::Blocked => "blocked",
-            report::DeviceState::Assigned => "assigned",
-            report::DeviceState::FirmwareRegion => "firmware-region",
-            report::DeviceState::BypassesIommu => "bypasses-iommu",
-            report::DeviceState::Quarantined => "quarantined",
-        })
+        let state = record.state().as_str();
+        println!("{} {vendor:04x}:{device:04x} {state:<16} {driver:<6} {}", record.bdf, record.name);
     }
 }
 

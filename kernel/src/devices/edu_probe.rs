@@ -35,22 +35,35 @@ impl EduProbe {
     }
 
     /// Finds out how many address bits each device sends: QEMU cuts them off where it was told to, and no
-    /// register says where. All are tried side by side, each with one transfer within its own memory.
+    /// register says where. Devices of different groups are tried side by side, each with one transfer within
+    /// its own memory; those of one group share a domain, and so take turns.
     ///
     /// A device on which that fails keeps the width that is certain.
-    pub fn measure_reach(mut probes: Vec<Self>) -> Vec<Self> {
-        let trials: Vec<_> = probes.iter().map(Self::start_trial).collect();
+    pub fn measure_reach(probes: &[Self]) {
+        let mut waiting: Vec<&Self> = probes.iter().collect();
+        while !waiting.is_empty() {
+            let (mut now, mut later): (Vec<&Self>, Vec<&Self>) = (Vec::new(), Vec::new());
+            for probe in waiting {
+                let turn = now.iter().all(|other| other.record.group != probe.record.group);
+                if turn { now.push(probe) } else { later.push(probe) }
+            }
+            Self::measure_side_by_side(&now);
+            waiting = later;
+        }
+    }
+
+    fn measure_side_by_side(probes: &[&Self]) {
+        let trials: Vec<_> = probes.iter().map(|probe| probe.start_trial()).collect();
         let deadline = Deadline::after(TRANSFER);
         while probes.iter().any(|probe| probe.device.is_busy()) && !deadline.expired() {
             clock::sleep(TICK);
         }
-        for (probe, trial) in probes.iter_mut().zip(trials) {
-            let outcome = trial.and_then(|trial| trial.finish(&mut probe.dma));
+        for (probe, trial) in probes.iter().zip(trials) {
+            let outcome = trial.and_then(|trial| trial.finish(&probe.dma));
             if let Err(error) = outcome {
                 log::warn!("{}: the width of its addresses could not be measured: {error}", probe.record);
             }
         }
-        probes
     }
 
     fn start_trial(&self) -> Result<ReachTrial, DmaError> {

@@ -4,9 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use dma_types::{Bdf, SourceId};
+use dma_types::{Bdf, Iova, SourceId};
 use options::Policy;
 use report::{DeviceState, Event};
 use spin::Once;
@@ -22,6 +22,7 @@ pub struct DeviceRecord {
     state: AtomicU8,
     policy: AtomicU8,
     driver: Once<&'static str>,
+    reach: AtomicU64,
 }
 
 impl Deref for DeviceRecord {
@@ -93,6 +94,7 @@ impl DeviceRecord {
             state: AtomicU8::new(place(&STATES, &state)),
             policy: AtomicU8::new(0),
             driver: Once::new(),
+            reach: AtomicU64::new(0),
         }
     }
 
@@ -119,6 +121,16 @@ impl DeviceRecord {
         self.driver.call_once(|| driver);
         self.state.store(place(&STATES, &state), Ordering::Relaxed);
         self.report();
+    }
+
+    /// The highest address that it can send, as its driver knows.
+    pub fn reach(&self) -> Iova {
+        Iova::new(self.reach.load(Ordering::Relaxed))
+    }
+
+    /// Notes the highest address that it can send.
+    pub fn set_reach(&self, highest: Iova) {
+        self.reach.store(highest.as_u64(), Ordering::Relaxed);
     }
 
     /// The policy for its violations, where it has one of its own.

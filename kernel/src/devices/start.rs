@@ -15,7 +15,6 @@ use crate::dma::{self, DmaError};
 use crate::iommu::{self, regions};
 use crate::memory::mmio::Mmio;
 use crate::platform::pci::config;
-use crate::probe::Overreach;
 
 /// Makes the record of every function and publishes them. Without a table no unit covers anything.
 pub fn enumerate(topology: &Topology, plan: Option<&Plan>) {
@@ -59,7 +58,6 @@ pub fn give_firmware_regions() {
 /// Starts a driver for every device that has one.
 pub fn start_drivers(topology: &Topology) {
     let edus = topology.functions().iter().filter(|function| (function.vendor, function.device) == edu::ID);
-    let mut capable: Vec<&'static dyn Overreach> = Vec::new();
     let mut started = Vec::new();
     for function in edus {
         match start_edu(function) {
@@ -67,10 +65,8 @@ pub fn start_drivers(topology: &Topology) {
             Err(error) => log::warn!("{}: {error}", function.bdf),
         }
     }
-    for probe in EduProbe::measure_reach(started) {
-        capable.push(Box::leak(Box::new(probe)));
-    }
-    CAPABLE.call_once(|| capable);
+    EduProbe::measure_reach(&started);
+    CAPABLE.call_once(|| started.into_iter().map(|probe| Box::leak(Box::new(probe)) as _).collect());
 }
 
 fn start_edu(function: &Function) -> Result<EduProbe, StartError> {

@@ -1,20 +1,16 @@
 //! A claimed device: its driver's only way to an address space.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use diagnosis::Site;
 use dma_types::Iova;
-use pci::control::BusMaster;
 use report::DeviceState;
 
-use super::domain::{self, Membership};
+use super::group::Group;
 use super::mapping::DirectionType;
 use super::{DmaError, Domain, Mapping, PageBuffer};
-use crate::arch::interrupts::IrqLock;
-use crate::devices::{self, DeviceRecord, Role};
-use crate::iommu::{self, AddressSpace, IommuError, Unit};
-use crate::platform::pci as bus;
+use crate::devices::{DeviceRecord, Role};
+use crate::iommu;
 
 /// A device that a driver has claimed.
 ///
@@ -22,12 +18,11 @@ use crate::platform::pci as bus;
 /// group alone, or, while it is quarantined, to nothing.
 pub struct Device {
     record: &'static DeviceRecord,
-    highest: Iova,
-    domain: IrqLock<Arc<Domain>>,
+    group: Arc<Group>,
 }
 
-/// Domains of devices that have firmware regions but no driver: they last for good.
-static HELD: IrqLock<Vec<Arc<Domain>>> = IrqLock::new(Vec::new());
+/// Addresses at which writes are interrupts.
+const INTERRUPTS: core::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
 
 impl Device {
     /// Claims a device for a driver: gives it a domain, then bus mastering.
@@ -44,18 +39,20 @@ impl Device {
         highest: Iova,
     ) -> Result<Self, DmaError> {
         let free = matches!(record.state(), DeviceState::Blocked | DeviceState::FirmwareRegion);
-        let unit = iommu::unit_of(record);
-        let (Some(unit), true) = (unit, free && record.role == Role::Endpoint) else {
+        let enforced = iommu::unit_of(record).is_some_and(iommu::Unit::is_enforcing);
+        if !free || !enforced || record.role == Role::Bridge {
             return Err(DmaError::State { device: record.bdf, state: record.state() });
-        };
+        }
         let site = Site::caller();
-        let domain = match domain::of_group(record.group) {
-            Some(domain) => domain,
-            None => Domain::new(unit, record.group, highest)?,
-        };
-        join(record, unit, &domain, site)?;
+        record.set_reach(highest);
+        let group = Group::of(record, highest, site)?;
+        group.join(record, site)?;
         record.set_driver(driver, DeviceState::Assigned);
-        Ok(Self { record, highest, domain: IrqLock::new(domain) })
+        if group.members().any(|other| other.driver().is_some() && other.bdf != record.bdf) {
+            // The window must suit every member.
+            group.move_to_new_domain(site)?;
+        }
+        Ok(Self { record, group })
     }
 
     /// Gives a buffer to the device, in one direction.
@@ -74,50 +71,25 @@ impl Device {
         Mapping::new(self.domain(), buffer, label)
     }
 
-    /// Lets the device use addresses up to `highest`: moves it to a new domain with such a window.
-    pub(super) fn widen(&mut self, highest: Iova, site: Site) -> Result<(), DmaError> {
-        if highest <= self.highest {
-            return Ok(());
-        }
-        self.highest = highest;
-        self.move_to_new_domain(site)
-    }
-
-    /// Moves the device to a new, empty domain. Its old mappings end with their owners; the device has
-    /// lost them when this returns.
+    /// Lets the device use addresses up to `highest`: its group moves to a new domain with such a window.
     ///
     /// # Errors
-    /// If it is not alone in its domain; nothing has changed then. If the unit or memory refuses; the device
-    /// is blocked then.
+    /// If the unit or memory refuses. The group is blocked then.
+    pub(super) fn widen(&self, highest: Iova, site: Site) -> Result<(), DmaError> {
+        if highest <= self.record.reach() {
+            return Ok(());
+        }
+        self.record.set_reach(highest);
+        self.group.move_to_new_domain(site)
+    }
+
+    /// Moves the device and its group to a new, empty domain.
+    ///
+    /// # Errors
+    /// If the unit or memory refuses. The group is blocked then.
     #[track_caller]
     pub fn change_domain(&self) -> Result<(), DmaError> {
-        self.move_to_new_domain(Site::caller())
-    }
-
-    fn move_to_new_domain(&self, site: Site) -> Result<(), DmaError> {
-        self.require_alone()?;
-        let old = self.domain();
-        let unit = old.space().unit();
-        let new = Domain::new(unit, self.record.group, self.highest)?;
-        bus::set_bus_master(self.record.bdf, BusMaster::Off);
-        leave(self.record, unit)?;
-        old.note(Membership::CutOff, site);
-        join(self.record, unit, &new, site)?;
-        *self.domain.lock() = new;
-        Ok(())
-    }
-
-    /// Tells whether no other device in use works in the same domain.
-    pub fn is_alone(&self) -> bool {
-        let mut others = devices::all()
-            .iter()
-            .filter(|other| other.group == self.record.group && other.bdf != self.record.bdf);
-        others.all(|other| other.driver().is_none() && other.state() == DeviceState::Blocked)
-    }
-
-    /// Members of a group share one domain, so none of them moves by itself.
-    pub(super) fn require_alone(&self) -> Result<(), DmaError> {
-        if self.is_alone() { Ok(()) } else { Err(DmaError::Shared { device: self.record.bdf }) }
+        self.group.move_to_new_domain(Site::caller())
     }
 
     /// Tells whether the device can be given memory now.
@@ -127,7 +99,7 @@ impl Device {
 
     /// Tells whether the device can send an address, wherever that leads.
     pub fn sends(&self, iova: Iova) -> bool {
-        iova <= self.highest
+        iova <= self.record.reach()
     }
 
     /// Tells whether the device can send an address and its unit looks it up in the tables.
@@ -143,113 +115,6 @@ impl Device {
 
     /// The domain that it works in.
     pub(crate) fn domain(&self) -> Arc<Domain> {
-        self.domain.lock().clone()
+        self.group.domain()
     }
-}
-
-/// Addresses at which writes are interrupts.
-const INTERRUPTS: core::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
-
-/// Leads the ids of a device into a domain, then lets it master the bus.
-fn join(record: &DeviceRecord, unit: &Unit, domain: &Arc<Domain>, site: Site) -> Result<(), DmaError> {
-    for source in &record.aliases {
-        // Ids that a group shares lead there already.
-        if AddressSpace::domain_of(unit, *source) != Some(domain.space().id()) {
-            domain.space().attach(*source)?;
-        }
-    }
-    domain.note(Membership::Attached, site);
-    bus::set_bus_master(record.bdf, BusMaster::On);
-    Ok(())
-}
-
-/// Blocks the ids of a device. All are tried, whatever the first error.
-fn leave(record: &DeviceRecord, unit: &Unit) -> Result<(), IommuError> {
-    record.aliases.iter().map(|source| AddressSpace::block(unit, *source)).fold(Ok(()), Result::and)
-}
-
-/// Cuts a device off: bus mastering first, then its ids. Others of its group that share an id with it lose
-/// it too, and are cut off with it.
-///
-/// Called by the fault handler, with interrupts off. Allocates nothing.
-///
-/// # Errors
-/// If the unit did not confirm that it forgot the entries; bus mastering is off all the same.
-#[track_caller]
-pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
-    let site = Site::caller();
-    let sharing = devices::all().iter().filter(|other| shares_an_id(record, other));
-    for member in sharing.clone() {
-        if member.role == Role::Endpoint {
-            bus::set_bus_master(member.bdf, BusMaster::Off);
-        }
-    }
-    let mut result = Ok(());
-    if let Some(unit) = iommu::unit_of(record) {
-        result = leave(record, unit);
-    }
-    if let Some(domain) = domain::of_group(record.group) {
-        domain.note(Membership::CutOff, site);
-    }
-    for member in sharing {
-        if matches!(member.state(), DeviceState::Assigned | DeviceState::FirmwareRegion) {
-            member.set_state(DeviceState::Quarantined);
-        }
-    }
-    result
-}
-
-fn shares_an_id(one: &DeviceRecord, other: &DeviceRecord) -> bool {
-    one.bdf.segment == other.bdf.segment && one.aliases.iter().any(|id| other.aliases.contains(id))
-}
-
-/// Lets a quarantined device, and those cut off with it, work again.
-///
-/// # Errors
-/// If it is not quarantined, or the unit refuses; it is still quarantined then.
-#[track_caller]
-pub fn release(record: &'static DeviceRecord) -> Result<(), DmaError> {
-    let site = Site::caller();
-    let refused = DmaError::State { device: record.bdf, state: record.state() };
-    let (Some(unit), Some(domain), DeviceState::Quarantined) =
-        (iommu::unit_of(record), domain::of_group(record.group), record.state())
-    else {
-        return Err(refused);
-    };
-    for member in devices::all().iter().filter(|other| shares_an_id(record, other)) {
-        if member.state() != DeviceState::Quarantined {
-            continue;
-        }
-        join(member, unit, &domain, site)?;
-        let state = match member.driver() {
-            Some(_) => DeviceState::Assigned,
-            None => DeviceState::FirmwareRegion,
-        };
-        member.set_state(state);
-    }
-    Ok(())
-}
-
-/// Gives a device without a driver the firmware regions that name it, and bus mastering if firmware had it
-/// on.
-///
-/// # Errors
-/// If the unit or memory refuses; the device stays blocked then.
-#[track_caller]
-pub fn hold_firmware_regions(record: &'static DeviceRecord) -> Result<(), DmaError> {
-    let site = Site::caller();
-    let Some(unit) = iommu::unit_of(record) else {
-        return Err(DmaError::State { device: record.bdf, state: record.state() });
-    };
-    let domain = match domain::of_group(record.group) {
-        Some(domain) => domain,
-        None => Domain::new(unit, record.group, Iova::new(u64::MAX))?,
-    };
-    join(record, unit, &domain, site)?;
-    if !record.bus_master_at_boot {
-        bus::set_bus_master(record.bdf, BusMaster::Off);
-    }
-    record.set_state(DeviceState::FirmwareRegion);
-    HELD.lock().push(domain);
-    Ok(())
 }

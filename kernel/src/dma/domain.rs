@@ -49,12 +49,6 @@ pub fn domains(mut visit: impl FnMut(&Arc<Domain>)) {
     }
 }
 
-/// The domain of a group, if it has one.
-pub(super) fn of_group(group: u32) -> Option<Arc<Domain>> {
-    // The newest: an older one may live until the last mapping in it ends.
-    DOMAINS.lock().iter().rev().filter_map(Weak::upgrade).find(|domain| domain.group == group)
-}
-
 /// Makes the current step: now, by this call.
 fn step(site: Site) -> Step {
     Step { at: Timestamp::from_nanos(clock::now_ns()), site }
@@ -67,9 +61,12 @@ impl Domain {
     ///
     /// # Errors
     /// If the unit or memory refuses.
-    #[track_caller]
-    pub(super) fn new(unit: &'static Unit, group: u32, highest: Iova) -> Result<Arc<Self>, DmaError> {
-        let site = Site::caller();
+    pub(super) fn new(
+        unit: &'static Unit,
+        group: u32,
+        highest: Iova,
+        site: Site,
+    ) -> Result<Arc<Self>, DmaError> {
         let space = AddressSpace::new(unit)?;
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let (window, start) = window::choose(number, highest, unit.width());

@@ -22,10 +22,12 @@ pub enum DmaError {
     Iommu(IommuError),
     /// A device that was told to write wrote nowhere.
     NothingWritten,
-    /// Another device of its group works in the same domain, so it cannot have another one alone.
-    Shared {
+    /// The device was not cut off.
+    NotQuarantined {
         /// The device.
         device: Bdf,
+        /// Its state.
+        state: DeviceState,
     },
     /// The device may not have memory in its present state.
     State {
@@ -44,9 +46,11 @@ impl fmt::Display for DmaError {
             Self::Window(error) => error.fmt(f),
             Self::Iommu(error) => error.fmt(f),
             Self::NothingWritten => f.write_str("the device was told to write and wrote nowhere"),
-            Self::Shared { device } => write!(f, "{device} shares its domain with another device in use"),
+            Self::NotQuarantined { device, state } => {
+                write!(f, "{device} is {}, not quarantined, so there is nothing to release", state.as_str())
+            }
             Self::State { device, state } => {
-                write!(f, "{device} is {state:?} and gets no memory; release it first")
+                write!(f, "{device} is {} and gets no memory", state.as_str())
             }
         }
     }

@@ -45,9 +45,8 @@ impl ReachTrial {
     /// Prepares the trial of a device that nothing was mapped for yet.
     ///
     /// # Errors
-    /// If there is no memory, or the device is not alone in its domain.
+    /// If there is no memory, or another trial runs in the same domain.
     pub fn new(device: &Device) -> Result<Self, DmaError> {
-        device.require_alone()?;
         let domain = device.domain();
         let widest = u32::from(domain.space().unit().width()).min(MOST_BITS);
         let mut pages = PageBuffer::new(ALIASES.next_power_of_two().ilog2() as u8)?;
@@ -71,7 +70,7 @@ impl ReachTrial {
     /// # Errors
     /// If the unit refuses, or no page changed: the device wrote nothing.
     #[track_caller]
-    pub fn finish(self, device: &mut Device) -> Result<(), DmaError> {
+    pub fn finish(self, device: &Device) -> Result<(), DmaError> {
         let widest = self.mapped.saturating_sub(1);
         let pages = self.pages.iter().flat_map(|pages| pages.bytes().chunks(PAGE_SIZE as usize));
         let changed = pages

@@ -1,10 +1,15 @@
 //! The kernel's checks of itself, one event a check.
 
 mod books;
+mod exhaustion;
 mod faults;
+mod gates;
 mod leak;
+mod raise;
 mod stale;
+mod timer_storm;
 mod vector;
+mod x2apic;
 
 use report::Outcome;
 
@@ -24,24 +29,31 @@ struct Test {
 enum Part {
     /// With all others.
     Always,
-    /// Only by its name: it takes long.
+    /// Only by its name: it takes long, or changes the machine for good.
     ByName,
 }
 
-const TESTS: [Test; 5] = [
+const TESTS: [Test; 9] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
+    Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
     Test { name: "leak-detector", part: Part::Always, run: leak::run },
     Test { name: "stale", part: Part::Always, run: stale::run },
     Test { name: "registers", part: Part::ByName, run: faults::run },
+    Test { name: "timer-storm", part: Part::ByName, run: timer_storm::run },
+    Test { name: "exhaustion", part: Part::ByName, run: exhaustion::run },
+    Test { name: "x2apic", part: Part::ByName, run: x2apic::run },
 ];
 
 /// The names that [`run`] knows.
-pub const NAMES: [&str; TESTS.len()] = {
-    let mut names = [""; TESTS.len()];
+pub const NAMES: [&str; TESTS.len() + raise::RAISES.len()] = {
+    let mut names = [""; TESTS.len() + raise::RAISES.len()];
     let mut index = 0;
     while index < names.len() {
-        names[index] = TESTS[index].name;
+        names[index] = match index.checked_sub(TESTS.len()) {
+            None => TESTS[index].name,
+            Some(index) => raise::RAISES[index].name,
+        };
         index += 1;
     }
     names
@@ -55,9 +67,13 @@ pub struct NoSuchTest;
 /// # Errors
 /// If there is none of that name.
 pub fn run(name: Option<&str>) -> Result<(), NoSuchTest> {
-    match name {
-        None => TESTS.iter().filter(|test| test.part == Part::Always).for_each(|test| (test.run)()),
-        Some(name) => (TESTS.iter().find(|test| test.name == name).ok_or(NoSuchTest)?.run)(),
+    let Some(name) = name else {
+        TESTS.iter().filter(|test| test.part == Part::Always).for_each(|test| (test.run)());
+        return Ok(());
+    };
+    match TESTS.iter().find(|test| test.name == name) {
+        Some(test) => (test.run)(),
+        None => raise::RAISES.iter().find(|raise| raise.name == name).ok_or(NoSuchTest)?.run(),
     }
     Ok(())
 }

@@ -173,6 +173,19 @@ pub enum DeviceState {
     Quarantined,
 }
 
+impl DeviceState {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::Assigned => "assigned",
+            Self::FirmwareRegion => "firmware-region",
+            Self::BypassesIommu => "bypasses-iommu",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
 /// The moment from which everything is enforced that can be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Protected {

@@ -1,0 +1,90 @@
+//! Cutting devices off, letting them work again, and devices that have firmware's regions and no driver.
+
+use diagnosis::Site;
+use dma_types::Iova;
+use pci::control::BusMaster;
+use report::DeviceState;
+
+use super::DmaError;
+use super::domain::Membership;
+use super::group::Group;
+use crate::devices::{self, DeviceRecord, Role};
+use crate::iommu::{self, AddressSpace, IommuError};
+use crate::platform::pci as bus;
+
+/// Cuts a device off: bus mastering first, then its ids. Others that share an id with it lose it too, and
+/// are cut off with it.
+///
+/// Called by the fault handler, with interrupts off. Allocates nothing.
+///
+/// # Errors
+/// If the unit did not confirm that it forgot the entries; bus mastering is off all the same.
+#[track_caller]
+pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
+    let site = Site::caller();
+    for member in sharing_an_id(record).filter(|member| member.role == Role::Endpoint) {
+        bus::set_bus_master(member.bdf, BusMaster::Off);
+    }
+    let result = match iommu::unit_of(record).filter(|unit| unit.is_enforcing()) {
+        Some(unit) => {
+            record.aliases.iter().map(|source| AddressSpace::block(unit, *source)).fold(Ok(()), Result::and)
+        }
+        // Without a unit that enforces, its bus mastering was never on.
+        None => Ok(()),
+    };
+    if let Some(group) = Group::find(record.group) {
+        group.domain().note(Membership::CutOff, site);
+    }
+    for member in sharing_an_id(record) {
+        if matches!(member.state(), DeviceState::Assigned | DeviceState::FirmwareRegion) {
+            member.set_state(DeviceState::Quarantined);
+        }
+    }
+    result
+}
+
+/// The device and all that share an id with it.
+fn sharing_an_id(record: &'static DeviceRecord) -> impl Iterator<Item = &'static DeviceRecord> {
+    devices::all().iter().filter(|other| {
+        record.bdf.segment == other.bdf.segment && record.aliases.iter().any(|id| other.aliases.contains(id))
+    })
+}
+
+/// Lets a quarantined device, and those cut off with it, work again.
+///
+/// # Errors
+/// If it is not quarantined, or the unit refuses; it is still quarantined then.
+#[track_caller]
+pub fn release(record: &'static DeviceRecord) -> Result<(), DmaError> {
+    let site = Site::caller();
+    let group = Group::find(record.group).filter(|_| record.state() == DeviceState::Quarantined);
+    let Some(group) = group else {
+        return Err(DmaError::NotQuarantined { device: record.bdf, state: record.state() });
+    };
+    for member in sharing_an_id(record).filter(|member| member.state() == DeviceState::Quarantined) {
+        group.join(member, site)?;
+        let state = match member.driver() {
+            Some(_) => DeviceState::Assigned,
+            None => DeviceState::FirmwareRegion,
+        };
+        member.set_state(state);
+    }
+    Ok(())
+}
+
+/// Gives a device without a driver the firmware regions that name it, and bus mastering if firmware had it
+/// on.
+///
+/// # Errors
+/// If the unit or memory refuses; the device stays blocked then.
+#[track_caller]
+pub fn hold_firmware_regions(record: &'static DeviceRecord) -> Result<(), DmaError> {
+    let site = Site::caller();
+    let group = Group::of(record, Iova::new(u64::MAX), site)?;
+    group.join(record, site)?;
+    if !record.bus_master_at_boot {
+        bus::set_bus_master(record.bdf, BusMaster::Off);
+    }
+    record.set_state(DeviceState::FirmwareRegion);
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! The ends of the kernel, asked for: exceptions, a stack that overflows, panics.
+//!
+//! Each must end in a report and a stop screen, which only somebody outside can check. Here fails what does
+//! not end the kernel.
+
+use core::fmt;
+use core::hint::black_box;
+
+use super::{check, skip};
+use crate::arch::raise;
+
+/// One way to end the kernel.
+pub(super) struct Raise {
+    /// The self-test's name.
+    pub name: &'static str,
+    by: fn(),
+    survived: Survived,
+}
+
+/// What it means if the kernel goes on.
+#[derive(Clone, Copy)]
+enum Survived {
+    /// Something is wrong.
+    Failure,
+    /// The processor does not do this.
+    Absent(&'static str),
+}
+
+impl Raise {
+    const fn new(name: &'static str, by: fn()) -> Self {
+        Self { name, by, survived: Survived::Failure }
+    }
+
+    const fn or_absent(self, why: &'static str) -> Self {
+        Self { survived: Survived::Absent(why), ..self }
+    }
+
+    /// Ends the kernel, or reports that it is still there.
+    pub(super) fn run(&self) {
+        (self.by)();
+        match self.survived {
+            Survived::Failure => check(self.name, Err("nothing was raised")),
+            Survived::Absent(why) => skip(self.name, why),
+        }
+    }
+}
+
+/// Every one.
+pub(super) const RAISES: [Raise; 19] = [
+    Raise::new("raise-de", raise::divide_error),
+    Raise::new("raise-db", raise::debug_exception),
+    Raise::new("raise-bp", raise::breakpoint),
+    Raise::new("raise-ud", raise::invalid_opcode),
+    Raise::new("raise-nm", raise::device_not_available),
+    Raise::new("raise-df", raise::double_fault),
+    Raise::new("raise-np", raise::segment_not_present),
+    Raise::new("raise-ss", raise::stack_segment_fault),
+    Raise::new("raise-gp", raise::general_protection),
+    Raise::new("raise-gp-selector", raise::general_protection_by_selector),
+    Raise::new("raise-pf-read", raise::page_fault_by_read),
+    Raise::new("raise-pf-write", raise::page_fault_by_write),
+    Raise::new("raise-pf-code", raise::page_fault_by_write_to_code),
+    Raise::new("raise-pf-fetch", raise::page_fault_by_fetch),
+    Raise::new("raise-mf", raise::x87_error),
+    Raise::new("raise-xm", raise::simd_error)
+        .or_absent("this processor notes errors of vector instructions and raises nothing"),
+    Raise::new("overflow-stack", overflow_stack),
+    Raise::new("panic", panic_plainly),
+    Raise::new("panic-twice", panic_twice),
+];
+
+/// Calls itself until the stack runs into its guard page.
+fn overflow_stack() {
+    black_box(deeper(0));
+}
+
+#[expect(unconditional_recursion, reason = "the stack must overflow")]
+fn deeper(depth: u64) -> u64 {
+    let frame = black_box([depth; 32]);
+    // What is done after the call keeps it from becoming a jump.
+    deeper(depth + 1) + frame.iter().sum::<u64>()
+}
+
+fn panic_plainly() {
+    panic!("asked for by the self-test");
+}
+
+/// Panics with a message that raises an exception when the stop path wants to show it.
+fn panic_twice() {
+    panic!("{Unspeakable}");
+}
+
+struct Unspeakable;
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        raise::invalid_opcode();
+        f.write_str("nothing was raised")
+    }
+}

@@ -1,0 +1,143 @@
+//! Every target and both ways: what a device was not given it does not get, and the fault says why.
+//!
+//! Machine: the default one (q35, BIOS, VT-d with 48 bits, `edu` at 00:03.0 and 00:04.0) unless a test says so.
+//!
+//! Positive twins: before each overreach the device moves the same bytes through memory of its own, and a probe
+//! for which that fails is a failed check, so status 0 says that every device was alive.
+
+use tests::Run;
+
+/// Each target with the verdict that its fault must get.
+const TARGETS: [(&str, &str); 7] = [
+    ("canary", "never-mapped"),
+    ("kernel", "never-mapped"),
+    ("tables", "never-mapped"),
+    ("freed", "stale"),
+    ("foreign", "foreign"),
+    ("wrong-direction", "wrong-direction"),
+    ("past-end", "overrun"),
+];
+
+/// What each target's fault must tell besides its verdict.
+fn label_of(target: &str) -> Option<&'static str> {
+    match target {
+        "wrong-direction" => Some("wrong-direction target"),
+        "past-end" => Some("past-end target"),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_attack_is_blocked_with_its_verdict() {
+    let script: String = TARGETS
+        .iter()
+        .flat_map(|(target, _)| ["read", "write"].map(|access| format!("attack 00:04.0 {access} {target}; ")))
+        .collect();
+    let outcome = Run::new().options("policy=log").script(&script).go();
+    outcome.assert_status(0);
+    let attacks = outcome.probes("attack");
+    assert_eq!(attacks.len(), 2 * TARGETS.len());
+    for (probe, number) in attacks.into_iter().zip(0..) {
+        let (target, verdict) = TARGETS[number / 2];
+        let access = ["read", "write"][number % 2];
+        assert_eq!((&probe["target"], &probe["access"]), (&target.into(), &access.into()));
+        assert!(!probe["before"].is_null() && !probe["target_phys"].is_null());
+        let fault = outcome.assert_blocked(probe, verdict);
+        assert_eq!((&fault["bdf"], &fault["expected"]), (&"0000:00:04.0".into(), &false.into()));
+        assert_eq!(fault["action"], "logged");
+        assert_eq!(fault["candidates"], serde_json::json!([]));
+        for words in ["explanation", "advice"] {
+            assert!(fault[words].as_str().is_some_and(|text| !text.is_empty()), "{words} for {target}");
+        }
+        if let Some(label) = label_of(target) {
+            assert_eq!((&fault["nearest"]["label"], &fault["nearest"]["live"]), (&label.into(), &true.into()));
+        }
+        if target == "freed" {
+            assert_eq!(fault["nearest"]["live"], false);
+            let steps: Vec<_> = fault["history"].as_array().unwrap().iter().map(|step| &step["op"]).collect();
+            assert!(steps.contains(&&"unmap".into()) && steps.contains(&&"map".into()));
+        }
+    }
+    assert!(outcome.events("bugcheck").is_empty());
+}
+
+/// Under the default policy, which would stop the machine over a fault that was not announced.
+#[test]
+fn every_drill_is_blocked_with_its_verdict() {
+    let outcome = Run::new().options("drill=off").script("drill").go();
+    outcome.assert_status(0);
+    let drills = outcome.probes("drill");
+    assert_eq!(drills.len(), 2 * 2 * TARGETS.len());
+    for (target, verdict) in TARGETS {
+        for access in ["read", "write"] {
+            for bdf in ["0000:00:03.0", "0000:00:04.0"] {
+                let its = |probe: &&&serde_json::Value| {
+                    probe["target"] == target && probe["access"] == access && probe["bdf"] == bdf
+                };
+                let probe = drills.iter().find(its).unwrap_or_else(|| panic!("{bdf} {access} {target}"));
+                let fault = outcome.assert_blocked(probe, verdict);
+                assert_eq!((&fault["expected"], &fault["action"]), (&true.into(), &"expected".into()));
+            }
+        }
+    }
+    assert_eq!(outcome.end()["faults"], 28);
+}
+
+/// Targets that stay where they are fault again and again; none of those faults becomes somebody's fault.
+#[test]
+fn drills_again_and_again_stay_expected() {
+    let outcome = Run::new().options("drill=off").script("drill; drill; drill").go();
+    outcome.assert_status(0);
+    assert!(outcome.events("fault").iter().all(|fault| fault["expected"] == true));
+    assert_eq!(outcome.end()["faults"], 3 * 28);
+}
+
+#[test]
+fn any_address_can_be_attacked() {
+    let addresses = ["0x200000", "0xb0000000", "0x1000000000000", "0xfee00000"];
+    let script: String = addresses
+        .iter()
+        .flat_map(|address| ["read", "write"].map(|access| format!("attack 00:03.0 {access} {address}; ")))
+        .collect();
+    let outcome = Run::new().options("policy=log").script(&script).go();
+    outcome.assert_status(0);
+    let attacks = outcome.probes("attack");
+    for (probe, number) in attacks.iter().zip(0..) {
+        match addresses[number / 2] {
+            // RAM: shown before and after, and unchanged.
+            address @ "0x200000" => {
+                outcome.assert_blocked(probe, "never-mapped");
+                assert_eq!((&probe["iova"], &probe["target_phys"]), (&address.into(), &address.into()));
+                assert!(!probe["before"].is_null());
+            }
+            // No RAM: never looked at.
+            address @ "0xb0000000" => {
+                outcome.assert_blocked(probe, "never-mapped");
+                assert_eq!(probe["iova"], address);
+                assert!(probe["target_phys"].is_null() && probe["before"].is_null() && probe["after"].is_null());
+            }
+            "0x1000000000000" => drop(outcome.assert_blocked(probe, "beyond-width")),
+            _ => outcome.assert_not_possible(probe, "interrupt"),
+        }
+    }
+    assert_eq!(attacks.len(), 2 * addresses.len());
+}
+
+/// Machine: a third `edu` at 00:10.0 that sends 28 address bits, QEMU's default.
+#[test]
+fn a_device_with_few_address_bits_is_isolated_too() {
+    let mut script = String::from("attack 00:10.0 write 0x20000000; attack 00:01.0 read; ");
+    script.extend(["freed", "foreign", "past-end"].map(|target| format!("attack 00:10.0 write {target}; ")));
+    let machine = Run::new().device("edu,addr=10.0");
+    let outcome = machine.options("policy=log").script(&script).go();
+    outcome.assert_status(0);
+    assert!(outcome.probes("drill").iter().any(|drill| drill["bdf"] == "0000:00:10.0"));
+    let attacks = outcome.probes("attack");
+    outcome.assert_not_possible(attacks[0], "beyond");
+    // A display has no way to be told to overreach.
+    outcome.assert_not_possible(attacks[1], "cannot be told");
+    for (probe, verdict) in attacks[2..].iter().zip(["stale", "foreign", "overrun"]) {
+        outcome.assert_blocked(probe, verdict);
+        assert!(tests::hex(&probe["iova"]) < 1 << 28);
+    }
+}

@@ -1,0 +1,127 @@
+//! Devices behind ports, bridges and a second root bus: who asked is told apart from whose id the request carries.
+//!
+//! Machine: the default one (q35, BIOS, VT-d with 48 bits, `edu` at 00:03.0 and 00:04.0) with what each test names.
+//!
+//! Positive twins: before each overreach the device moves the same bytes through memory of its own, and a probe
+//! for which that fails is a failed check.
+
+use serde_json::Value;
+use tests::{Outcome, Run};
+
+/// An `edu` that sends all address bits.
+fn edu(place: &str) -> String {
+    format!("edu,{place},dma_mask=0xffffffffffffffff")
+}
+
+/// Attacks by one device, both ways, and their verdicts.
+const ATTACKS: [(&str, &str, &str); 3] =
+    [("write", "canary", "never-mapped"), ("read", "freed", "stale"), ("write", "foreign", "foreign")];
+
+/// Lets each of these devices attack.
+fn attack_all(machine: Run, bdfs: &[&str]) -> Outcome {
+    let lines = bdfs.iter().flat_map(|bdf| ATTACKS.map(|(access, target, _)| format!("attack {bdf} {access} {target}; ")));
+    let outcome = machine.options("policy=log").script(&lines.collect::<String>()).go();
+    outcome.assert_status(0);
+    assert_eq!(outcome.event("protected")["complete"], true);
+    outcome
+}
+
+/// Every attack of the device was blocked, and its faults carry this id.
+#[track_caller]
+fn assert_attributed(outcome: &Outcome, bdf: &str, requester: &str) {
+    assert_eq!(outcome.device(bdf)["requester"], requester);
+    let attacks: Vec<_> = outcome.probes("attack").into_iter().filter(|probe| probe["bdf"] == bdf).collect();
+    assert_eq!(attacks.len(), ATTACKS.len());
+    for (probe, (_, _, verdict)) in attacks.into_iter().zip(ATTACKS) {
+        assert_eq!(probe["expected_fault"]["requester"], requester);
+        let fault = outcome.assert_blocked(probe, verdict);
+        assert_eq!((&fault["bdf"], &fault["candidates"]), (&bdf.into(), &Value::Array(Vec::new())));
+    }
+}
+
+fn group(outcome: &Outcome, bdf: &str) -> Value {
+    outcome.device(bdf)["group"].clone()
+}
+
+/// Machine: an `edu` below a root port; a second root bus 0x40 with a root port and an `edu` below that.
+#[test]
+fn below_root_ports_a_device_carries_its_own_id() {
+    let machine = Run::new()
+        .device("pcie-root-port,id=near,bus=pcie.0,addr=11.0,chassis=1")
+        .device(&edu("bus=near"))
+        .device("pxb-pcie,id=expander,bus_nr=0x40,bus=pcie.0,addr=10.0")
+        .device("pcie-root-port,id=far,bus=expander,addr=2.0,chassis=2")
+        .device(&edu("bus=far"));
+    let outcome = attack_all(machine, &["0000:01:00.0", "0000:41:00.0"]);
+    assert_attributed(&outcome, "0000:01:00.0", "0000:01:00.0");
+    assert_attributed(&outcome, "0000:41:00.0", "0000:41:00.0");
+    assert_ne!(group(&outcome, "0000:01:00.0"), group(&outcome, "0000:41:00.0"));
+    assert_ne!(group(&outcome, "0000:01:00.0"), group(&outcome, "0000:00:03.0"));
+}
+
+/// Machine: an `edu` behind a PCIe-to-PCI bridge, which gives it the id of its bus; another behind two
+/// conventional bridges, of which the first gives it its own id.
+#[test]
+fn behind_bridges_a_device_carries_the_bridge_s_id() {
+    let machine = Run::new()
+        .device("pcie-root-port,id=port,bus=pcie.0,addr=11.0,chassis=1")
+        .device("pcie-pci-bridge,id=bridge,bus=port")
+        .device(&edu("bus=bridge,addr=05.0"))
+        .device("i82801b11-bridge,id=outer,bus=pcie.0,addr=12.0")
+        .device("pci-bridge,id=inner,bus=outer,chassis_nr=3,addr=01.0")
+        .device(&edu("bus=inner,addr=06.0"));
+    let outcome = attack_all(machine, &["0000:02:05.0", "0000:04:06.0"]);
+    assert_attributed(&outcome, "0000:02:05.0", "0000:02:00.0");
+    assert_attributed(&outcome, "0000:04:06.0", "0000:00:12.0");
+    assert_eq!(group(&outcome, "0000:02:05.0"), group(&outcome, "0000:01:00.0"));
+    assert_eq!(group(&outcome, "0000:04:06.0"), group(&outcome, "0000:00:12.0"));
+    assert_ne!(group(&outcome, "0000:02:05.0"), group(&outcome, "0000:04:06.0"));
+}
+
+/// Machine: three `edu` that share one id, one of them behind a further bridge.
+///
+/// They cannot be told apart: all are named as candidates, and all are contained together.
+#[test]
+fn devices_that_share_an_id_share_their_fate() {
+    let machine = Run::new()
+        .device("pcie-root-port,id=port,bus=pcie.0,addr=11.0,chassis=1")
+        .device("pcie-pci-bridge,id=bridge,bus=port")
+        .device(&edu("bus=bridge,addr=05.0"))
+        .device(&edu("bus=bridge,addr=06.0"))
+        .device("pci-bridge,id=inner,bus=bridge,chassis_nr=3,addr=01.0")
+        .device(&edu("bus=inner,addr=06.0"));
+    let sharing = ["0000:02:05.0", "0000:02:06.0", "0000:03:06.0"];
+    let script = "attack 02:06.0 write; attack 03:06.0 write; release 02:06.0; policy log; \
+        attack 03:06.0 read freed; attack 00:03.0 read foreign";
+    let outcome = machine.options("policy=contain").script(script).go();
+    outcome.assert_status(0);
+    assert_eq!(outcome.event("protected")["complete"], true);
+    let attacks = outcome.probes("attack");
+    for (probe, verdict, action) in [(attacks[0], "never-mapped", "contained"), (attacks[2], "stale", "logged")] {
+        let fault = outcome.assert_blocked(probe, verdict);
+        assert_eq!((&fault["requester"], &fault["action"]), (&"0000:02:00.0".into(), &action.into()));
+        let candidates: Vec<_> = fault["candidates"].as_array().unwrap().iter().map(|one| &one["bdf"]).collect();
+        assert_eq!(candidates, sharing);
+    }
+    outcome.assert_not_possible(attacks[1], "no address space");
+    outcome.assert_blocked(attacks[3], "foreign");
+    for bdf in sharing {
+        let states = outcome.report.of_kind("device").filter(|device| device["bdf"] == bdf);
+        let states: Vec<_> = states.map(|device| &device["state"]).collect();
+        assert_eq!(states, ["blocked", "assigned", "quarantined", "assigned"], "{bdf}");
+        assert_eq!(group(&outcome, bdf), group(&outcome, "0000:01:00.0"));
+    }
+    assert_eq!(outcome.device("0000:00:03.0")["state"], "assigned");
+}
+
+/// Machine: one device with two functions, both `edu`: one group, for they can talk past any unit.
+#[test]
+fn functions_of_one_device_share_a_group_and_keep_their_ids() {
+    let machine = Run::new()
+        .device(&edu("addr=10.0,multifunction=on"))
+        .device(&edu("addr=10.1"));
+    let outcome = attack_all(machine, &["0000:00:10.0", "0000:00:10.1"]);
+    assert_attributed(&outcome, "0000:00:10.0", "0000:00:10.0");
+    assert_attributed(&outcome, "0000:00:10.1", "0000:00:10.1");
+    assert_eq!(group(&outcome, "0000:00:10.0"), group(&outcome, "0000:00:10.1"));
+}
