@@ -55,7 +55,8 @@ pub(crate) fn reports_to_debug_port(text: &str) -> bool {
 
 /// Whether a script runs the kernel's own tests, some of which cause faults on purpose.
 pub fn provokes_faults(script: &str) -> bool {
-    options::script_lines(script).any(|line| matches!(line.split_whitespace().next(), Some("selftest" | "bench")))
+    options::script_lines(script)
+        .any(|line| matches!(line.split_whitespace().next(), Some("selftest" | "bench")))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use options::{Complaint, DmarSource as DmarOption, LogLevel, Options, ReportTarg
 use pci::Topology;
 use pci::control::BusMaster;
 use report::{Boot, DeviceState, DmarSource, Event, Function, Outcome, Protected, Window};
+use spin::Once;
 
 use crate::arch::{self, cpu};
 use crate::console::{self, output};
@@ -43,6 +44,14 @@ struct Table {
     bytes: Vec<u8>,
     source: DmarSource,
     soundness: Soundness,
+}
+
+/// What was found at start, for tests that run discovery again.
+static DISCOVERED: Once<(Vec<u8>, Topology)> = Once::new();
+
+/// The table in use and the machine's functions; `None` before they are known.
+pub fn discovered() -> Option<(&'static [u8], &'static Topology)> {
+    DISCOVERED.get().map(|(table, topology)| (table.as_slice(), topology))
 }
 
 /// Whether a table could be read in full.
@@ -78,7 +87,8 @@ pub fn run(facts: &'static mut BootFacts) -> ! {
     if let Some(tables) = &tables {
         power::init(tables.fixed.power);
     }
-    after_protection(&options, &topology)
+    let (_, topology) = DISCOVERED.call_once(|| (table.bytes, topology));
+    after_protection(&options, topology)
 }
 
 fn find_tables(facts: &BootFacts) -> Option<AcpiTables> {

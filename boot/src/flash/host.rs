@@ -1,6 +1,6 @@
 //! The system's disks and what they are used for, as its files tell.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
@@ -84,10 +84,12 @@ impl Host {
         let (whole, partitions) = self.devices(name)?;
         let folder = self.folder(name);
         for device in std::iter::once(&whole).chain(&partitions) {
-            uses.extend(self.mounts.iter().filter(|mount| mount.is_of(device)).map(|mount| Use::Mounted {
-                device: device.name.clone(),
-                at: mount.at.clone(),
-            }));
+            uses.extend(
+                self.mounts
+                    .iter()
+                    .filter(|mount| mount.is_of(device))
+                    .map(|mount| Use::Mounted { device: device.name.clone(), at: mount.at.clone() }),
+            );
             if self.swaps.contains(&device.name) {
                 uses.push(Use::Swap { device: device.name.clone() });
             }
@@ -131,7 +133,7 @@ impl Mount {
         let (front, back) = line.split_once(" - ")?;
         let mut front = front.split(' ').skip(2);
         let number = front.next()?.parse().ok();
-        let at = PathBuf::from(OsStr::new(&unescape(front.nth(1)?)));
+        let at = PathBuf::from(unescape(front.nth(1)?));
         let device = back.split(' ').nth(1).and_then(|source| device_name(root, source));
         Some(Self { number, device, at })
     }
@@ -154,7 +156,7 @@ fn device_name(root: &Path, line: &str) -> Option<String> {
 }
 
 /// Turns the octal escapes of blanks and the like back into what they stand for.
-fn unescape(text: &str) -> std::ffi::OsString {
+fn unescape(text: &str) -> OsString {
     let mut rest = text.as_bytes();
     let mut bytes = Vec::with_capacity(rest.len());
     while let [first, tail @ ..] = rest {
@@ -170,7 +172,7 @@ fn unescape(text: &str) -> std::ffi::OsString {
             }
         }
     }
-    std::ffi::OsString::from_vec(bytes)
+    OsString::from_vec(bytes)
 }
 
 fn read(path: &Path) -> io::Result<String> {
@@ -261,7 +263,10 @@ pub(super) mod tests {
         let stick = disk("8:18");
         assert_eq!(stick, disk("8:16"));
         assert_eq!((stick.device.name.as_str(), stick.bytes), ("sdb", 60000 * 512));
-        assert_eq!(stick.partitions.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["sdb1", "sdb2"]);
+        assert_eq!(
+            stick.partitions.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(),
+            ["sdb1", "sdb2"]
+        );
         assert!(stick.removable && !stick.read_only);
         assert!(disk("8:32").read_only);
         let root = tree();

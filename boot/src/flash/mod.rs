@@ -11,5 +11,5 @@ mod transfer;
 
 pub use disk::{Device, DeviceNumber, Disk, Use};
 pub use host::Host;
-pub use target::{Kind, Objection, Target, TargetError};
+pub use target::{Insistence, Kind, Objection, Target, TargetError};
 pub use transfer::{Shortfall, verify, write};

@@ -72,6 +72,24 @@ pub fn release(record: &'static DeviceRecord) -> Result<(), DmaError> {
     Ok(())
 }
 
+/// Enters every device that may work into its domain again, after its unit was given new tables.
+///
+/// # Errors
+/// If a unit or memory refuses; the devices that are left stay blocked.
+#[track_caller]
+pub fn rejoin() -> Result<(), DmaError> {
+    let site = Site::caller();
+    for record in devices::all() {
+        if !matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion) {
+            continue;
+        }
+        if let Some(group) = Group::find(record.group) {
+            group.join(record, site)?;
+        }
+    }
+    Ok(())
+}
+
 /// Gives a device without a driver the firmware regions that name it, and bus mastering if firmware had it
 /// on.
 ///

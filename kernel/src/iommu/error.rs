@@ -5,6 +5,8 @@ use core::fmt;
 use vtd::tables::{MapError, TableError, UnmapError};
 use vtd::{InvalidationError, UnitError};
 
+use crate::memory::mmio::MmioError;
+
 /// What a unit or its tables refused.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum IommuError {
@@ -28,6 +30,8 @@ pub enum IommuError {
     Invalidation(InvalidationError),
     /// Bringing the unit up.
     Unit(UnitError),
+    /// Mapping its registers.
+    Window(MmioError),
 }
 
 impl fmt::Display for IommuError {
@@ -40,6 +44,7 @@ impl fmt::Display for IommuError {
             Self::Unmap(error) => error.fmt(f),
             Self::Invalidation(error) => write!(f, "{error}; what was unmapped may still be reached"),
             Self::Unit(error) => error.fmt(f),
+            Self::Window(error) => error.fmt(f),
         }
     }
 }

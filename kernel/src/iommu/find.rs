@@ -44,20 +44,22 @@ fn probe(planned: &coverage::Unit) -> Found {
     vtd::Unit::probe(Window(Box::leak(Box::new(window)))).map_err(|error| error.to_string())
 }
 
+/// Takes the fault records of earlier times away.
+pub(super) fn drain_stale(unit: &vtd::Unit<Window>) -> Vec<FaultRecord> {
+    let mut stale = Vec::new();
+    let _ = unit.fault_port().drain(&mut |record| stale.push(record), STALE_RECORDS);
+    stale
+}
+
 fn report_window(planned: &coverage::Unit, index: u32, unit: Option<&vtd::Unit<Window>>, opt_in: bool) {
     let state = unit.map(vtd::Unit::firmware_state);
-    let mut stale = Vec::new();
-    if let Some(unit) = unit {
-        let mut note = |record: FaultRecord| {
-            stale.push(StaleFault {
-                requester: Bdf::new(planned.segment, record.source()).into(),
-                address: Hex(record.page().map_or(0, |page| page.as_u64())),
-                access: record.access().into(),
-                reason: Hex(u64::from(record.reason().0)),
-            });
-        };
-        let _ = unit.fault_port().drain(&mut note, STALE_RECORDS);
-    }
+    let in_words = |record: FaultRecord| StaleFault {
+        requester: Bdf::new(planned.segment, record.source()).into(),
+        address: Hex(record.page().map_or(0, |page| page.as_u64())),
+        access: record.access().into(),
+        reason: Hex(u64::from(record.reason().0)),
+    };
+    let stale: Vec<_> = unit.map(drain_stale).unwrap_or_default().into_iter().map(in_words).collect();
     for fault in &stale {
         log::warn!(
             "unit {index} holds a fault from before this boot: {} at {:#x}",

@@ -22,7 +22,7 @@ use spin::Once;
 pub use error::IommuError;
 pub use find::{Found, find};
 pub use space::AddressSpace;
-pub use take::take;
+pub use take::{Evidence, take};
 pub use unit::Unit;
 
 use crate::devices::DeviceRecord;

@@ -1,16 +1,19 @@
 //! Taking the units: default deny, unit by unit.
 
-use alloc::string::{String, ToString};
+use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use coverage::Plan;
+use dma_types::{Iova, SourceId};
 use vtd::BringUp;
 use vtd::tables::{Coherence, RootTable};
 
 use super::hardware::{FrameMemory, KernelClock, Window};
-use super::{Found, IommuError, UNITS, Unit, records};
+use super::{Found, IommuError, UNITS, Unit, find, records};
 use crate::arch::apic;
 use crate::arch::interrupts::{self, FAULT_VECTOR};
+use crate::memory::mmio::Mmio;
 
 /// Makes every unit that answers enforce tables that permit nothing, and publishes all of them.
 ///
@@ -42,19 +45,53 @@ fn take_one(planned: &coverage::Unit, index: usize, found: Found) -> Unit {
     match bring_up(&mut unit) {
         Ok(roots) => Unit::enforcing(planned, index, unit, roots),
         // The hardware may go on using its queue, whose pages stay taken.
-        Err(failure) => Unit::failed(planned, index, Some(&unit), failure),
+        Err(failure) => Unit::failed(planned, index, Some(&unit), failure.to_string()),
     }
 }
 
-fn bring_up(unit: &mut vtd::Unit<Window>) -> Result<RootTable, String> {
+fn bring_up(unit: &mut vtd::Unit<Window>) -> Result<RootTable, IommuError> {
     let coherence = Coherence::of_unit(unit.extended_capabilities());
-    let roots = RootTable::new(&mut FrameMemory, coherence).map_err(|error| error.to_string())?;
+    let roots = RootTable::new(&mut FrameMemory, coherence)?;
     let apic::MsiMessage { address, data } = apic::msi_message(FAULT_VECTOR);
     let fault_message = vtd::MsiMessage { address, data };
     let config = BringUp { root: roots.address(), fault_message };
-    match unit.bring_up(&config, &mut FrameMemory, &KernelClock) {
-        Ok(_) => Ok(roots),
-        // The unit may walk these tables from now on: their pages stay taken.
-        Err(error) => Err(IommuError::from(error).to_string()),
+    // On an error the unit may walk these tables all the same: their pages stay taken.
+    unit.bring_up(&config, &mut FrameMemory, &KernelClock)?;
+    Ok(roots)
+}
+
+/// What was found on taking a unit that enforced already.
+pub struct Evidence {
+    /// Translation was found on.
+    pub translation_was_on: bool,
+    /// The unit said that it translates before and after, by our tables.
+    pub enforced_throughout: bool,
+    /// Fault records that were waiting: who, and which page.
+    pub stale: Vec<(SourceId, Iova)>,
+}
+
+impl Unit {
+    /// Probes the unit and brings it up once more from the start, with new tables that permit nothing, while
+    /// it goes on translating by the old ones until the new ones count.
+    ///
+    /// Every requester is blocked when this returns; domains are not touched.
+    ///
+    /// # Errors
+    /// If the unit does not answer or refuses; what it then enforces is at least as strict as before.
+    pub fn take_again(&self) -> Result<Evidence, IommuError> {
+        let window = Mmio::map(self.base, self.window_bytes as usize).map_err(IommuError::Window)?;
+        let mut fresh = vtd::Unit::probe(Window(Box::leak(Box::new(window))))?;
+        let translation_was_on = fresh.firmware_state().translation;
+        let waiting = find::drain_stale(&fresh).into_iter();
+        let stale = waiting.map(|record| (record.source(), record.page().unwrap_or_default())).collect();
+        let enforced_throughout = self.control(|control| {
+            let before = control.unit.is_enforcing();
+            let roots = bring_up(&mut fresh)?;
+            let after = fresh.is_enforcing();
+            control.unit = fresh;
+            core::mem::replace(&mut control.roots, roots).release(&mut FrameMemory);
+            Ok(before && after)
+        })?;
+        Ok(Evidence { translation_was_on, enforced_throughout, stale })
     }
 }

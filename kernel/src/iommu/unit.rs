@@ -23,6 +23,8 @@ pub struct Unit {
     pub segment: Segment,
     /// Where its registers begin.
     pub base: PhysAddr,
+    /// Bytes of its register window.
+    pub window_bytes: u64,
     /// What it said of itself; absent if it never answered.
     pub facts: Option<Facts>,
     /// Its fault records, apart from the rest so that the fault handler needs no lock.
@@ -47,7 +49,7 @@ pub struct Facts {
 }
 
 /// The half of a unit that changes what it does.
-pub struct Control {
+pub(super) struct Control {
     /// The unit.
     pub unit: vtd::Unit<Window>,
     /// Who belongs to which domain.
@@ -74,6 +76,7 @@ impl Unit {
             index,
             segment: plan.segment,
             base: plan.base,
+            window_bytes: plan.window_bytes,
             facts,
             faults,
             failure: None,
@@ -93,6 +96,7 @@ impl Unit {
             index,
             segment: plan.segment,
             base: plan.base,
+            window_bytes: plan.window_bytes,
             facts: unit.map(Facts::of),
             faults: unit.map(vtd::Unit::fault_port),
             failure: Some(failure),

@@ -7,6 +7,8 @@ mod gates;
 mod leak;
 mod raise;
 mod stale;
+mod tables;
+mod takeover;
 mod timer_storm;
 mod vector;
 mod x2apic;
@@ -33,12 +35,14 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 9] = [
+const TESTS: [Test; 11] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
     Test { name: "leak-detector", part: Part::Always, run: leak::run },
     Test { name: "stale", part: Part::Always, run: stale::run },
+    Test { name: "takeover", part: Part::ByName, run: takeover::run },
+    Test { name: "tables", part: Part::ByName, run: tables::run },
     Test { name: "registers", part: Part::ByName, run: faults::run },
     Test { name: "timer-storm", part: Part::ByName, run: timer_storm::run },
     Test { name: "exhaustion", part: Part::ByName, run: exhaustion::run },
