@@ -18,8 +18,11 @@ fn assert_protected(outcome: &Outcome) {
 
     let lines = outcome.report.lines();
     let protected = lines.iter().position(|line| line.kind() == "protected").unwrap();
-    let told: Vec<&Value> =
-        lines[..protected].iter().filter(|line| line.kind() == "device").map(|line| &line.json["bdf"]).collect();
+    let told: Vec<&Value> = lines[..protected]
+        .iter()
+        .filter(|line| line.kind() == "device")
+        .map(|line| &line.json["bdf"])
+        .collect();
     assert!(outcome.events("device").iter().all(|device| told.contains(&&device["bdf"])));
     assert!(lines[..protected].iter().all(|line| line.kind() != "device" || line.json["state"] == "blocked"));
     assert!(!lines[..protected].iter().any(|line| line.kind() == "fault"));
@@ -87,7 +90,8 @@ fn three_level_tables_and_a_usb_stick_will_do() {
 /// Machine: VT-d that offers scalable mode.
 #[test]
 fn a_unit_with_scalable_mode_is_taken_in_legacy_mode() {
-    let outcome = Run::new().iommu(Iommu::IntelScalable).script("policy log; attack 00:03.0 write freed").go();
+    let outcome =
+        Run::new().iommu(Iommu::IntelScalable).script("policy log; attack 00:03.0 write freed").go();
     assert_protected(&outcome);
     assert_drilled(&outcome, &["0000:00:03.0", "0000:00:04.0"]);
     outcome.assert_blocked(outcome.probes("attack")[0], "stale");

@@ -30,12 +30,14 @@ fn every_fault_of_many_is_counted_and_no_register_changes() {
     let script = vec!["selftest registers"; times].join("; ");
     let outcome = Run::new().options("policy=log storm=off").script(&script).go();
     outcome.assert_status(0);
-    let checks: Vec<_> = outcome.report.of_kind("check").filter(|check| check["name"] == "registers").collect();
+    let checks: Vec<_> =
+        outcome.report.of_kind("check").filter(|check| check["name"] == "registers").collect();
     assert_eq!(checks.len(), times);
     assert!(checks.iter().all(|check| check["result"] == "pass"), "{checks:?}");
 
     let counts = final_counts(&outcome);
-    let sum = |announced| counts.values().filter(|(kind, _)| *kind == announced).map(|(_, count)| count).sum();
+    let sum =
+        |announced| counts.values().filter(|(kind, _)| *kind == announced).map(|(_, count)| count).sum();
     let (unannounced, announced): (u64, u64) = (sum(false), sum(true));
     assert_eq!(unannounced, 200 * times as u64);
     assert_eq!(outcome.end()["faults"], unannounced + announced);

@@ -14,7 +14,8 @@ fn details<'a>(outcome: &'a Outcome, name: &str, result: &str) -> Vec<&'a str> {
 /// Unknown options are skipped, bad values replaced by the default; the rest of the options counts.
 #[test]
 fn mistakes_in_options_are_told_and_the_default_holds() {
-    let options = "polcy=log policy=stop storm=many colour verifier=maybe loglevel=loud\n# policy=log\ndrill=off";
+    let options =
+        "polcy=log policy=stop storm=many colour verifier=maybe loglevel=loud\n# policy=log\ndrill=off";
     let outcome = Run::new().options(options).script("attack 00:03.0 write").go();
     outcome.assert_status(1);
     for (option, said) in
@@ -88,7 +89,9 @@ fn mistakes_in_a_script_are_told_and_it_goes_on() {
 fn mistakes_at_the_prompt_are_answered() {
     let mut running = Run::new().start();
     running.run_command("attack 00:03.0 sideways");
-    for command in ["help", "units", "devices", "domains", "mappings 00:03.0", "faults", "faults 00:03.0", "report"] {
+    for command in
+        ["help", "units", "devices", "domains", "mappings 00:03.0", "faults", "faults 00:03.0", "report"]
+    {
         running.run_command(command);
     }
     running.send_line("poweroff");

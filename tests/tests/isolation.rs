@@ -50,7 +50,10 @@ fn every_attack_is_blocked_with_its_verdict() {
             assert!(fault[words].as_str().is_some_and(|text| !text.is_empty()), "{words} for {target}");
         }
         if let Some(label) = label_of(target) {
-            assert_eq!((&fault["nearest"]["label"], &fault["nearest"]["live"]), (&label.into(), &true.into()));
+            assert_eq!(
+                (&fault["nearest"]["label"], &fault["nearest"]["live"]),
+                (&label.into(), &true.into())
+            );
         }
         if target == "freed" {
             assert_eq!(fault["nearest"]["live"], false);
@@ -114,7 +117,9 @@ fn any_address_can_be_attacked() {
             address @ "0xb0000000" => {
                 outcome.assert_blocked(probe, "never-mapped");
                 assert_eq!(probe["iova"], address);
-                assert!(probe["target_phys"].is_null() && probe["before"].is_null() && probe["after"].is_null());
+                assert!(
+                    probe["target_phys"].is_null() && probe["before"].is_null() && probe["after"].is_null()
+                );
             }
             "0x1000000000000" => drop(outcome.assert_blocked(probe, "beyond-width")),
             _ => outcome.assert_not_possible(probe, "interrupt"),

@@ -40,10 +40,10 @@ fn little_memory_with_bios() {
     assert_eq!(outcome.event("boot")["memory_mib"], 64);
 }
 
-/// OVMF itself starts with 128 MiB, not with 64.
+/// OVMF itself starts with 48 MiB, not with 40.
 #[test]
 fn little_memory_with_uefi() {
-    assert_holds(Run::new().firmware(Firmware::Uefi).memory_mib(128));
+    assert_holds(Run::new().firmware(Firmware::Uefi).memory_mib(48));
 }
 
 #[test]
@@ -90,7 +90,11 @@ fn no_drains() {
 #[test]
 fn snoop_control() {
     let outcome = assert_holds(Run::new().qemu_arguments(&["-global", "intel-iommu.snoop-control=on"]));
-    assert_eq!(hex(&outcome.event("unit")["extended_capabilities"]) >> 7 & 1, 1, "entries can force snooping");
+    assert_eq!(
+        hex(&outcome.event("unit")["extended_capabilities"]) >> 7 & 1,
+        1,
+        "entries can force snooping"
+    );
 }
 
 #[test]

@@ -19,7 +19,9 @@ const ATTACKS: [(&str, &str, &str); 3] =
 
 /// Lets each of these devices attack.
 fn attack_all(machine: Run, bdfs: &[&str]) -> Outcome {
-    let lines = bdfs.iter().flat_map(|bdf| ATTACKS.map(|(access, target, _)| format!("attack {bdf} {access} {target}; ")));
+    let lines = bdfs
+        .iter()
+        .flat_map(|bdf| ATTACKS.map(|(access, target, _)| format!("attack {bdf} {access} {target}; ")));
     let outcome = machine.options("policy=log").script(&lines.collect::<String>()).go();
     outcome.assert_status(0);
     assert_eq!(outcome.event("protected")["complete"], true);
@@ -97,10 +99,13 @@ fn devices_that_share_an_id_share_their_fate() {
     outcome.assert_status(0);
     assert_eq!(outcome.event("protected")["complete"], true);
     let attacks = outcome.probes("attack");
-    for (probe, verdict, action) in [(attacks[0], "never-mapped", "contained"), (attacks[2], "stale", "logged")] {
+    for (probe, verdict, action) in
+        [(attacks[0], "never-mapped", "contained"), (attacks[2], "stale", "logged")]
+    {
         let fault = outcome.assert_blocked(probe, verdict);
         assert_eq!((&fault["requester"], &fault["action"]), (&"0000:02:00.0".into(), &action.into()));
-        let candidates: Vec<_> = fault["candidates"].as_array().unwrap().iter().map(|one| &one["bdf"]).collect();
+        let candidates: Vec<_> =
+            fault["candidates"].as_array().unwrap().iter().map(|one| &one["bdf"]).collect();
         assert_eq!(candidates, sharing);
     }
     outcome.assert_not_possible(attacks[1], "no address space");
@@ -117,9 +122,7 @@ fn devices_that_share_an_id_share_their_fate() {
 /// Machine: one device with two functions, both `edu`: one group, for they can talk past any unit.
 #[test]
 fn functions_of_one_device_share_a_group_and_keep_their_ids() {
-    let machine = Run::new()
-        .device(&edu("addr=10.0,multifunction=on"))
-        .device(&edu("addr=10.1"));
+    let machine = Run::new().device(&edu("addr=10.0,multifunction=on")).device(&edu("addr=10.1"));
     let outcome = attack_all(machine, &["0000:00:10.0", "0000:00:10.1"]);
     assert_attributed(&outcome, "0000:00:10.0", "0000:00:10.0");
     assert_attributed(&outcome, "0000:00:10.1", "0000:00:10.1");

@@ -4,12 +4,14 @@ use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use exceptions::{ExceptionReport, StackCondition, TrapFrame, Vector};
+use report::{Bugcheck, Event, Hex, List, Registers};
 use spin::Once;
 
 use super::{backtrace, cpu};
+use crate::diagnosis::text::Text;
 use crate::journal::{self, Ending};
 use crate::memory::{layout, stacks};
-use crate::platform::serial;
+use crate::platform::{clock, serial};
 
 /// What ends the kernel after an unexpected exception. It must not return, and may find any lock held.
 pub type StopHook = fn(&ExceptionReport) -> !;
@@ -41,12 +43,31 @@ pub(super) fn enter_stop(cause: fmt::Arguments<'_>) {
     match DEPTH.fetch_add(1, Ordering::Relaxed) {
         0 => {}
         1 => {
-            serial::write_now(format_args!("\nwhile stopping: {cause}; halted\n"));
-            journal::end(Ending::Stopped);
+            let text = Text::<256>::of(&format_args!("while stopping: {cause}"));
+            serial::write_now(format_args!("\n{text}; halted\n"));
+            report_broken_stop(text.as_str());
             cpu::halt_forever()
         }
         _ => cpu::halt_forever(),
     }
+}
+
+/// Ends a report that the stop could not end itself.
+fn report_broken_stop(detail: &str) {
+    let registers = cpu::state_without_frame().registers().map(|(name, value)| (name.into(), Hex(value)));
+    journal::emit(&Event::Bugcheck(Bugcheck {
+        t: clock::now_ns(),
+        code: Hex(0),
+        name: "PANIC".into(),
+        p1: Hex(0),
+        p2: Hex(0),
+        p3: Hex(0),
+        p4: Hex(0),
+        cpu: Registers(List::Borrowed(&registers)),
+        fault: None,
+        detail: Some(detail.into()),
+    }));
+    journal::end(Ending::Stopped);
 }
 
 fn report(frame: &TrapFrame) -> ExceptionReport {
