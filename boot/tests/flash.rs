@@ -117,9 +117,10 @@ fn loop_devices_are_disks() {
     assert_refused(&[text(&protected.path), "--force"], "write-protected");
 }
 
-/// Says that a test could not run here, past the harness, which would keep it to itself.
+/// Says that a test could not run here, past the harness, which would keep it to itself, and on a line of its
+/// own.
 fn skip(name: &str, why: &str) {
-    writeln!(std::io::stderr(), "SKIP {name}: {why}").unwrap();
+    std::io::stderr().write_all(format!("\nSKIP {name}: {why}\n").as_bytes()).unwrap();
 }
 
 /// A disk made of a file. It goes when the value is dropped.

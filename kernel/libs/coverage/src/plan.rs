@@ -172,12 +172,7 @@ impl Plan {
 
     /// Covers what no scope names itself: by the nearest bridge above that one names, else by the unit that
     /// takes the rest of the segment.
-    fn cover_the_rest(
-        &mut self,
-        topology: &Topology,
-        below: &[(usize, usize)],
-        rest: &[(Segment, usize)],
-    ) {
+    fn cover_the_rest(&mut self, topology: &Topology, below: &[(usize, usize)], rest: &[(Segment, usize)]) {
         for (function, unit) in topology.functions().iter().zip(&mut self.unit_of) {
             if unit.is_some() {
                 continue;
@@ -186,9 +181,8 @@ impl Plan {
                 let bridge = topology.index_of(bridge.bdf)?;
                 below.iter().find(|(named, _)| *named == bridge).map(|(_, unit)| *unit)
             });
-            let by_segment = || {
-                rest.iter().find(|(segment, _)| *segment == function.bdf.segment).map(|(_, unit)| *unit)
-            };
+            let by_segment =
+                || rest.iter().find(|(segment, _)| *segment == function.bdf.segment).map(|(_, unit)| *unit);
             *unit = by_bridge.or_else(by_segment);
             if unit.is_none() {
                 self.findings.push(Finding::Uncovered { device: function.bdf });
@@ -197,9 +191,8 @@ impl Plan {
     }
 
     fn add_region(&mut self, rmrr: &Rmrr<'_>, topology: &Topology) {
-        let bytes = rmrr.bytes().filter(|bytes| {
-            rmrr.base.is_aligned(PAGE_SIZE) && bytes.is_multiple_of(PAGE_SIZE)
-        });
+        let bytes =
+            rmrr.bytes().filter(|bytes| rmrr.base.is_aligned(PAGE_SIZE) && bytes.is_multiple_of(PAGE_SIZE));
         let Some(bytes) = bytes else {
             let Rmrr { offset, base, limit, .. } = *rmrr;
             self.findings.push(Finding::BadRegion { offset, base, limit });

@@ -42,9 +42,12 @@ fn unit_of(plan: &Plan, topology: &Topology, function: &str) -> Option<usize> {
 #[test]
 fn the_unit_for_the_rest_comes_last_wherever_it_stands() {
     let topology = machine();
-    let table = DmarBuilder::new()
-        .drhd(REST, SEGMENT, base(0), &[])
-        .drhd(NONE, SEGMENT, base(1), &[ScopeSpec::endpoint(0, 3, 0)]);
+    let table = DmarBuilder::new().drhd(REST, SEGMENT, base(0), &[]).drhd(
+        NONE,
+        SEGMENT,
+        base(1),
+        &[ScopeSpec::endpoint(0, 3, 0)],
+    );
     let plan = plan(table, &topology);
     assert_eq!(unit_of(&plan, &topology, "00:03.0"), Some(1));
     assert_eq!(unit_of(&plan, &topology, "02:05.0"), Some(0));
@@ -55,11 +58,9 @@ fn the_unit_for_the_rest_comes_last_wherever_it_stands() {
 fn the_nearest_name_counts() {
     let topology = machine();
     let path = ScopeSpec::endpoint(0, 0x1c, 0).then(0, 0).then(5, 0);
-    for (scopes, expected) in [
-        (vec![ScopeSpec::bridge(0, 0x1c, 0).then(0, 0)], Some(1)),
-        (vec![path], Some(1)),
-        (vec![], Some(0)),
-    ] {
+    for (scopes, expected) in
+        [(vec![ScopeSpec::bridge(0, 0x1c, 0).then(0, 0)], Some(1)), (vec![path], Some(1)), (vec![], Some(0))]
+    {
         let table = DmarBuilder::new()
             .drhd(NONE, SEGMENT, base(0), &[ScopeSpec::bridge(0, 0x1c, 0), ScopeSpec::endpoint(0, 3, 0)])
             .drhd(NONE, SEGMENT, base(1), &scopes);
@@ -73,9 +74,12 @@ fn the_nearest_name_counts() {
 #[test]
 fn what_no_unit_covers_stays_uncovered() {
     let topology = machine();
-    let table = DmarBuilder::new()
-        .drhd(NONE, SEGMENT, base(0), &[ScopeSpec::bridge(0, 0x1c, 0)])
-        .drhd(REST, Segment(1), base(1), &[]);
+    let table = DmarBuilder::new().drhd(NONE, SEGMENT, base(0), &[ScopeSpec::bridge(0, 0x1c, 0)]).drhd(
+        REST,
+        Segment(1),
+        base(1),
+        &[],
+    );
     let plan = plan(table, &topology);
     assert_eq!(unit_of(&plan, &topology, "00:03.0"), None);
     assert_eq!(plan.findings, [Finding::Uncovered { device: bdf("00:03.0") }]);
@@ -101,7 +105,10 @@ fn scopes_that_lie_are_noted_and_do_no_harm() {
     let other = Finding::OtherKind { offset: 0, device: bdf("00:1c.0") };
     let twice = Finding::NamedTwice { offset: 0, device: bdf("00:1c.0") };
     let rest = Finding::IncludeAllTwice { offset: 0, segment: SEGMENT };
-    assert_eq!(kinds, [nowhere, other, nowhere, nowhere, twice, rest].map(|finding| std::mem::discriminant(&finding)));
+    assert_eq!(
+        kinds,
+        [nowhere, other, nowhere, nowhere, twice, rest].map(|finding| std::mem::discriminant(&finding))
+    );
     assert_eq!(unit_of(&plan, &topology, "00:1c.0"), Some(0));
     assert_eq!(unit_of(&plan, &topology, "02:05.0"), Some(1), "below a bridge that another unit names");
     assert_eq!(unit_of(&plan, &topology, "00:03.0"), Some(2));
