@@ -77,8 +77,8 @@ fn a_bypassing_root_bus_stays_without_bus_mastering() {
 fn a_bypassing_expander_costs_only_its_own_devices() {
     let run = Run::new()
         .device("pxb-pcie,id=expander,bus_nr=0x40,addr=10.0,bypass_iommu=on")
-        .device("pcie-root-port,id=port,bus=expander,addr=2.0,chassis=1")
-        .device("edu,bus=port,dma_mask=0xffffffffffffffff")
+        .device("pcie-root-port,id=root-port,bus=expander,addr=2.0,chassis=1")
+        .device("edu,bus=root-port,dma_mask=0xffffffffffffffff")
         .script("policy log; attack 41:00.0 write; attack 00:03.0 write");
     let (outcome, masters) = run_and_look(run, &["0000:41:00.0", "0000:00:03.0", "0000:00:04.0"]);
     assert_incomplete(&outcome);

@@ -66,9 +66,9 @@ fn below_root_ports_a_device_carries_its_own_id() {
 #[test]
 fn behind_bridges_a_device_carries_the_bridge_s_id() {
     let machine = Run::new()
-        .device("pcie-root-port,id=port,bus=pcie.0,addr=11.0,chassis=1")
-        .device("pcie-pci-bridge,id=bridge,bus=port")
-        .device(&edu("bus=bridge,addr=05.0"))
+        .device("pcie-root-port,id=root-port,bus=pcie.0,addr=11.0,chassis=1")
+        .device("pcie-pci-bridge,id=express-bridge,bus=root-port")
+        .device(&edu("bus=express-bridge,addr=05.0"))
         .device("i82801b11-bridge,id=outer,bus=pcie.0,addr=12.0")
         .device("pci-bridge,id=inner,bus=outer,chassis_nr=3,addr=01.0")
         .device(&edu("bus=inner,addr=06.0"));
@@ -86,11 +86,11 @@ fn behind_bridges_a_device_carries_the_bridge_s_id() {
 #[test]
 fn devices_that_share_an_id_share_their_fate() {
     let machine = Run::new()
-        .device("pcie-root-port,id=port,bus=pcie.0,addr=11.0,chassis=1")
-        .device("pcie-pci-bridge,id=bridge,bus=port")
-        .device(&edu("bus=bridge,addr=05.0"))
-        .device(&edu("bus=bridge,addr=06.0"))
-        .device("pci-bridge,id=inner,bus=bridge,chassis_nr=3,addr=01.0")
+        .device("pcie-root-port,id=root-port,bus=pcie.0,addr=11.0,chassis=1")
+        .device("pcie-pci-bridge,id=express-bridge,bus=root-port")
+        .device(&edu("bus=express-bridge,addr=05.0"))
+        .device(&edu("bus=express-bridge,addr=06.0"))
+        .device("pci-bridge,id=inner,bus=express-bridge,chassis_nr=3,addr=01.0")
         .device(&edu("bus=inner,addr=06.0"));
     let sharing = ["0000:02:05.0", "0000:02:06.0", "0000:03:06.0"];
     let script = "attack 02:06.0 write; attack 03:06.0 write; release 02:06.0; policy log; \

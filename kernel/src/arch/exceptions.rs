@@ -42,18 +42,15 @@ pub(super) fn unexpected(frame: &TrapFrame) -> ! {
 pub(super) fn enter_stop(cause: fmt::Arguments<'_>) {
     match DEPTH.fetch_add(1, Ordering::Relaxed) {
         0 => {}
-        1 => {
-            let text = Text::<256>::of(&format_args!("while stopping: {cause}"));
-            serial::write_now(format_args!("\n{text}; halted\n"));
-            report_broken_stop(text.as_str());
-            cpu::halt_forever()
-        }
+        1 => give_up(cause),
         _ => cpu::halt_forever(),
     }
 }
 
-/// Ends a report that the stop could not end itself.
-fn report_broken_stop(detail: &str) {
+/// Ends a stop that cannot go on itself: a line, the end of the report, and a halt.
+pub fn give_up(cause: fmt::Arguments<'_>) -> ! {
+    let text = Text::<256>::of(&format_args!("while stopping: {cause}"));
+    serial::write_now(format_args!("\n{text}; halted\n"));
     let registers = cpu::state_without_frame().registers().map(|(name, value)| (name.into(), Hex(value)));
     journal::emit(&Event::Bugcheck(Bugcheck {
         t: clock::now_ns(),
@@ -65,9 +62,10 @@ fn report_broken_stop(detail: &str) {
         p4: Hex(0),
         cpu: Registers(List::Borrowed(&registers)),
         fault: None,
-        detail: Some(detail.into()),
+        detail: Some(text.as_str().into()),
     }));
     journal::end(Ending::Stopped);
+    cpu::halt_forever()
 }
 
 fn report(frame: &TrapFrame) -> ExceptionReport {

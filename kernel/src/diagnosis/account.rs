@@ -22,9 +22,18 @@ const RECENT: usize = 64;
 /// Counts and storm signs.
 pub(super) struct Accounts {
     /// How often which fault came.
-    pub ledger: FaultLedger,
+    pub ledger: FaultLedger<Answer>,
     /// Who faults too often.
     pub storms: StormDetector,
+}
+
+/// What was found out about a fault, and what was done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// Why it was blocked.
+    pub verdict: Verdict,
+    /// What was done.
+    pub action: Action,
 }
 
 /// A fault as the console shows it.

@@ -7,7 +7,7 @@ use dma_types::{Access, Bdf, Iova};
 use options::Policy;
 use report::Action;
 
-use super::account::{self, FaultNote};
+use super::account::{self, Answer, FaultNote};
 use super::telling;
 use super::world::{Held, KernelWorld};
 use crate::arch::{TrapFrame, cpu};
@@ -74,7 +74,7 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
     };
     let line = account::with(|accounts| {
         let cadence = accounts.ledger.note(fault.requester, key, Completeness::Exact);
-        accounts.ledger.set_verdict(fault.requester, &key, diagnosis.verdict);
+        accounts.ledger.set_answer(fault.requester, &key, Answer { verdict: diagnosis.verdict, action });
         cadence
     });
     let stopping = action == Action::Bugcheck;

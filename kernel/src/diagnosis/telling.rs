@@ -6,6 +6,7 @@ use dma_types::Bdf;
 use report::{Action, Candidate, Event, Function, Hex, HistoryEntry, List, Nearest, Op};
 use vtd::spec::fault_reason::FaultReason;
 
+use super::account::Answer;
 use super::text::Text;
 use crate::devices::DeviceRecord;
 use crate::journal;
@@ -15,14 +16,8 @@ use crate::platform::clock;
 const LISTED: usize = 8;
 
 /// The line of a fault that the ledger would not tell.
-pub(super) fn once(fault: &Fault, key: FaultKey) -> Line {
-    Line {
-        requester: Some(fault.requester),
-        scope: Scope::Key(key),
-        count: 1,
-        at_least: false,
-        verdict: None,
-    }
+pub(super) fn once(fault: &Fault, key: FaultKey) -> Line<Answer> {
+    Line { requester: Some(fault.requester), scope: Scope::Key(key), count: 1, at_least: false, answer: None }
 }
 
 /// A call as `file:line`.
@@ -35,7 +30,7 @@ pub(super) fn fault(
     unit: usize,
     diagnosis: &Diagnosis<'_>,
     suspect: Option<&'static DeviceRecord>,
-    line: &Line,
+    line: &Line<Answer>,
     action: Action,
     then: impl FnOnce(report::Fault<'_>),
 ) {
@@ -93,9 +88,10 @@ pub(super) fn fault(
 }
 
 /// Reports that a count has changed, where nothing new is known.
-pub(super) fn count(requester: Bdf, key: Option<&FaultKey>, line: &Line) {
+pub(super) fn count(requester: Bdf, key: Option<&FaultKey>, line: &Line<Answer>) {
     let reason = key.map_or(0, |key| key.reason.0);
-    let verdict = line.verdict.map(|verdict| Text::<32>::of(&verdict));
+    let verdict = line.answer.map(|answer| Text::<32>::of(&answer.verdict));
+    let action = line.answer.map_or(Action::Logged, |answer| answer.action);
     let suspect = key.and_then(|key| key.bdf).and_then(crate::devices::find);
     journal::emit(&Event::Fault(report::Fault {
         t: clock::now_ns(),
@@ -108,7 +104,7 @@ pub(super) fn count(requester: Bdf, key: Option<&FaultKey>, line: &Line) {
         address: key.and_then(|key| key.address).map(|page| Hex(page.as_u64())),
         reason: Hex(u64::from(reason)),
         reason_name: reason_text(reason).into(),
-        expected: false,
+        expected: action == Action::Expected,
         verdict: verdict.as_ref().map(|verdict| verdict.as_str().into()),
         candidates: List::default(),
         explanation: None,
@@ -117,7 +113,7 @@ pub(super) fn count(requester: Bdf, key: Option<&FaultKey>, line: &Line) {
         history: List::default(),
         count: line.count,
         at_least: line.at_least,
-        action: Action::Logged,
+        action,
     }));
 }
 

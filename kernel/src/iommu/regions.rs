@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use ::frames::Span;
-use coverage::{Plan, Region};
+use coverage::{Finding, Plan, Region};
 use dma_types::{Bdf, PhysAddr};
 use spin::Once;
 
@@ -27,7 +27,7 @@ static REGIONS: Once<Vec<Honoured>> = Once::new();
 pub enum Honour {
     /// All of them, or there are none.
     All,
-    /// Some lie where the kernel lies.
+    /// Some are no regions, or lie where the kernel lies.
     NotAll,
 }
 
@@ -35,7 +35,8 @@ pub enum Honour {
 ///
 /// A region in which memory of the kernel lies is refused: its devices stay blocked.
 pub fn set_aside(plan: &Plan, topology: &pci::Topology, tables: Option<&AcpiTables>) -> Honour {
-    let mut honour = Honour::All;
+    let unsound = plan.findings.iter().any(|finding| matches!(finding, Finding::BadRegion { .. }));
+    let mut honour = if unsound { Honour::NotAll } else { Honour::All };
     let mut honoured = Vec::new();
     for region in &plan.regions {
         let span = Span::with_length(region.base, region.bytes);

@@ -13,7 +13,6 @@ use dma_types::{Access, Bdf, Iova};
 use iova::OutOfMemory;
 
 use crate::fault::Reason;
-use crate::verdict::Verdict;
 
 /// Keys of a requester that are counted one by one; the rest share one line.
 pub const KEYS: usize = 64;
@@ -53,7 +52,7 @@ pub enum Scope {
 
 /// One line to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct Line<A> {
     /// The requester; `None` for [`Scope::FurtherRequesters`].
     pub requester: Option<Bdf>,
     /// Which faults.
@@ -62,29 +61,29 @@ pub struct Line {
     pub count: u64,
     /// Whether there may have been more.
     pub at_least: bool,
-    /// The verdict given with [`FaultLedger::set_verdict`].
-    pub verdict: Option<Verdict>,
+    /// The answer given last with [`FaultLedger::set_answer`].
+    pub answer: Option<A>,
 }
 
 /// What to do about a fault that was noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cadence {
+pub enum Cadence<A> {
     /// Tell this line now.
-    Report(Line),
+    Report(Line<A>),
     /// Nothing: its count goes with a later line.
     Silent,
 }
 
-/// The counts of all faults since boot.
+/// The counts of all faults since boot. `A` is what the kernel remembers of its answer to each key.
 #[derive(Debug)]
-pub struct FaultLedger {
-    requesters: Vec<Requester>,
+pub struct FaultLedger<A> {
+    requesters: Vec<Requester<A>>,
     capacity: usize,
-    further: Tally,
+    further: Tally<A>,
     dropped: bool,
 }
 
-impl FaultLedger {
+impl<A: Copy> FaultLedger<A> {
     /// An empty ledger for this many requesters, with all its memory.
     ///
     /// # Errors
@@ -96,7 +95,7 @@ impl FaultLedger {
     }
 
     /// Counts one fault record.
-    pub fn note(&mut self, requester: Bdf, key: FaultKey, completeness: Completeness) -> Cadence {
+    pub fn note(&mut self, requester: Bdf, key: FaultKey, completeness: Completeness) -> Cadence<A> {
         let at_least = self.dropped || completeness == Completeness::AtLeast;
         let Some(account) = account(&mut self.requesters, self.capacity, requester) else {
             let due = self.further.add(true);
@@ -110,13 +109,13 @@ impl FaultLedger {
         cadence(due, || counted.tally.line(Some(requester), Scope::Key(key)))
     }
 
-    /// Remembers the verdict on a key, so that later lines about it say the same.
-    pub fn set_verdict(&mut self, requester: Bdf, key: &FaultKey, verdict: Verdict) {
+    /// Remembers the latest answer to a key, so that later lines about it say the same.
+    pub fn set_answer(&mut self, requester: Bdf, key: &FaultKey, answer: A) {
         let account = self.requesters.iter_mut().find(|account| account.requester == requester);
         if let Some(counted) =
             account.and_then(|account| account.keys.iter_mut().flatten().find(|k| k.key == *key))
         {
-            counted.tally.verdict = Some(verdict);
+            counted.tally.answer = Some(answer);
         }
     }
 
@@ -134,7 +133,7 @@ impl FaultLedger {
     /// The lines that have changed since they were last told; each is then counted as told.
     ///
     /// A bound that was lost since counts as a change.
-    pub fn final_reports(&mut self) -> impl Iterator<Item = Line> {
+    pub fn final_reports(&mut self) -> impl Iterator<Item = Line<A>> {
         let further = self.further.take_change().map(|tally| tally.line(None, Scope::FurtherRequesters));
         let accounts = self.requesters.iter_mut().flat_map(|Requester { requester, keys, further }| {
             let requester = Some(*requester);
@@ -149,7 +148,11 @@ impl FaultLedger {
 }
 
 /// The account of a requester, opened if there is room.
-fn account(accounts: &mut Vec<Requester>, capacity: usize, requester: Bdf) -> Option<&mut Requester> {
+fn account<A: Copy>(
+    accounts: &mut Vec<Requester<A>>,
+    capacity: usize,
+    requester: Bdf,
+) -> Option<&mut Requester<A>> {
     let known = accounts.iter().position(|account| account.requester == requester);
     let position = match known {
         Some(position) => position,
@@ -163,7 +166,7 @@ fn account(accounts: &mut Vec<Requester>, capacity: usize, requester: Bdf) -> Op
     accounts.get_mut(position)
 }
 
-fn cadence(due: Due, line: impl FnOnce() -> Line) -> Cadence {
+fn cadence<A>(due: Due, line: impl FnOnce() -> Line<A>) -> Cadence<A> {
     match due {
         Due::Now => Cadence::Report(line()),
         Due::Later => Cadence::Silent,
@@ -172,24 +175,24 @@ fn cadence(due: Due, line: impl FnOnce() -> Line) -> Cadence {
 
 /// The counts of one requester.
 #[derive(Debug)]
-struct Requester {
+struct Requester<A> {
     requester: Bdf,
-    keys: [Option<Counted>; KEYS],
-    further: Tally,
+    keys: [Option<Counted<A>>; KEYS],
+    further: Tally<A>,
 }
 
-impl Requester {
+impl<A: Copy> Requester<A> {
     /// The count of a key, opened if there is room.
-    fn key(&mut self, key: FaultKey) -> Option<&mut Counted> {
+    fn key(&mut self, key: FaultKey) -> Option<&mut Counted<A>> {
         let place = self.keys.iter_mut().find(|place| place.is_none_or(|counted| counted.key == key))?;
         Some(place.get_or_insert(Counted { key, tally: Tally::EMPTY }))
     }
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Counted {
+struct Counted<A> {
     key: FaultKey,
-    tally: Tally,
+    tally: Tally<A>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,16 +203,16 @@ enum Due {
 
 /// A count and what of it was told.
 #[derive(Clone, Copy, Debug)]
-struct Tally {
+struct Tally<A> {
     count: u64,
     told: u64,
     at_least: bool,
     told_at_least: bool,
-    verdict: Option<Verdict>,
+    answer: Option<A>,
 }
 
-impl Tally {
-    const EMPTY: Self = Self { count: 0, told: 0, at_least: false, told_at_least: false, verdict: None };
+impl<A: Copy> Tally<A> {
+    const EMPTY: Self = Self { count: 0, told: 0, at_least: false, told_at_least: false, answer: None };
     /// For lines that several keys share: never exact.
     const SHARED: Self = Self { at_least: true, told_at_least: true, ..Self::EMPTY };
 
@@ -235,9 +238,9 @@ impl Tally {
         Some(*self)
     }
 
-    const fn line(&self, requester: Option<Bdf>, scope: Scope) -> Line {
-        let Self { count, at_least, verdict, .. } = *self;
-        Line { requester, scope, count, at_least, verdict }
+    const fn line(&self, requester: Option<Bdf>, scope: Scope) -> Line<A> {
+        let Self { count, at_least, answer, .. } = *self;
+        Line { requester, scope, count, at_least, answer }
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! - [`Book`] keeps for one domain who mapped what, from where in the source and when, what was released
 //!   since, and the recent events. What map and unmap pay does not depend on how much is live.
-//! - [`diagnose`] compares a [`Fault`] with the books of every domain, through the kernel's [`World`], and
+//! - [`diagnose()`] compares a [`Fault`] with the books of every domain, through the kernel's [`World`], and
 //!   gives a [`Diagnosis`]: verdict, suspect, nearest mapping, history, explanation, advice. It allocates
 //!   nothing and runs in the stop path.
 //! - [`FaultLedger`] and [`StormDetector`] keep count when a device faults a million times.

@@ -3,6 +3,7 @@
 
 use diagnosis::{
     Backing, Book, BookError, FaultLedger, Label, Mapping, Site, Step, StormDetector, Threshold, Timestamp,
+    Verdict,
 };
 use dma_types::{Direction, Iova, PageSize, PhysAddr};
 use iova::{IovaAllocator, IovaRange};
@@ -96,7 +97,7 @@ fn a_mapping_that_cannot_be_entered_leaves_the_books_as_they_were() {
 
 #[test]
 fn constructors_fail_without_memory() {
-    assert!(with_allocations(0, || FaultLedger::new(8)).is_err());
+    assert!(with_allocations(0, || FaultLedger::<Verdict>::new(8)).is_err());
     assert!(with_allocations(0, || StormDetector::new(Threshold::PerSecond(10), 8)).is_err());
     let window = || Iova::new(0)..Iova::new(1 << 40);
     let first_success = (0..10).find(|count| with_allocations(*count, || Book::new(window())).is_ok());

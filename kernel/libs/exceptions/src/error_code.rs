@@ -162,6 +162,7 @@ mod tests {
             (21, 3, "0x3: missing branch target"),
             (21, 99, "0x63: unknown cause"),
             (29, 0x72, "0x72: as the hypervisor or processor defines it"),
+            (30, 1, "0x1: as the hypervisor or processor defines it"),
         ] {
             let code = ErrorCode::new(Vector(vector), bits).expect("the vector has an error code");
             assert_eq!(format!("{code}"), words);

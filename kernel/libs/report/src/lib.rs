@@ -1,8 +1,8 @@
 //! The kernel's report: one JSON object a line, as types shared by kernel and host.
 //!
-//! Writing allocates nothing, so that a stopped kernel can still report: every text and list is a
-//! [`Cow`] that the kernel borrows and the host owns. A field that is absent is `null`; readers ignore
-//! fields they do not know.
+//! Writing allocates nothing, so that a stopped kernel can still report: every [`Text`] and [`List`] is
+//! borrowed by the kernel and owned by the host. A field that is absent is `null`; readers ignore fields
+//! they do not know.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -4,8 +4,12 @@ use std::vec::Vec;
 
 use dma_types::{Access, Bdf, Iova, Segment, SourceId};
 
-use super::{Cadence, Completeness, FaultKey, FaultLedger, KEYS, Line, Scope};
+use super::{Completeness, FaultKey, KEYS, Scope};
 use crate::{Reason, Verdict};
+
+type Cadence = super::Cadence<Verdict>;
+type FaultLedger = super::FaultLedger<Verdict>;
+type Line = super::Line<Verdict>;
 
 fn requester(bits: u16) -> Bdf {
     Bdf::new(Segment(0), SourceId::from_bits(bits))
@@ -78,7 +82,7 @@ fn keys_beyond_the_limit_share_one_line_of_their_requester() {
         .filter_map(|n| told(ledger.note(requester(0x18), key(1000 + n), Completeness::Exact)))
         .collect();
     assert!(lines.iter().all(|line| line.scope == Scope::FurtherKeys && line.at_least));
-    assert!(lines.iter().all(|line| line.requester == Some(requester(0x18)) && line.verdict.is_none()));
+    assert!(lines.iter().all(|line| line.requester == Some(requester(0x18)) && line.answer.is_none()));
     assert_eq!(lines.iter().map(|line| line.count).collect::<Vec<_>>(), [1, 2, 4, 8]);
     // Another requester has its own 64 keys, and the known ones go on being counted.
     assert!(told(ledger.note(requester(0x20), key(1), Completeness::Exact)).is_some());
@@ -126,17 +130,21 @@ fn dropped_records_make_every_count_a_lower_bound() {
 }
 
 #[test]
-fn a_verdict_stays_with_its_key() {
+fn the_latest_answer_stays_with_its_key() {
     let mut ledger = FaultLedger::new(4).unwrap();
     ledger.note(requester(0x18), key(1), Completeness::Exact);
-    ledger.set_verdict(requester(0x18), &key(1), Verdict::Stale);
-    ledger.set_verdict(requester(0x18), &key(2), Verdict::Overrun);
+    ledger.set_answer(requester(0x18), &key(1), Verdict::Stale);
+    ledger.set_answer(requester(0x18), &key(2), Verdict::Overrun);
     let line = told(ledger.note(requester(0x18), key(1), Completeness::Exact)).unwrap();
-    assert_eq!(line.verdict, Some(Verdict::Stale));
+    assert_eq!(line.answer, Some(Verdict::Stale));
+    ledger.note(requester(0x18), key(1), Completeness::Exact);
+    ledger.set_answer(requester(0x18), &key(1), Verdict::Foreign);
+    let last: Vec<Line> = ledger.final_reports().collect();
+    assert_eq!((last[0].count, last[0].answer), (3, Some(Verdict::Foreign)));
 }
 
 #[test]
 fn a_requester_takes_the_memory_that_is_stated() {
-    let size = size_of::<super::Requester>();
+    let size = size_of::<super::Requester<(Verdict, bool)>>();
     assert!((64 * 48..64 * 48 + 64).contains(&size), "{size}");
 }
