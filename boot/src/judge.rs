@@ -168,6 +168,9 @@ fn completeness(evidence: &Evidence<'_>) -> Option<Finding> {
 fn stop(evidence: &Evidence<'_>) -> Option<Finding> {
     let report = evidence.report;
     let Some(stop) = report.bugcheck() else {
+        if report.end().is_some_and(|end| end.status == EndStatus::Bugcheck) {
+            return Some(Finding::Stopped("the report does not say why".to_owned()));
+        }
         return (evidence.purpose == Purpose::Demo).then_some(Finding::NoStop);
     };
     let asked = report.drills().last().filter(|drill| drill.command != DrillCommand::Drill);

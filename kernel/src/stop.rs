@@ -7,11 +7,10 @@
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use exceptions::{CpuState, ExceptionReport};
 use report::{Bugcheck, DrillResult, Event, Fault, Hex, List, Registers, Text};
 use screen::{Field, Register, StopCode, StopText};
 
-use crate::arch::cpu;
+use crate::arch::{CpuState, ExceptionReport, cpu, exceptions};
 use crate::diagnosis::text::Text as FixedText;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, framebuffer, pci, serial};
@@ -143,8 +142,7 @@ pub fn panic(message: &dyn fmt::Display) -> ! {
 fn begin() {
     x86_64::instructions::interrupts::disable();
     if STOPPING.swap(true, Ordering::Relaxed) {
-        serial::write_now(format_args!("\nstopped again while stopping; halted\n"));
-        cpu::halt_forever();
+        exceptions::give_up(format_args!("stopped again"));
     }
     pci::all_bus_mastering_off();
 }

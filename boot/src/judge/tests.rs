@@ -236,3 +236,8 @@ fn bench_needs_figures() {
         json!({"event": "bench", "t": 1, "name": "map_4k", "unit": "instructions", "value": 9, "n": 1000});
     assert_eq!(Lines::booted().and(figure).end("ok").status(Purpose::Bench, Ending::PoweredOff), 0);
 }
+
+#[test]
+fn a_stop_without_its_reason_is_one_that_nobody_asked_for() {
+    assert_eq!(Lines::booted().end("bugcheck").run(), 3);
+}

@@ -33,8 +33,10 @@ pub unsafe extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
     let early = records::take_drained_early();
     journal::count_fault_interrupt(if nothing && !early { Found::Nothing } else { Found::Something });
     diagnosis::answer_waiting(Some(frame));
-    if !nothing {
+    if !nothing || early {
         register_probe::note_interrupt();
+    }
+    if !nothing {
         look_and_answer(Some(frame));
     }
 }
