@@ -7,10 +7,11 @@
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use ::exceptions::{CpuState, ExceptionReport};
 use report::{Bugcheck, DrillResult, Event, Fault, Hex, List, Registers, Text};
 use screen::{Field, Register, StopCode, StopText};
 
-use crate::arch::{CpuState, ExceptionReport, cpu, exceptions};
+use crate::arch::{cpu, exceptions};
 use crate::diagnosis::text::Text as FixedText;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, framebuffer, pci, serial};
