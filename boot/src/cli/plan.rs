@@ -128,7 +128,9 @@ mod tests {
             Command::Run(arguments) => Plan::at(Purpose::Run, arguments, has_terminal),
             Command::Demo(arguments) => Plan::at(Purpose::Demo, arguments, has_terminal),
             Command::Bench(arguments) => Plan::at(Purpose::Bench, arguments, has_terminal),
-            Command::Image(_) | Command::Flash(_) => panic!("not a run"),
+            Command::Image(_) | Command::Flash(_) | Command::Audit(_) | Command::Explain(_) => {
+                panic!("not a run")
+            }
         }
     }
 

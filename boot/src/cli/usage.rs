@@ -81,6 +81,8 @@ mod tests {
         }
         assert!(matches!(of("image out --firmware both"), Ok(Command::Image(_))));
         assert!(matches!(of("flash /dev/sdb --firmware uefi --force"), Ok(Command::Flash(_))));
+        assert!(matches!(of("audit --json DMAR - folder"), Ok(Command::Audit(_))));
+        assert!(matches!(of("explain DMAR: [DMA Read] - --json"), Ok(Command::Explain(_))));
     }
 
     #[test]
