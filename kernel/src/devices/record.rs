@@ -116,11 +116,9 @@ impl DeviceRecord {
         self.driver.get().copied()
     }
 
-    /// Names its driver and what it may do with it, and reports both.
-    pub fn set_driver(&self, driver: &'static str, state: DeviceState) {
+    /// Names its driver; the next change of its state reports it.
+    pub fn set_driver(&self, driver: &'static str) {
         self.driver.call_once(|| driver);
-        self.state.store(place(&STATES, &state), Ordering::Relaxed);
-        self.report();
     }
 
     /// The highest address that it can send, as its driver knows.

@@ -102,6 +102,11 @@ pub(super) fn with<T>(work: impl FnOnce(&mut Accounts) -> T) -> Option<T> {
     Some(work(&mut ACCOUNTS.get()?.lock()))
 }
 
+/// Forgets how often a requester has faulted of late: it starts anew.
+pub fn forget_storm(requester: Bdf) {
+    with(|accounts| accounts.storms.forget(requester));
+}
+
 /// Keeps a fault for the console.
 pub(super) fn note(fault: FaultNote) {
     let mut notes = NOTES.lock();

@@ -10,5 +10,5 @@ mod telling;
 pub mod text;
 mod world;
 
-pub use account::{FaultNote, finish, policy, recent, set_policy, start};
+pub use account::{FaultNote, finish, forget_storm, policy, recent, set_policy, start};
 pub use answer::{answer_waiting, predict};

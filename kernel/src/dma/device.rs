@@ -46,8 +46,9 @@ impl Device {
         let site = Site::caller();
         record.set_reach(highest);
         let group = Group::of(record, highest, site)?;
+        record.set_driver(driver);
         group.join(record, site)?;
-        record.set_driver(driver, DeviceState::Assigned);
+        record.set_state(DeviceState::Assigned);
         if group.members().any(|other| other.driver().is_some() && other.bdf != record.bdf) {
             // The window must suit every member.
             group.move_to_new_domain(site)?;

@@ -52,7 +52,8 @@ impl Group {
         self.domain.lock().clone()
     }
 
-    /// Leads the ids of a member into the domain, then lets it master the bus.
+    /// Leads the ids of a member into the domain, then lets it master the bus: always if it has a driver,
+    /// otherwise, for firmware's regions, if firmware had it on.
     pub(super) fn join(&self, member: &DeviceRecord, site: Site) -> Result<(), DmaError> {
         let domain = self.domain();
         for source in &member.aliases {
@@ -62,20 +63,26 @@ impl Group {
             }
         }
         domain.note(Membership::Attached, site);
-        bus::set_bus_master(member.bdf, BusMaster::On);
+        if member.driver().is_some() || member.bus_master_at_boot {
+            bus::set_bus_master(member.bdf, BusMaster::On);
+        }
         Ok(())
     }
 
     /// Moves the whole group to a new, empty domain. Mappings in the old one end with their owners; the
     /// devices have lost them when this returns.
     ///
-    /// The window is as wide as every member can send.
+    /// The window is as narrow as the narrowest member's addresses, also of one that is cut off now.
     ///
     /// # Errors
     /// If the unit or memory refuses. The members are blocked then.
     pub(super) fn move_to_new_domain(&self, site: Site) -> Result<(), DmaError> {
-        let working = || self.members().filter(|member| member.state() == DeviceState::Assigned);
-        let highest = working().map(|member| member.reach()).min().unwrap_or_default();
+        let open = |member: &&DeviceRecord| {
+            matches!(member.state(), DeviceState::Assigned | DeviceState::FirmwareRegion)
+        };
+        let working = || self.members().filter(open);
+        let driven = self.members().filter(|member| member.driver().is_some());
+        let highest = driven.map(|member| member.reach()).min().unwrap_or(Iova::new(u64::MAX));
         let new = Domain::new(self.unit, self.id, highest, site)?;
         for member in working() {
             bus::set_bus_master(member.bdf, BusMaster::Off);

@@ -23,6 +23,6 @@ pub use device::Device;
 pub use domain::{Books, Domain, domains};
 pub use error::DmaError;
 pub use mapping::{Both, FromDevice, Mapping, ToDevice};
-pub use quarantine::{contain, hold_firmware_regions, rejoin, release};
+pub use quarantine::{contain, domain_of, hold_firmware_regions, rejoin, release};
 pub use reach::ReachTrial;
 pub use window::keep_clear_of;

@@ -1,14 +1,17 @@
 //! Cutting devices off, letting them work again, and devices that have firmware's regions and no driver.
 
-use diagnosis::Site;
+use alloc::sync::Arc;
+
+use ::diagnosis::Site;
 use dma_types::Iova;
 use pci::control::BusMaster;
 use report::DeviceState;
 
-use super::DmaError;
 use super::domain::Membership;
 use super::group::Group;
+use super::{DmaError, Domain};
 use crate::devices::{self, DeviceRecord, Role};
+use crate::diagnosis;
 use crate::iommu::{self, AddressSpace, IommuError};
 use crate::platform::pci as bus;
 
@@ -68,6 +71,7 @@ pub fn release(record: &'static DeviceRecord) -> Result<(), DmaError> {
             None => DeviceState::FirmwareRegion,
         };
         member.set_state(state);
+        diagnosis::forget_storm(member.requester);
     }
     Ok(())
 }
@@ -90,6 +94,11 @@ pub fn rejoin() -> Result<(), DmaError> {
     Ok(())
 }
 
+/// The domain that a device's group works in, if it has one.
+pub fn domain_of(record: &DeviceRecord) -> Option<Arc<Domain>> {
+    Some(Group::find(record.group)?.domain())
+}
+
 /// Gives a device without a driver the firmware regions that name it, and bus mastering if firmware had it
 /// on.
 ///
@@ -100,9 +109,6 @@ pub fn hold_firmware_regions(record: &'static DeviceRecord) -> Result<(), DmaErr
     let site = Site::caller();
     let group = Group::of(record, Iova::new(u64::MAX), site)?;
     group.join(record, site)?;
-    if !record.bus_master_at_boot {
-        bus::set_bus_master(record.bdf, BusMaster::Off);
-    }
     record.set_state(DeviceState::FirmwareRegion);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use dma_types::SourceId;
 use vtd::tables::{MapError, TableError, UnmapError};
 use vtd::{InvalidationError, UnitError};
 
@@ -28,6 +29,11 @@ pub enum IommuError {
     Unmap(UnmapError),
     /// The unit did not confirm that it forgot: what was unmapped may still be reached.
     Invalidation(InvalidationError),
+    /// A requester's entry still names the domain that was to be released.
+    StillAttached {
+        /// The requester.
+        source: SourceId,
+    },
     /// Bringing the unit up.
     Unit(UnitError),
     /// Mapping its registers.
@@ -43,6 +49,7 @@ impl fmt::Display for IommuError {
             Self::Map(error) => error.fmt(f),
             Self::Unmap(error) => error.fmt(f),
             Self::Invalidation(error) => write!(f, "{error}; what was unmapped may still be reached"),
+            Self::StillAttached { source } => write!(f, "requester {source} is still entered in the domain"),
             Self::Unit(error) => error.fmt(f),
             Self::Window(error) => error.fmt(f),
         }

@@ -167,6 +167,9 @@ impl Drop for AddressSpace {
     fn drop(&mut self) {
         let Some(tables) = self.tables.lock().take() else { return };
         let forgotten = self.unit.control(|control| {
+            if let Some(source) = control.attached_to(self.id) {
+                return Err(IommuError::StillAttached { source });
+            }
             control.forget(&[Invalidation::IotlbDomain(self.id)])?;
             control.give_domain_back(self.id);
             Ok(())

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use dma_types::{DomainId, PhysAddr, Segment};
+use dma_types::{DomainId, PhysAddr, Segment, SourceId};
 use report::{Event, Hex, InvalidationKind, UnitKind, UnitState};
 use vtd::tables::{Format, RootTable};
 use vtd::{FaultPort, Invalidation, InvalidationPath};
@@ -215,6 +215,18 @@ impl Control {
         let id = id.ok_or(IommuError::NoDomainId { unit })?;
         self.next_domain += 1;
         Ok(DomainId(id))
+    }
+
+    /// A requester whose entry names this domain, if there is one.
+    pub(super) fn attached_to(&self, id: DomainId) -> Option<SourceId> {
+        (0..=u8::MAX)
+            .filter(|bus| self.roots.has_own_table(&FrameMemory, *bus))
+            .flat_map(|bus| (0..=u8::MAX).map(move |devfn| u16::from_be_bytes([bus, devfn])))
+            .map(SourceId::from_bits)
+            .find(|source| {
+                let entry = self.roots.entry(&FrameMemory, *source);
+                entry.is_present() && entry.domain() == id
+            })
     }
 
     /// Gives a domain id back; nothing of the domain may be cached any more.

@@ -5,10 +5,14 @@ use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 use options::Target;
 
 use super::Overreach;
+use super::attempt::LENGTH;
 use crate::diagnosis::predict;
 use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::iommu;
 use crate::memory::{direct, map};
+
+/// Addresses at which requests are interrupts, which no table translates.
+const INTERRUPTS: core::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
 
 /// Pages tried until one's number is in no earlier verdict's way.
 const TRIES: usize = 64;
@@ -102,6 +106,24 @@ impl Aim {
             Target::Neighbour => Err(NotPossible::WholePages),
             Target::Freed => Err(NotPossible::NoAddressSpace),
         }
+    }
+}
+
+impl Aim {
+    /// Checks that a transfer at the address cannot be an interrupt, reach memory of the device's own, or
+    /// be sent to another address.
+    pub fn check_address(&self, device: &dyn Overreach) -> Result<(), NotPossible> {
+        if !device.dma().sends(self.iova) {
+            return Err(NotPossible::Beyond);
+        }
+        let last = self.iova.checked_add(u64::from(LENGTH) - 1).unwrap_or(Iova::new(u64::MAX));
+        if last.as_u64() >= INTERRUPTS.start && self.iova.as_u64() < INTERRUPTS.end {
+            return Err(NotPossible::InterruptWindow);
+        }
+        if device.dma().is_live(self.iova) || device.dma().is_live(last) {
+            return Err(NotPossible::Live);
+        }
+        Ok(())
     }
 }
 
@@ -219,18 +241,11 @@ fn past_end(device: &'static dyn Overreach, access: Access, secret: &[u8]) -> Re
 
 /// An address as given.
 fn address(device: &'static dyn Overreach, access: Access, iova: Iova) -> Result<Aim, NotPossible> {
-    if (0xfee0_0000..0xfef0_0000).contains(&iova.as_u64()) {
-        return Err(NotPossible::InterruptWindow);
-    }
-    if !device.dma().sends(iova) {
-        return Err(NotPossible::Beyond);
-    }
-    if device.dma().is_live(iova) {
-        return Err(NotPossible::Live);
-    }
     let memory = PhysAddr::new(iova.as_u64());
-    let memory = direct::is_ram(memory, u64::from(super::attempt::LENGTH)).then_some(memory);
-    Ok(Aim { iova, memory, expected: predict(device.record(), iova, access), hold: Hold::Nothing })
+    let memory = direct::is_ram(memory, u64::from(LENGTH)).then_some(memory);
+    let aim = Aim { iova, memory, expected: predict(device.record(), iova, access), hold: Hold::Nothing };
+    aim.check_address(device)?;
+    Ok(aim)
 }
 
 fn fill(page: &mut PageBuffer, secret: &[u8]) {

@@ -10,11 +10,15 @@ use report::{DrillCommand, DrillResult};
 use super::Overreach;
 use super::aim::{Aim, Hold, NotPossible};
 use super::flight::{self, Flight, FlightId, Notice};
+use crate::diagnosis::predict;
 use crate::dma::{FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::memory::direct;
 
 /// Bytes that every transfer of a probe moves.
 pub const LENGTH: u32 = 64;
+
+/// Times a target is chosen anew because the probe's own buffers took or neighbour its number.
+const AIMS: u8 = 8;
 
 type Block = [u8; LENGTH as usize];
 
@@ -162,23 +166,46 @@ impl Attempt {
         }
     }
 
-    /// Gives the device its buffers and lets it fetch the pattern.
+    /// Takes aim, gives the device its buffers, and lets it fetch the pattern.
     fn begin(&mut self) -> Result<Step, Judgement> {
         if !self.device.dma().is_open() {
             return Err(Judgement::NotPossible(NotPossible::NoAddressSpace));
         }
-        if self.order.target != Target::Freed {
-            let aim = Aim::prepare(self.device, self.order.access, self.order.target, &self.secret)
-                .map_err(Judgement::NotPossible)?;
-            if let (Hold::Nothing, Some(memory), Access::Write) = (&aim.hold, aim.memory, self.order.access) {
-                // A real page: what is sent is what stands there, so that even a hit changes nothing.
+        for _ in 0..AIMS {
+            self.take_aim()?;
+            self.lend_buffers()?;
+            if self.aim_stands()? {
+                let source = self.source.as_ref().ok_or(Judgement::Broken)?;
+                self.device.start(Access::Read, source.iova(), LENGTH).map_err(|_| Judgement::Broken)?;
+                self.stage = Stage::Fetch;
+                return Ok(Step::Wait);
+            }
+            (self.source, self.landing, self.aim) = (None, None, None);
+        }
+        Err(Judgement::NotPossible(NotPossible::Numbers))
+    }
+
+    /// Prepares the target; one that is made of the probe's own buffers comes later.
+    fn take_aim(&mut self) -> Result<(), Judgement> {
+        if self.order.target == Target::Freed {
+            return Ok(());
+        }
+        let aim = Aim::prepare(self.device, self.order.access, self.order.target, &self.secret)
+            .map_err(Judgement::NotPossible)?;
+        match (&aim.hold, aim.memory, self.order.access) {
+            // A real page: what is sent is what stands there, so that even a hit changes nothing.
+            (Hold::Nothing, Some(memory), Access::Write) => {
                 direct::read(memory, &mut self.pattern).map_err(|_| Judgement::Broken)?;
             }
-            if matches!((&aim.hold, aim.memory), (Hold::Nothing, None)) {
-                self.pattern = [0; LENGTH as usize];
-            }
-            self.aim = Some(aim);
+            (Hold::Nothing, None, _) => self.pattern = [0; LENGTH as usize],
+            _ => {}
         }
+        self.aim = Some(aim);
+        Ok(())
+    }
+
+    /// Gives the device a buffer with the pattern and one to store it in.
+    fn lend_buffers(&mut self) -> Result<(), Judgement> {
         let page = |bytes: &Block| {
             let mut page = PageBuffer::new(0).map_err(|_| Judgement::NotPossible(NotPossible::Memory))?;
             page.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
@@ -188,12 +215,20 @@ impl Attempt {
         let source = dma.map(page(&self.pattern)?, "probe source").map_err(|_| Judgement::Broken)?;
         // Not what the pattern is, even where that is all zeros.
         let landing = dma.map(page(&self.pattern.map(|byte| !byte))?, "probe landing");
-        self.landing = Some(landing.map_err(|_| Judgement::Broken)?);
-        let start = self.device.start(Access::Read, source.iova(), LENGTH);
-        self.source = Some(source);
-        start.map_err(|_| Judgement::Broken)?;
-        self.stage = Stage::Fetch;
-        Ok(Step::Wait)
+        (self.source, self.landing) = (Some(source), Some(landing.map_err(|_| Judgement::Broken)?));
+        Ok(())
+    }
+
+    /// Tells whether the number aimed at still means what it meant before the probe's own buffers were
+    /// mapped. An address that was given stays, with the verdict that it would get now.
+    fn aim_stands(&mut self) -> Result<bool, Judgement> {
+        let Some(aim) = &mut self.aim else { return Ok(true) };
+        let now = predict(self.device.record(), aim.iova, self.order.access);
+        if matches!(self.order.target, Target::Address(_)) {
+            aim.check_address(self.device).map_err(Judgement::NotPossible)?;
+            aim.expected = now;
+        }
+        Ok(now == aim.expected)
     }
 
     /// Lets the device store what it holds where it may.

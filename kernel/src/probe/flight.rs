@@ -107,9 +107,10 @@ pub fn note_fault(requester: Bdf, page: Iova, access: Access, verdict: Verdict) 
 }
 
 impl Flight {
-    /// Tells whether this probe causes a fault with these facts.
+    /// Tells whether this probe causes a fault with these facts: one, or any number for a self-test.
     fn causes(&self, requester: Bdf, page: Iova, access: Access) -> bool {
-        self.device.requester == requester && self.iova.page() == page && self.access == access
+        let due = self.seen.is_none() || self.command.is_none();
+        due && self.device.requester == requester && self.iova.page() == page && self.access == access
     }
 
     /// The target's first bytes now.

@@ -25,7 +25,7 @@ const BETWEEN_STRIKES: Duration = Duration::from_millis(5);
 const TICK: Duration = Duration::from_millis(1);
 
 /// Every target of the command `drill`.
-const TARGETS: [Target; 7] = [
+const TARGETS: [Target; 8] = [
     Target::Canary,
     Target::Kernel,
     Target::Tables,
@@ -33,6 +33,7 @@ const TARGETS: [Target; 7] = [
     Target::Foreign,
     Target::WrongDirection,
     Target::PastEnd,
+    Target::Neighbour,
 ];
 
 /// Runs one probe on each device, side by side, and gives their judgements in order.

@@ -17,6 +17,7 @@ pub(super) fn run() {
     check("bus-mastering", bus_mastering());
     check("domains-apart", domains_apart());
     check("kernel-unmapped", kernel_unmapped());
+    check("entries-live", entries_live());
 }
 
 fn units_enforce() -> Result<(), &'static str> {
@@ -53,6 +54,22 @@ fn domains_apart() -> Result<(), &'static str> {
         let shared = |other: &&DeviceRecord| other.group != one.group && entry(other) == Some(domain);
         if devices::all().iter().find(shared).is_some() {
             return Err("two groups share a domain");
+        }
+    }
+    Ok(())
+}
+
+/// Every entry of a device's ids leads to the domain that its group works in now, or to nothing.
+fn entries_live() -> Result<(), &'static str> {
+    for record in devices::all() {
+        let Some(unit) = iommu::unit_of(record) else { continue };
+        let living = dma::domain_of(record).map(|domain| domain.space().id());
+        let strays = record.aliases.iter().any(|source| {
+            let entry = AddressSpace::domain_of(unit, *source);
+            entry.is_some() && entry != living
+        });
+        if strays {
+            return Err("an id leads to a domain that its group does not work in");
         }
     }
     Ok(())

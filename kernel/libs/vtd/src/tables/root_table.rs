@@ -142,6 +142,11 @@ impl RootTable {
         RootEntry::from_words(memory.read(at), memory.read(high_word(at)))
     }
 
+    /// Tells whether a bus has a context table of its own; without one, all its requesters are blocked.
+    pub fn has_own_table<M: TableMemory + ?Sized>(&self, memory: &M, bus: u8) -> bool {
+        self.root_entry(memory, bus).context_table() != self.blocking
+    }
+
     /// The number of pages in use.
     pub const fn page_count(&self) -> u64 {
         self.pages
