@@ -12,6 +12,9 @@ pub enum OptionsError {
     /// A script stands in double quotes, which it cannot hold itself.
     #[error("a script cannot hold a double quote")]
     QuoteInScript,
+    /// A quote in the options is never closed, so that the script would be taken for a part of them.
+    #[error("the kernel options open a double quote that they do not close")]
+    OpenQuote,
     /// More than the kernel reads.
     #[error("the kernel options are {0} bytes long; at most {MAX_BYTES} are read")]
     TooLong(usize),
@@ -34,6 +37,9 @@ pub fn compose(options: &str, script: Option<&str>) -> Result<String, OptionsErr
         // On a line of its own, lest a comment at the options' end swallow it.
         let separator = if text.is_empty() { "" } else { "\n" };
         text.push_str(&format!("{separator}script=\"{script}\""));
+        if own_script(&text).as_deref() != Some(script) {
+            return Err(OptionsError::OpenQuote);
+        }
     }
     if text.len() > MAX_BYTES { Err(OptionsError::TooLong(text.len())) } else { Ok(text) }
 }
@@ -67,6 +73,7 @@ mod tests {
     fn a_script_is_quoted_behind_the_options() {
         assert_eq!(compose("", None).unwrap(), "");
         assert_eq!(compose("policy=log", None).unwrap(), "policy=log");
+        assert_eq!(compose("policy=\"log", Some("units")), Err(OptionsError::OpenQuote));
         assert_eq!(compose("", Some("units; faults")).unwrap(), "script=\"units; faults\"");
         let text = compose("policy=log # why", Some("units")).unwrap();
         assert_eq!(own_script(&text).as_deref(), Some("units"));

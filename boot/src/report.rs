@@ -52,22 +52,30 @@ const KNOWN: [&str; 12] = [
 
 impl Report {
     /// Takes further bytes; a line counts once it is complete.
-    pub fn push(&mut self, bytes: &[u8]) {
+    ///
+    /// Returns the whole lines among them that are the report's, to be copied as they are.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.unfinished.extend_from_slice(bytes);
+        let mut taken = Vec::new();
         while let Some(length) = self.unfinished.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.unfinished.drain(..=length).collect();
-            self.push_line(&String::from_utf8_lossy(&line));
+            if self.push_line(&String::from_utf8_lossy(&line)) {
+                taken.extend(line);
+            }
         }
+        taken
     }
 
-    fn push_line(&mut self, text: &str) {
+    /// Takes a line, and tells whether it is the report's.
+    fn push_line(&mut self, text: &str) -> bool {
         let line = serde_json::from_str(text).ok().and_then(Line::of);
         match line {
             Some(line) => self.lines.push(line),
             // Before its first line the port belongs to the firmware, which may write there.
-            None if self.lines.is_empty() => (),
+            None if self.lines.is_empty() => return false,
             None => self.damaged.push(text.trim_end().to_owned()),
         }
+        true
     }
 
     /// All lines so far, in order.
@@ -153,7 +161,7 @@ mod tests {
     #[test]
     fn unknown_kinds_are_kept_and_damaged_lines_are_not_lost() {
         let mut report = Report::default();
-        report.push(b"\x1b[2Jfirmware\n");
+        assert!(report.push(b"\x1b[2Jfirmware\n").is_empty(), "not to be copied");
         assert!(report.damaged().is_empty());
         report.push(format!("{PROTECTED}\n").as_bytes());
         report.push(b"{\"event\":\"weather\",\"t\":1}\n{\"event\":\"end\",\"t\":1}\nnoise\n");

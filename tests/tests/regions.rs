@@ -71,3 +71,31 @@ fn a_region_over_the_kernel_is_refused() {
     assert!(inside.contains(&tests::hex(&attack["target_phys"])), "{attack}");
     outcome.assert_blocked(attack, "never-mapped");
 }
+
+/// A device with a region and one with a driver in the same group: the group's domain changes as the driver
+/// learns what its device can send, and the region's device must not stay behind in the old one.
+#[test]
+fn a_region_in_a_group_moves_with_its_domain() {
+    let unit = PhysAddr::new(0xfed9_0000);
+    let (base, limit) = (PhysAddr::new(0x300_0000), PhysAddr::new(0x300_ffff));
+    let table = DmarBuilder::new()
+        .width_bits(48)
+        .drhd(DrhdFlags::INCLUDE_PCI_ALL, Segment(0), unit, &[])
+        .rmrr(Segment(0), base, limit, &[ScopeSpec::endpoint(0, 0x12, 1)])
+        .build();
+    let outcome = Run::new()
+        .options("policy=log dmar=fw_cfg")
+        .fw_cfg("opt/ivt/dmar", table)
+        .device("edu,addr=0x12.0,multifunction=on,dma_mask=0xffffffffffffffff")
+        .device("e1000e,addr=0x12.1")
+        .script("selftest books; attack 00:12.0 write; attack 00:12.0 read 0x3000000")
+        .go();
+    outcome.assert_status(0);
+    let (edu, network) = (outcome.device("0000:00:12.0"), outcome.device("0000:00:12.1"));
+    assert_eq!((&edu["state"], &network["state"]), (&"assigned".into(), &"firmware-region".into()));
+    assert_eq!(edu["group"], network["group"]);
+    assert_eq!(outcome.check("entries-live")["result"], "pass");
+    let attacks = outcome.probes("attack");
+    outcome.assert_blocked(attacks[0], "never-mapped");
+    outcome.assert_not_possible(attacks[1], "live");
+}

@@ -77,6 +77,10 @@ fn boot(plan: &Plan, launch: Launch) -> Result<Outcome, Error> {
     } else if !matches!(moment, Moment::Over(Ending::Left | Ending::Died)) {
         take_screenshot(plan, &mut session)?;
     }
+    // Whoever asks QEMU to stay wants to look at the memory of a machine that is over.
+    if plan.machine.arguments.iter().any(|argument| argument == "-no-shutdown") {
+        session.wait_gone(plan.limit);
+    }
     session.finish(match moment {
         Moment::Over(ending) => ending,
         Moment::Stopped | Moment::Reached => Ending::Ended,

@@ -38,7 +38,9 @@ impl Lines {
 
     fn report(&self) -> Report {
         let mut report = Report::default();
-        self.0.iter().for_each(|line| report.push(format!("{line}\n").as_bytes()));
+        for line in &self.0 {
+            report.push(format!("{line}\n").as_bytes());
+        }
         report
     }
 

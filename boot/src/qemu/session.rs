@@ -178,6 +178,18 @@ impl Session {
         self.wait(limit, |_| None)
     }
 
+    /// Waits until QEMU itself ends, for somebody who looks at a machine that is over; at the limit, or told
+    /// to stop, it returns as well.
+    pub fn wait_gone(&mut self, limit: Option<Duration>) {
+        let in_time = |started: Instant| limit.is_none_or(|limit| started.elapsed() < limit);
+        while self.process.exit_status().is_none()
+            && in_time(self.started)
+            && !self.launch.stop.load(Ordering::Relaxed)
+        {
+            std::thread::sleep(POLL);
+        }
+    }
+
     /// Waits until the report and COM1 satisfy a condition.
     ///
     /// # Errors
@@ -241,9 +253,9 @@ impl Session {
     fn read_report(&mut self) -> Result<(), Error> {
         let mut bytes = Vec::new();
         self.report_file.read_to_end(&mut bytes).map_err(Error::system("reading the report"))?;
-        self.report.push(&bytes);
+        let lines = self.report.push(&bytes);
         match &mut self.report_copy {
-            Some(copy) => copy.write_all(&bytes).map_err(Error::system("writing the report's copy")),
+            Some(copy) => copy.write_all(&lines).map_err(Error::system("writing the report's copy")),
             None => Ok(()),
         }
     }
