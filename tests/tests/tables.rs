@@ -29,7 +29,7 @@ fn boot_with(table: DmarBuilder) -> Outcome {
         .go()
 }
 
-fn states<'a>(outcome: &'a Outcome) -> Vec<&'a Value> {
+fn states(outcome: &Outcome) -> Vec<&Value> {
     outcome.events("unit").iter().map(|unit| &unit["state"]).collect()
 }
 
