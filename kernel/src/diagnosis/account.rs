@@ -132,7 +132,11 @@ pub fn finish() {
                 Line { requester: Some(requester), scope: Scope::Key(key), .. } => {
                     telling::count(requester, Some(&key), &line);
                 }
-                Line { requester, .. } => telling::count(requester.unwrap_or_default(), None, &line),
+                Line { requester: Some(requester), .. } => telling::count(requester, None, &line),
+                // A line of the report names its requester; these have none in common.
+                Line { count, .. } => {
+                    log::warn!("at least {count} faults of requesters beyond the first {REQUESTERS}");
+                }
             }
         }
     });
