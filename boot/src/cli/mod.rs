@@ -5,9 +5,12 @@
 //! 130 interrupted.
 
 mod arguments;
+mod audit;
 mod bench_table;
+mod explain;
 mod flash;
 mod image;
+mod output;
 mod plan;
 mod run;
 mod usage;
@@ -46,6 +49,8 @@ fn run_with(arguments: Vec<OsString>) -> ExitCode {
         Command::Bench(arguments) => start(Purpose::Bench, arguments),
         Command::Image(arguments) => image::write(&arguments).map_err(Into::into),
         Command::Flash(arguments) => flash::write(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments).map_err(Into::into),
+        Command::Explain(arguments) => explain::run(&arguments).map_err(Into::into),
     };
     done.map_or_else(
         |error| {

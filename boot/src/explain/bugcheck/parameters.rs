@@ -1,0 +1,264 @@
+//! What stands behind a mention of the bug check: its parameters, in a list or labelled.
+
+use super::super::cursor::{Cursor, is_word_byte, parse_hex};
+use super::{CODE, DECIMAL_LABEL, Mention, NAME, Standing, context, ends_with_word};
+
+/// How far behind the code its parameters may stand.
+const WITHIN: usize = 1024;
+
+/// How many words may stand between the code and a list of all parameters.
+const WORDS_BETWEEN: usize = 12;
+
+/// What stands directly before a parameter's number, without blanks.
+const LABELS: [&str; 7] = ["bugcheckparameter", "parameter", "argument", "bugcheck_p", "arg", "bcp", "p"];
+
+/// The parameters behind a mention.
+pub(super) struct Parameters {
+    /// Those that are given.
+    pub(super) values: [Option<u64>; 4],
+    /// A list or a labelled parameter follows with nothing but punctuation between.
+    pub(super) directly: bool,
+    end: usize,
+}
+
+impl Parameters {
+    /// Collects what follows at `at` up to the next mention.
+    pub(super) fn after(text: &[u8], at: usize, mut seen: Seen) -> Self {
+        let text = &text[..text.len().min(at + WITHIN)];
+        let mut found = Self { values: [None; 4], directly: false, end: at };
+        let mut cursor = Cursor::new(text, at);
+        let mut words = 0;
+        while found.values.contains(&None) {
+            let Some(byte) = cursor.peek() else { break };
+            let is_word_start = is_word_byte(byte) && !ends_with_word(&text[..cursor.at()]);
+            let taken = match byte {
+                b'(' | b'{' | b'[' => found.list(cursor, &mut seen, words),
+                b'/' if words == 0 => found.slash(cursor),
+                b'0' if words == 0 && is_word_start && seen.code && found.values == [None; 4] => {
+                    found.series(cursor)
+                }
+                _ if is_word_start => found.word(cursor, text, &mut seen),
+                _ => None,
+            };
+            match taken {
+                Some(Taken::Again) => break,
+                Some(Taken::To(end)) => {
+                    found.directly |= words == 0 && found.values != [None; 4];
+                    found.end = end;
+                    cursor = Cursor::new(text, end);
+                }
+                None => {
+                    words += usize::from(is_word_start);
+                    cursor.skip(if is_word_start { word_length(&text[cursor.at()..]) } else { 1 });
+                }
+            }
+        }
+        found
+    }
+
+    /// A list in brackets: the code, or the parameters; all four where words stand between.
+    fn list(&mut self, cursor: Cursor<'_>, seen: &mut Seen, words_between: usize) -> Option<Taken> {
+        let list = List::read(cursor)?;
+        if list.is_code() {
+            return Some(seen.code(list.end));
+        }
+        let is_near = words_between == 0 || words_between <= WORDS_BETWEEN && list.count == 4;
+        if !is_near || self.values != [None; 4] {
+            return None;
+        }
+        self.values = list.values;
+        Some(Taken::To(list.end))
+    }
+
+    /// Numbers one after the other, marked as hex, behind the code.
+    fn series(&mut self, mut cursor: Cursor<'_>) -> Option<Taken> {
+        let mut values = [None; 4];
+        let mut end = cursor.at();
+        for value in &mut values {
+            let token = cursor.token();
+            if !token.starts_with(b"0x") && !token.starts_with(b"0X") {
+                break;
+            }
+            *value = parse_hex(token);
+            end = cursor.at();
+            let _ = cursor.mark(b',');
+        }
+        values[1]?;
+        self.values = values;
+        Some(Taken::To(end))
+    }
+
+    /// A word: the name, the code, or a label with its parameter.
+    fn word(&mut self, mut cursor: Cursor<'_>, text: &[u8], seen: &mut Seen) -> Option<Taken> {
+        if cursor.word(NAME).is_some() {
+            return Some(seen.name(cursor.at()));
+        }
+        if let Some(taken) = self.label(cursor, seen.shift).or_else(|| self.arguments(cursor)) {
+            return Some(taken);
+        }
+        code(&mut cursor, text).map(|()| seen.code(cursor.at()))
+    }
+
+    pub(super) fn mention(self, standing: Standing) -> Mention {
+        Mention { parameters: self.values, standing, end: self.end }
+    }
+
+    /// `/0x26` behind the code.
+    fn slash(&mut self, mut cursor: Cursor<'_>) -> Option<Taken> {
+        cursor.skip(1);
+        let token = cursor.token();
+        if !token.starts_with(b"0x") && !token.starts_with(b"0X") {
+            return None;
+        }
+        self.values[0] = Some(parse_hex(token)?);
+        Some(Taken::To(cursor.at()))
+    }
+
+    /// `Arg1: 26` and the like.
+    fn label(&mut self, mut cursor: Cursor<'_>, shift: usize) -> Option<Taken> {
+        let label = LABELS.into_iter().find(|label| {
+            let mut next = cursor;
+            take_prefix(&mut next, label).is_some()
+        })?;
+        take_prefix(&mut cursor, label)?;
+        if cursor.peek() == Some(b' ') {
+            cursor.skip(1);
+        }
+        let digit = char::from(cursor.peek()?).to_digit(10)?;
+        cursor.skip(1);
+        let shift = if label == "p" { shift } else { 0 };
+        let index = usize::try_from(digit).ok()?.checked_sub(1 + shift)?;
+        if cursor.peek().is_some_and(is_word_byte) {
+            return None;
+        }
+        skip_punctuation(&mut cursor);
+        let value = number(&mut cursor)?;
+        let place = self.values.get_mut(index)?;
+        if place.is_some() {
+            return Some(Taken::Again);
+        }
+        *place = Some(value);
+        Some(Taken::To(cursor.at()))
+    }
+
+    /// `Arguments` with all four behind it.
+    fn arguments(&mut self, mut cursor: Cursor<'_>) -> Option<Taken> {
+        cursor.word("arguments")?;
+        let mut values = [None; 4];
+        for value in &mut values {
+            skip_punctuation(&mut cursor);
+            *value = Some(number(&mut cursor)?);
+        }
+        self.values = values;
+        Some(Taken::To(cursor.at()))
+    }
+}
+
+/// What of the bug check's spelling has been met.
+pub(super) struct Seen {
+    pub(super) name: bool,
+    pub(super) code: bool,
+    /// How many places the numbers of bare `P` labels are ahead: in error reports P1 is the code.
+    pub(super) shift: usize,
+}
+
+impl Seen {
+    /// Meets the name, which ends at `end`.
+    fn name(&mut self, end: usize) -> Taken {
+        if std::mem::replace(&mut self.name, true) { Taken::Again } else { Taken::To(end) }
+    }
+
+    /// Meets the code, which ends at `end`.
+    fn code(&mut self, end: usize) -> Taken {
+        if std::mem::replace(&mut self.code, true) { Taken::Again } else { Taken::To(end) }
+    }
+}
+
+/// What came of a part of a mention.
+enum Taken {
+    /// It was taken, and ends there.
+    To(usize),
+    /// It was met before: another mention begins.
+    Again,
+}
+
+/// Parameters in brackets.
+struct List {
+    values: [Option<u64>; 4],
+    count: usize,
+    end: usize,
+}
+
+impl List {
+    /// Reads a list whose first element is a number.
+    fn read(mut cursor: Cursor<'_>) -> Option<Self> {
+        cursor.skip(1);
+        let mut list = Self { values: [None; 4], count: 0, end: cursor.at() };
+        for value in &mut list.values {
+            let token = cursor.token();
+            if token.is_empty() {
+                break;
+            }
+            *value = parse_hex(token);
+            list.count += 1;
+            let _ = cursor.mark(b',');
+        }
+        list.end = cursor.at();
+        list.values[0].is_some().then_some(list)
+    }
+
+    fn is_code(&self) -> bool {
+        self.count == 1 && self.values[0] == Some(CODE)
+    }
+}
+
+/// Takes the code where it is spelled so that it cannot be another number.
+fn code(cursor: &mut Cursor<'_>, text: &[u8]) -> Option<()> {
+    let start = cursor.at();
+    let mut next = *cursor;
+    if next.word(DECIMAL_LABEL).is_none() {
+        let word = &text[start..start + word_length(&text[start..])];
+        let is_marked =
+            word.starts_with(b"0x") || word.starts_with(b"0X") || context(&text[..start]).is_some();
+        if parse_hex(word) != Some(CODE) || !is_marked {
+            return None;
+        }
+        next.skip(word.len());
+    }
+    *cursor = next;
+    Some(())
+}
+
+fn take_prefix(cursor: &mut Cursor<'_>, prefix: &str) -> Option<()> {
+    for expected in prefix.bytes() {
+        if !cursor.peek()?.eq_ignore_ascii_case(&expected) {
+            return None;
+        }
+        cursor.skip(1);
+    }
+    Some(())
+}
+
+/// Takes a number; the place is left as it is if there is none.
+fn number(cursor: &mut Cursor<'_>) -> Option<u64> {
+    let mut next = *cursor;
+    let token = next.token();
+    let token = token.strip_suffix(b".").or_else(|| token.strip_suffix(b":")).unwrap_or(token);
+    let value = parse_hex(token)?;
+    *cursor = next;
+    Some(value)
+}
+
+pub(super) fn skip_punctuation(cursor: &mut Cursor<'_>) {
+    loop {
+        cursor.skip_gap();
+        match cursor.peek() {
+            Some(b':' | b'=' | b'"' | b'\'' | b'>' | b'\\' | b'-') => cursor.skip(1),
+            _ => return,
+        }
+    }
+}
+
+fn word_length(text: &[u8]) -> usize {
+    text.iter().position(|byte| !is_word_byte(*byte)).unwrap_or(text.len())
+}

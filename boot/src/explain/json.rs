@@ -1,0 +1,58 @@
+//! Faults as JSON objects, one a line.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::fault::{Fault, Pasid, Reading, Request};
+use super::ledger::{Entry, Ledger, Sharing};
+use super::words::{self, Explanation};
+
+/// Writes a line for each different fault, in order of appearance.
+pub(super) fn write(output: &mut dyn Write, ledger: &Ledger) -> io::Result<()> {
+    ledger.entries().iter().try_for_each(|entry| writeln!(output, "{}", line(entry)))
+}
+
+fn line(entry: &Entry) -> Value {
+    let Entry { fault, count, sharing } = entry;
+    let Explanation { meaning, causes, next } = words::explain(fault);
+    json!({
+        "kind": fault.kind(),
+        "op": fault.op(),
+        "device": fault.device().map(|device| device.to_string()),
+        "address_or_index": spelled(fault.place(), |place| format!("{place:#x}")),
+        "reason": spelled(fault.code(), |code| code.to_string()),
+        "pasid": pasid(fault),
+        "parameters": parameters(fault),
+        "meaning": meaning,
+        "causes": causes,
+        "next": next,
+        "count": count,
+        "merged": *sharing != Sharing::Exact,
+    })
+}
+
+fn spelled<T>(reading: Reading<T>, spell: impl FnOnce(T) -> String) -> Option<String> {
+    match reading {
+        Reading::Absent => None,
+        Reading::Unreadable => Some("unreadable".into()),
+        Reading::Value(value) => Some(spell(value)),
+    }
+}
+
+fn pasid(fault: &Fault) -> Option<String> {
+    match fault {
+        Fault::Request(Request { pasid: Pasid::None, .. }) => Some("none".into()),
+        Fault::Request(Request { pasid: Pasid::Number(number), .. }) => Some(format!("{number:#x}")),
+        _ => None,
+    }
+}
+
+fn parameters(fault: &Fault) -> Option<[Option<String>; 4]> {
+    match fault {
+        Fault::BugCheck(parameters) => {
+            Some(parameters.map(|parameter| parameter.map(|number| format!("{number:#x}"))))
+        }
+        _ => None,
+    }
+}

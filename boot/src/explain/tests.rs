@@ -1,0 +1,112 @@
+//! From text to result.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn explain(text: &str, format: Format) -> (Outcome, String) {
+    let mut output = Vec::new();
+    let outcome = run(&mut text.as_bytes(), format, &mut output).unwrap();
+    (outcome, String::from_utf8(output).unwrap())
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    explain(text, Format::Json).1.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn fields(line: &Value) -> [&Value; 6] {
+    ["kind", "op", "device", "address_or_index", "reason", "pasid"].map(|key| &line[key])
+}
+
+#[test]
+fn a_line_becomes_an_object_with_all_keys() {
+    let text = "[  144.480641] DMAR: [DMA Read] Request device [00:02.0] PASID ffffffff fault addr 5a3f1000 \
+                [fault reason 06] PTE Read access is not set";
+    let [line] = &lines(text)[..] else { panic!("not one line") };
+    let expected = ["linux-dmar", "read", "00:02.0", "0x5a3f1000", "0x06", "none"].map(Value::from);
+    assert_eq!(fields(line), expected.each_ref());
+    assert_eq!((&line["parameters"], &line["count"]), (&Value::Null, &json!(1)));
+    assert!(line["meaning"].is_string() && line["next"].is_string());
+    assert!(line["causes"].as_array().is_some_and(|causes| causes.len() > 1));
+}
+
+#[test]
+fn windows_parameters_stand_apart() {
+    let [line] = &lines("0xE6 (0x26, 0xffff9a0b1c2d3e40, 0x40, 0x6)")[..] else { panic!("not one line") };
+    assert_eq!(fields(line)[1..], [&Value::Null; 5]);
+    assert_eq!(line["parameters"], json!(["0x26", "0xffff9a0b1c2d3e40", "0x40", "0x6"]));
+}
+
+#[test]
+fn repeats_are_counted_in_order_of_appearance() {
+    let line = |device: &str| {
+        format!("DMAR: [DMA Write] Request device [{device}] fault addr 0 [fault reason 05] PTE\n")
+    };
+    let text = [line("00:02.0"), line("00:14.0"), line("00:02.0")].concat();
+    let found = lines(&text);
+    let counts: Vec<_> = found.iter().map(|line| (&line["device"], &line["count"])).collect();
+    assert_eq!(counts, [(&json!("00:02.0"), &json!(2)), (&json!("00:14.0"), &json!(1))]);
+}
+
+#[test]
+fn people_see_devices_with_most_faults_first() {
+    let mut text =
+        String::from("DMAR: [DMA Read] Request device [03:00.0] fault addr 1000 [fault reason 06] x\n");
+    for page in 0..2000 {
+        writeln!(
+            text,
+            "DMAR: [DMA Write] Request device [00:02.0] fault addr {page:x}000 [fault reason 05] x"
+        )
+        .unwrap();
+    }
+    let (outcome, said) = explain(&text, Format::Text(Colours::Off));
+    assert_eq!(outcome, Outcome::Explained);
+    assert!(said.starts_with("2001 faults of 2 devices\nstorm: 99 % of them are of 00:02.0"), "{said}");
+    assert!(said.find("00:02.0 (on Intel").unwrap() < said.find("\n03:00.0: 1 fault").unwrap());
+    assert!(said.contains("and 1994 more, all from 0x0 to 0x7cf000"), "{said}");
+    assert!(!said.contains('\x1b'));
+    assert!(said.lines().count() < 60, "{said}");
+}
+
+#[test]
+fn what_the_log_left_out_is_told() {
+    let text = "DMAR: [DMA Read] Request device [03:00.0] fault addr 1000 [fault reason 06] x\n\
+                dmar_fault: 890 callbacks suppressed\ndmar_fault: 10 callbacks suppressed\n";
+    let (_, said) = explain(text, Format::Text(Colours::Off));
+    assert!(said.contains("it left out 900 further messages"), "{said}");
+    assert!(said.lines().all(|line| line.len() <= 100), "{said}");
+}
+
+#[test]
+fn text_without_a_fault_has_none() {
+    for text in [
+        "",
+        "hello",
+        "DMAR: DRHD base: 0x000000fed90000 flags: 0x0",
+        "[DMA Read] of nothing",
+        "HTTP request device",
+    ] {
+        assert_eq!(explain(text, Format::Json), (Outcome::NoFault, String::new()), "{text}");
+    }
+}
+
+#[test]
+fn logs_of_windows_may_be_utf16() {
+    let text = "The bugcheck was: 0x000000e6 (0x26, 0x1, 0x2, 0x3).";
+    let bytes: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let ledger = read(&mut bytes.as_slice()).unwrap();
+    assert_eq!(ledger.entries()[0].fault, fault::Fault::BugCheck([Some(0x26), Some(1), Some(2), Some(3)]));
+}
+
+#[test]
+fn no_bytes_are_too_strange() {
+    let strange = b"Request device [\xff\xfe] e6 (\x80{[0xE6(DRHD: handling fault status reg \x1b[hi=FRCD IO_PAGE_FAULT =";
+    for length in 0..strange.len() {
+        for start in 0..length {
+            read(&mut &strange[start..length]).unwrap();
+        }
+    }
+}

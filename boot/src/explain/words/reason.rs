@@ -1,0 +1,236 @@
+//! Kinds of fault reasons, by what usually causes them.
+
+use vtd::spec::fault_reason::FaultReason;
+
+/// Reasons with the same usual causes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// The page is not mapped, or not for this access.
+    Permission,
+    /// The device has no domain.
+    NoDomain,
+    /// The address is wider than the domain.
+    Width,
+    /// A table cannot be read or holds what it must not.
+    Tables,
+    /// A device-TLB request that the device may not make.
+    Translated,
+    /// A PASID or page request that the device may not make.
+    Process,
+    /// A privileged or executing request that the tables do not permit.
+    Privilege,
+    /// The translation leads into the interrupt range.
+    InterruptRange,
+    /// An interrupt that was not remappable.
+    CompatibilityInterrupt,
+    /// An interrupt whose entry is not there.
+    NoInterruptEntry,
+    /// An interrupt whose entry belongs to another device.
+    ForeignInterrupt,
+    /// Another interrupt fault.
+    Interrupt,
+    /// No document names it.
+    Unknown,
+}
+
+impl Class {
+    /// The class of a reason.
+    pub(super) const fn of(reason: FaultReason) -> Self {
+        match reason.0 {
+            0x05 | 0x06 | 0x71 | 0x75..=0x77 | 0x79 | 0x7d | 0x85 | 0x86 => Self::Permission,
+            0x01 | 0x02 | 0x33 | 0x39 | 0x41 => Self::NoDomain,
+            0x04 | 0x74 | 0x80 | 0x83 | 0x84 => Self::Width,
+            0x03 | 0x07..=0x0c | 0x30 | 0x38 | 0x3a | 0x40 | 0x42 | 0x43 => Self::Tables,
+            0x50 | 0x52 | 0x58 | 0x5a | 0x5b | 0x70 | 0x72 | 0x73 | 0x78 | 0x7a..=0x7c => Self::Tables,
+            0x88..=0x91 => Self::Tables,
+            0x0d | 0x44 => Self::Translated,
+            0x31 | 0x32 | 0x45..=0x48 | 0x51 | 0x59 => Self::Process,
+            0x5c | 0x5d | 0x81 | 0x82 => Self::Privilege,
+            0x0e | 0x87 => Self::InterruptRange,
+            0x25 => Self::CompatibilityInterrupt,
+            0x21 | 0x22 => Self::NoInterruptEntry,
+            0x26 => Self::ForeignInterrupt,
+            0x20..=0x2f => Self::Interrupt,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What follows from the reason, as a sentence.
+    pub(super) const fn consequence(self) -> &'static str {
+        match self {
+            Self::Permission => {
+                "That page is not mapped for the device, or only for the other direction; the reason does not \
+                 tell which."
+            }
+            Self::NoDomain => "At that moment nobody had given the device any memory at all.",
+            Self::Width => "No page of that number can be mapped for the device.",
+            Self::Tables => {
+                "The fault lies in the tables that software made, not in what the device asked for."
+            }
+            Self::Translated => {
+                "The device keeps translations of its own (ATS), which it may not do, or not with this address."
+            }
+            Self::Process => "The device made a request of a kind that it was not set up for.",
+            Self::Privilege => "The page is mapped, but not for requests of that privilege.",
+            Self::InterruptRange => {
+                "A page is mapped to 0xFEE00000-0xFEEFFFFF, where writes are interrupts and not memory."
+            }
+            Self::CompatibilityInterrupt => {
+                "Interrupts of the old format pass no check of their sender, so they are refused while \
+                 interrupts are remapped."
+            }
+            Self::NoInterruptEntry => "The device sent an interrupt that nobody has set up, or no longer.",
+            Self::ForeignInterrupt => "The device sent an interrupt that was set up for another one.",
+            Self::Interrupt => "The interrupt remapping table does not permit the interrupt.",
+            Self::Unknown => "No public document names this reason.",
+        }
+    }
+
+    /// The usual causes, the most likely first.
+    pub(super) const fn causes(self) -> &'static [&'static str] {
+        match self {
+            Self::Permission => &[
+                "The driver released or reused the buffer while the device still worked on it (use after unmap).",
+                "The driver gave the device a wrong address: a physical address instead of the mapped one, or \
+                 one past the buffer's end.",
+                "The driver mapped the buffer for the other direction only.",
+                "Firmware still uses the device and its table declares no reserved region (RMRR) for that memory.",
+            ],
+            Self::NoDomain => &[
+                "Firmware or the previous kernel (kexec, crash kernel) left the device running, and it goes on \
+                 before its driver has started.",
+                "The requests carry the id of a function that does not exist, which the device uses beside its \
+                 own; the operating system needs an alias quirk for it.",
+                "The device is hidden from the operating system, as management engines and sensors are.",
+                "The driver started the device before it was attached to a domain, or after it was detached.",
+            ],
+            Self::Width => &[
+                "The driver put the address together wrongly: sign extension, or halves in the wrong order.",
+                "The domain is narrower than the address mask that the driver set, often in a virtual machine.",
+                "The device ran past the end of a ring or list and took other data for an address.",
+            ],
+            Self::Tables => &[
+                "A bug in the operating system's or hypervisor's IOMMU code: entries were freed, reused or not \
+                 flushed while the unit still read them.",
+                "Entries use something that this unit does not support, such as large pages, snooping or a \
+                 deeper table.",
+                "The crash kernel took the tables of the crashed one over and found them damaged.",
+                "Memory is faulty, or something overwrote the tables.",
+            ],
+            Self::Translated => &[
+                "ATS was switched on in the device but not in the unit's entry for it.",
+                "The device or its firmware uses stale or made-up translations.",
+                "The device tries to get past the IOMMU.",
+            ],
+            Self::Process => &[
+                "The driver enabled PASIDs or page requests in the device without setting the unit up for them.",
+                "The process has ended and its address space was taken away while the device still worked on it.",
+                "A reset of the device or unit lost the set-up.",
+            ],
+            Self::Privilege => &[
+                "The driver binds the device to a process but sends privileged requests.",
+                "The driver mapped memory for data, and the device fetches instructions from it.",
+            ],
+            Self::InterruptRange => &[
+                "A hypervisor or driver mapped the interrupt range into the device's address space.",
+                "An address was computed wrongly and fell into that range by chance.",
+            ],
+            Self::CompatibilityInterrupt => &[
+                "Firmware or an earlier kernel programmed the interrupt and it was not set up again, typically \
+                 over suspend and resume or for an I/O APIC or HPET.",
+                "A virtual function, or a device behind VMD or another bridge, got its message from a place that \
+                 does not know of interrupt remapping.",
+                "The device invents interrupt messages by plain writes to 0xFEEx_xxxx.",
+            ],
+            Self::NoInterruptEntry => &[
+                "The driver released the interrupt while the device could still send it.",
+                "The interrupt was moved or released, and the message in the device was not changed in time.",
+                "The device was reset and sends the message that it was set up with before.",
+            ],
+            Self::ForeignInterrupt => &[
+                "The device sits behind a bridge or uses a second id, so that its interrupts arrive under an id \
+                 that the entry does not name.",
+                "Firmware's table gives the I/O APIC or HPET a wrong id.",
+                "The device forges interrupts of another one.",
+            ],
+            Self::Interrupt => &[
+                "A bug in the operating system's interrupt remapping code.",
+                "The device sends malformed interrupt messages.",
+                "Memory is faulty, or something overwrote the table.",
+            ],
+            Self::Unknown => &[
+                "The message was mistyped, or its reason is in another base than it seems.",
+                "The unit is newer than the documents.",
+            ],
+        }
+    }
+
+    /// The next step.
+    pub(super) const fn next(self) -> &'static str {
+        match self {
+            Self::Permission => {
+                "Update the driver and the firmware of the device; if the fault came right at boot, update the machine's firmware; if it stays, report it with the lines around the first \
+                 fault. Do not switch the IOMMU off: it keeps the device from damaging memory."
+            }
+            Self::NoDomain => {
+                "Look whether the function exists: if so, whether the fault came before its driver was \
+                 loaded; if not, report it as a missing alias quirk. Update the machine's firmware."
+            }
+            Self::Width => {
+                "Report the address to the driver's maintainers, with the address mask that it sets."
+            }
+            Self::Tables => {
+                "Update the kernel or hypervisor and the machine's firmware and test the memory; then report the \
+                 fault to the maintainers of the IOMMU code, not of the device's driver."
+            }
+            Self::Translated => {
+                "Update the device's firmware and driver, or switch ATS off for it (Linux: pci=noats); unplug an \
+                 external device that does this."
+            }
+            Self::Process => {
+                "Update kernel and driver together; report the fault to the driver's maintainers."
+            }
+            Self::Privilege => "Update the driver and report the fault to its maintainers.",
+            Self::InterruptRange => {
+                "Update the hypervisor or driver and report the address to its maintainers."
+            }
+            Self::CompatibilityInterrupt => {
+                "Note whether it comes with boot, with resume or with a certain device; update the machine's \
+                 firmware and the kernel, and unplug an external device that does this."
+            }
+            Self::NoInterruptEntry => {
+                "If it comes once when a driver stops or the device is reset, it is harmless; if it comes again \
+                 and again, update the driver and report it."
+            }
+            Self::ForeignInterrupt => {
+                "Compare the id with lspci -t: behind a bridge, report a missing quirk; for the I/O APIC or HPET, \
+                 update the machine's firmware and check its table with ivt audit."
+            }
+            Self::Interrupt => {
+                "Update the kernel and the machine's firmware, test the memory, and report the fault."
+            }
+            Self::Unknown => {
+                "Compare the message with the original log; note processor and chipset and report it."
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_specification_names_has_a_class() {
+        for number in 0..=u8::MAX {
+            let reason = FaultReason(number);
+            if reason.meaning().is_some() {
+                assert_ne!(Class::of(reason), Class::Unknown, "{number:#x}");
+            }
+            if reason.is_interrupt() {
+                assert!(Class::of(reason).consequence().contains("nterrupt"), "{number:#x}");
+            }
+        }
+        assert_eq!(Class::of(FaultReason(0x17)), Class::Unknown);
+    }
+}

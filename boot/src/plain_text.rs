@@ -1,0 +1,104 @@
+//! Text files as bytes, whatever wrote them.
+
+use std::io::{self, Read};
+
+/// Reads text; UTF-16 with a byte order mark, as Windows writes it, comes out with a byte a character.
+///
+/// Characters beyond ASCII become `?` where the text is UTF-16, and stay as they stand elsewhere.
+#[derive(Debug)]
+pub(crate) struct PlainText<R> {
+    source: R,
+    encoding: Encoding,
+    /// Bytes read before the encoding was known, and half a character.
+    pending: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Undecided,
+    Bytes,
+    LittleEndian,
+    BigEndian,
+}
+
+impl<R: Read> PlainText<R> {
+    /// Reads from the start of `source`.
+    pub(crate) fn new(source: R) -> Self {
+        Self { source, encoding: Encoding::Undecided, pending: Vec::new() }
+    }
+
+    /// Looks for a byte order mark.
+    fn decide(&mut self) -> io::Result<()> {
+        (&mut self.source).take(2).read_to_end(&mut self.pending)?;
+        self.encoding = match self.pending[..] {
+            [0xff, 0xfe] => Encoding::LittleEndian,
+            [0xfe, 0xff] => Encoding::BigEndian,
+            _ => Encoding::Bytes,
+        };
+        if self.encoding != Encoding::Bytes {
+            self.pending.clear();
+        }
+        Ok(())
+    }
+
+    /// Fills `buffer` with the characters of as many pairs.
+    fn read_pairs(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = buffer.len().saturating_mul(2).min(1 << 16).saturating_sub(self.pending.len());
+        let mut bytes = std::mem::take(&mut self.pending);
+        (&mut self.source).take(wanted as u64).read_to_end(&mut bytes)?;
+        let (pairs, half) = bytes.as_chunks();
+        self.pending = half.to_vec();
+        for (character, pair) in buffer.iter_mut().zip(pairs) {
+            let code = match self.encoding {
+                Encoding::BigEndian => u16::from_be_bytes(*pair),
+                _ => u16::from_le_bytes(*pair),
+            };
+            *character = u8::try_from(code).ok().filter(u8::is_ascii).unwrap_or(b'?');
+        }
+        Ok(pairs.len())
+    }
+}
+
+impl<R: Read> Read for PlainText<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.encoding == Encoding::Undecided {
+            self.decide()?;
+        }
+        if self.encoding != Encoding::Bytes {
+            return self.read_pairs(buffer);
+        }
+        if self.pending.is_empty() {
+            return self.source.read(buffer);
+        }
+        let count = self.pending.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.pending[..count]);
+        self.pending.drain(..count);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Vec<u8> {
+        let mut text = Vec::new();
+        PlainText::new(bytes).read_to_end(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn bytes_pass_as_they_are() {
+        for text in [&b""[..], b"a", b"ab", b"abc\n", "\u{fc}ber".as_bytes(), &[0xff, 0x00, 0xfe]] {
+            assert_eq!(read(text), text);
+        }
+    }
+
+    #[test]
+    fn both_orders_of_utf16_become_characters() {
+        assert_eq!(read(&[0xff, 0xfe, b'E', 0, b'6', 0]), b"E6");
+        assert_eq!(read(&[0xfe, 0xff, 0, b'E', 0x26, 0x3a, 0]), b"E?");
+        let long: Vec<u8> = [0xff, 0xfe].into_iter().chain([b'x', 0].repeat(100_000)).collect();
+        assert_eq!(read(&long), vec![b'x'; 100_000]);
+    }
+}
