@@ -30,9 +30,10 @@ fn states(outcome: &Outcome, bdf: &str) -> Vec<String> {
 fn exactly_the_named_device_gets_its_region() {
     let script = "attack 00:03.0 write 0x3000000; attack 00:03.0 read 0x300ffff; attack 00:03.0 read 0x3010000; \
         attack 00:03.0 write 0x2fff000; attack 00:04.0 write 0x3000000; attack 00:04.0 read 0x300f000; \
-        attack 00:03.0 write";
+        attack 00:03.0 write; selftest regions";
     let outcome = with_region(0x300_0000, 0x300_ffff, 3).script(script).go();
     outcome.assert_status(0);
+    assert_eq!(outcome.check("regions")["result"], "pass", "the device reads its region");
     assert_eq!(outcome.event("protected")["complete"], true);
     assert_eq!(states(&outcome, "0000:00:03.0")[..2], ["blocked", "firmware-region"]);
     assert_eq!(outcome.device("0000:00:03.0")["state"], "assigned");

@@ -6,6 +6,7 @@ mod faults;
 mod gates;
 mod leak;
 mod raise;
+mod regions;
 mod stale;
 mod tables;
 mod takeover;
@@ -13,9 +14,13 @@ mod timer_storm;
 mod vector;
 mod x2apic;
 
+use core::time::Duration;
+
+use dma_types::{Access, Iova};
 use report::Outcome;
 
 use crate::devices;
+use crate::platform::clock::{self, Deadline};
 use crate::probe::Overreach;
 use crate::{journal, println};
 
@@ -35,7 +40,7 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 11] = [
+const TESTS: [Test; 12] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
@@ -43,6 +48,7 @@ const TESTS: [Test; 11] = [
     Test { name: "stale", part: Part::Always, run: stale::run },
     Test { name: "takeover", part: Part::ByName, run: takeover::run },
     Test { name: "tables", part: Part::ByName, run: tables::run },
+    Test { name: "regions", part: Part::ByName, run: regions::run },
     Test { name: "registers", part: Part::ByName, run: faults::run },
     Test { name: "timer-storm", part: Part::ByName, run: timer_storm::run },
     Test { name: "exhaustion", part: Part::ByName, run: exhaustion::run },
@@ -109,4 +115,23 @@ fn some_device(name: &str) -> Option<&'static dyn Overreach> {
         skip(name, "no device here can be told to overreach");
     }
     device
+}
+
+/// Bytes that [`transfer`] moves.
+const TRANSFER_BYTES: u32 = 64;
+
+/// Longest time for one transfer.
+const TRANSFER_TIME: Duration = Duration::from_secs(2);
+
+/// Runs one transfer to its end.
+fn transfer(device: &'static dyn Overreach, access: Access, iova: Iova) -> Result<(), &'static str> {
+    device.start(access, iova, TRANSFER_BYTES).map_err(|_| "the device did not start")?;
+    let deadline = Deadline::after(TRANSFER_TIME);
+    while device.is_busy() {
+        if deadline.expired() {
+            return Err("the device did not finish in time");
+        }
+        clock::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }

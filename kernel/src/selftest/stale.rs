@@ -8,20 +8,15 @@ use diagnosis::Verdict;
 use dma_types::{Access, Iova, PAGE_SIZE, Permissions};
 use options::Target;
 
-use super::{check, some_device};
+use super::{check, some_device, transfer};
 use crate::dma::{FromDevice, PageBuffer, inspect};
 use crate::memory::direct;
-use crate::platform::clock::{self, Deadline};
+use crate::platform::clock;
 use crate::probe::{Judgement, Notice, Order, Overreach, Sabotage, announce, land, run_probes};
-
-/// Bytes of each transfer.
-const BYTES: u32 = 64;
 
 /// An address that no domain hands out: below every window but those of narrow devices, where it is free
 /// as long as nothing else is mapped there.
 const FIXED: Iova = Iova::new(0x10_0000);
-
-const TRANSFER: Duration = Duration::from_secs(2);
 
 /// What a page holds before a device writes to it.
 const FILL: u8 = 0x5a;
@@ -134,17 +129,4 @@ fn change_domain(device: &'static dyn Overreach) -> Result<(), &'static str> {
         (true, None) => Err("the page is untouched, but no fault was recorded"),
         (true, Some(_)) => Ok(()),
     }
-}
-
-/// Runs one transfer to its end.
-fn transfer(device: &'static dyn Overreach, access: Access, iova: Iova) -> Result<(), &'static str> {
-    device.start(access, iova, BYTES).map_err(|_| "the device did not start")?;
-    let deadline = Deadline::after(TRANSFER);
-    while device.is_busy() {
-        if deadline.expired() {
-            return Err("the device did not finish in time");
-        }
-        clock::sleep(Duration::from_millis(1));
-    }
-    Ok(())
 }

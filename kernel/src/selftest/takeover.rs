@@ -1,22 +1,14 @@
 //! Taking a unit over that translates already, as firmware or an earlier kernel may leave it.
 
-use core::time::Duration;
-
 use dma_types::{Access, Iova};
 use options::Target;
 
-use super::{check, some_device};
+use super::{check, some_device, transfer};
 use crate::dma::{self, PageBuffer, inspect};
 use crate::iommu::{self, Evidence, Unit};
-use crate::platform::clock::{self, Deadline};
 use crate::probe::{Judgement, Notice, Order, Overreach, Sabotage, run_probes};
 
 const NAME: &str = "takeover";
-
-/// Bytes of the transfer that leaves a record behind.
-const BYTES: u32 = 64;
-
-const TRANSFER: Duration = Duration::from_secs(2);
 
 /// What the canary holds.
 const FILL: u8 = 0x3c;
@@ -57,15 +49,7 @@ fn leave_a_record(
 ) -> Result<(), &'static str> {
     let port = unit.faults.as_ref().ok_or("the unit has no fault records")?;
     port.mask_fault_event();
-    device.start(Access::Write, page, BYTES).map_err(|_| "the device did not start")?;
-    let deadline = Deadline::after(TRANSFER);
-    while device.is_busy() {
-        if deadline.expired() {
-            return Err("the device did not finish in time");
-        }
-        clock::sleep(Duration::from_millis(1));
-    }
-    Ok(())
+    transfer(device, Access::Write, page)
 }
 
 /// The device reaches its own memory and is blocked elsewhere.
