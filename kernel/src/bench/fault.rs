@@ -12,7 +12,7 @@ use dma_types::{Access, Iova};
 use super::{median, tell};
 use crate::dma::{PageBuffer, inspect};
 use crate::platform::clock::{self, Deadline};
-use crate::probe::{Notice, Overreach, announce, land};
+use crate::probe::{Notice, Overreach, Progress, announce, land};
 
 /// Faults that are measured.
 const FAULTS: usize = 50;
@@ -63,11 +63,11 @@ pub(super) fn run(device: &'static dyn Overreach) {
 /// too early to be seen.
 fn one_fault(device: &'static dyn Overreach, target: Iova) -> Option<(u64, u64)> {
     let before = LAST_VERDICT.load(Ordering::Relaxed);
-    device.start(Access::Write, target, 64).ok()?;
+    device.start(Access::Write, target).ok()?;
     clock::sleep(REQUEST.0);
     let deadline = Deadline::after(REQUEST.1);
     let interrupted = watch(before, deadline);
-    while device.is_busy() && !deadline.expired() {
+    while device.poll() == Progress::Busy && !deadline.expired() {
         clock::sleep(Duration::from_millis(1));
     }
     let start = clock::ns_at(interrupted?);

@@ -58,7 +58,7 @@ fn measure(device: &Device, order: u8) -> Option<(Vec<u64>, Vec<u64>)> {
     let (mut mapped, mut unmapped) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
     for round in 0..WARM_UP + ROUNDS {
         let start = clock::timestamp();
-        let mapping = device.map::<FromDevice>(buffer, "bench").ok()?;
+        let mapping = device.map::<FromDevice, _>(buffer, "bench").ok()?;
         let between = clock::timestamp();
         buffer = mapping.unmap().ok()?;
         let end = clock::timestamp();

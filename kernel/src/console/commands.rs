@@ -7,8 +7,8 @@ use options::{COMMANDS, Command, Policy};
 use report::Action;
 
 use super::output;
-use crate::devices::{self, DeviceRecord};
-use crate::dma::{self, DmaError};
+use crate::devices::{self, DeviceRecord, StartError};
+use crate::dma;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, power};
 use crate::{bench, diagnosis, iommu, println, probe, selftest};
@@ -20,7 +20,7 @@ pub enum Mistake {
     /// There is no self-test of that name.
     NoSuchTest,
     /// The device could not be released.
-    NotReleased(DmaError),
+    NotReleased(StartError),
 }
 
 impl fmt::Display for Mistake {
@@ -44,6 +44,7 @@ impl fmt::Display for Mistake {
 /// # Errors
 /// If it names something that is not there; nothing was done then.
 pub fn run(command: Command<'_>) -> Result<(), Mistake> {
+    devices::tell_of_containment();
     match command {
         Command::Help => COMMANDS.iter().for_each(|command| println!("{command}")),
         Command::Units => units(),
@@ -58,7 +59,7 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
             probe::attack(device, Access::from(transfer), target);
         }
         Command::Policy { device, new } => policy(device, new)?,
-        Command::Release(bdf) => dma::release(find(bdf)?).map_err(Mistake::NotReleased)?,
+        Command::Release(bdf) => devices::release(find(bdf)?).map_err(Mistake::NotReleased)?,
         Command::SelfTest(name) => selftest::run(name).map_err(|_| Mistake::NoSuchTest)?,
         Command::Bench => bench::run(),
         Command::Demo => {

@@ -1,7 +1,14 @@
 //! Every PCI function that was found, and the drivers of some.
+//!
+//! A driver is a line in [`KINDS`] and a module here. It gets a [`Function`] to start on and gives a
+//! [`Driver`]; as [`Disk`], [`Nic`] or [`Overreach`] the rest of the kernel uses it.
 
-pub mod edu;
-mod edu_probe;
+mod disk;
+mod driver;
+mod edu;
+mod function;
+mod messages;
+mod nic;
 mod record;
 mod start;
 
@@ -10,13 +17,22 @@ use alloc::vec::Vec;
 use dma_types::Bdf;
 use spin::Once;
 
+use crate::dma;
 use crate::probe::Overreach;
 
+pub use disk::{Disk, DiskError, Namespace};
+pub use driver::{Driver, Kind, Settling, StartError};
+pub use function::Function;
+pub use messages::Messages;
+pub use nic::{Link, Nic, NicError, Received};
 pub use record::{DeviceRecord, Facts, Role};
 pub use start::{enumerate, give_firmware_regions, start_drivers};
 
+/// The drivers, in the order in which they start.
+const KINDS: &[Kind] = &[edu::KIND];
+
 static RECORDS: Once<Vec<DeviceRecord>> = Once::new();
-static CAPABLE: Once<Vec<&'static dyn Overreach>> = Once::new();
+static DRIVERS: Once<Vec<&'static dyn Driver>> = Once::new();
 
 /// Every function, by rising BDF.
 pub fn all() -> &'static [DeviceRecord] {
@@ -37,7 +53,28 @@ pub fn behind(requester: Bdf) -> impl Iterator<Item = &'static DeviceRecord> {
     all().iter().filter(carries)
 }
 
+/// Every driver at work.
+pub fn drivers() -> impl Iterator<Item = &'static dyn Driver> {
+    DRIVERS.get().into_iter().flatten().copied()
+}
+
 /// The devices that can be told to overreach.
 pub fn capable() -> impl Iterator<Item = &'static dyn Overreach> {
-    CAPABLE.get().into_iter().flatten().copied()
+    drivers().filter_map(Driver::overreach)
+}
+
+/// Lets a quarantined device, and those cut off with it, work again.
+///
+/// # Errors
+/// If it is not quarantined, or the unit, memory or the device itself refuses.
+#[track_caller]
+pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
+    tell_of_containment();
+    dma::release(record)?;
+    drivers().filter(|driver| driver.record().needs_restart()).try_for_each(Driver::restart)
+}
+
+/// Tells drivers whose devices were cut off since the last call. Not to be called from interrupts.
+pub fn tell_of_containment() {
+    drivers().filter(|driver| driver.record().needs_telling()).for_each(Driver::cut_off);
 }

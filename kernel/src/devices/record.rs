@@ -9,8 +9,8 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use dma_types::{Bdf, Iova, SourceId};
 use options::Policy;
 use report::{DeviceState, Event};
-use spin::Once;
 
+use super::KINDS;
 use crate::journal;
 use crate::platform::clock;
 
@@ -21,7 +21,9 @@ pub struct DeviceRecord {
     facts: Facts,
     state: AtomicU8,
     policy: AtomicU8,
-    driver: Once<&'static str>,
+    /// The driver's place in the table of drivers, from 1 on; 0 for none.
+    driver: AtomicU8,
+    cut_off: AtomicU8,
     reach: AtomicU64,
 }
 
@@ -77,6 +79,15 @@ const STATES: [DeviceState; 5] = [
 const POLICIES: [Option<Policy>; 4] =
     [None, Some(Policy::Bugcheck), Some(Policy::Contain), Some(Policy::Log)];
 
+/// What the driver has yet to do about the device's being cut off.
+mod telling {
+    pub const NOTHING: u8 = 0;
+    /// To hear of it.
+    pub const DUE: u8 = 1;
+    /// To start the device again once it may work.
+    pub const TOLD: u8 = 2;
+}
+
 /// The place of a value in a table that holds every value of its type.
 fn place<T: PartialEq>(table: &[T], value: &T) -> u8 {
     table.iter().position(|known| known == value).map_or(0, |index| index as u8)
@@ -93,7 +104,8 @@ impl DeviceRecord {
             facts,
             state: AtomicU8::new(place(&STATES, &state)),
             policy: AtomicU8::new(0),
-            driver: Once::new(),
+            driver: AtomicU8::new(0),
+            cut_off: AtomicU8::new(telling::NOTHING),
             reach: AtomicU64::new(0),
         }
     }
@@ -107,18 +119,36 @@ impl DeviceRecord {
     pub fn set_state(&self, state: DeviceState) {
         if self.state() != state {
             self.state.store(place(&STATES, &state), Ordering::Relaxed);
+            if state == DeviceState::Quarantined {
+                self.cut_off.store(telling::DUE, Ordering::Relaxed);
+            }
             self.report();
         }
     }
 
     /// Who drives it.
     pub fn driver(&self) -> Option<&'static str> {
-        self.driver.get().copied()
+        let place = usize::from(self.driver.load(Ordering::Relaxed)).checked_sub(1)?;
+        KINDS.get(place).map(|kind| kind.name)
     }
 
-    /// Names its driver; the next change of its state reports it.
-    pub fn set_driver(&self, driver: &'static str) {
-        self.driver.call_once(|| driver);
+    /// Names its driver, or that it has none; the next change of its state reports it.
+    pub fn set_driver(&self, driver: Option<&'static str>) {
+        let place = driver.and_then(|name| KINDS.iter().position(|kind| kind.name == name));
+        self.driver.store(place.map_or(0, |place| place as u8 + 1), Ordering::Relaxed);
+    }
+
+    /// Tells whether its driver has yet to hear that the device was cut off; from then on it has.
+    pub(super) fn needs_telling(&self) -> bool {
+        let (due, told) = (telling::DUE, telling::TOLD);
+        self.cut_off.compare_exchange(due, told, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Tells whether its driver was told that the device was cut off, and has to start it again now.
+    pub(super) fn needs_restart(&self) -> bool {
+        let (told, nothing) = (telling::TOLD, telling::NOTHING);
+        self.state() != DeviceState::Quarantined
+            && self.cut_off.compare_exchange(told, nothing, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// The highest address that it can send, as its driver knows.

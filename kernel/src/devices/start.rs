@@ -2,25 +2,23 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use coverage::Plan;
 use dma_types::Bdf;
-use pci::control::{MemoryDecode, set_memory_decode};
-use pci::{Bar, Function, Names, Topology};
+use pci::{Names, Topology};
 use report::DeviceState;
 
-use super::edu_probe::EduProbe;
-use super::{CAPABLE, DeviceRecord, Facts, RECORDS, Role, edu};
-use crate::dma::{self, DmaError};
+use super::{DRIVERS, DeviceRecord, Driver, Facts, Function, KINDS, Kind, RECORDS, Role, Settling};
+use crate::dma;
 use crate::iommu::{self, regions};
-use crate::memory::mmio::Mmio;
-use crate::platform::pci::config;
+use crate::platform::clock::{self, Deadline};
 
 /// Makes the record of every function and publishes them. Without a table no unit covers anything.
 pub fn enumerate(topology: &Topology, plan: Option<&Plan>) {
     let groups = topology.groups();
     let mut names = Names::new();
-    let record = |(index, function): (usize, &Function)| {
+    let record = |(index, function): (usize, &pci::Function)| {
         let segment = function.bdf.segment;
         DeviceRecord::new(Facts {
             bdf: function.bdf,
@@ -55,48 +53,49 @@ pub fn give_firmware_regions() {
     }
 }
 
+/// How often drivers are asked whether they have settled.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Longest time for the drivers of a kind to settle.
+const SETTLE: Duration = Duration::from_secs(5);
+
 /// Starts a driver for every device that has one.
-pub fn start_drivers(topology: &Topology) {
-    let edus = topology.functions().iter().filter(|function| (function.vendor, function.device) == edu::ID);
+pub fn start_drivers(topology: &'static Topology) {
     let mut started = Vec::new();
-    for function in edus {
-        match start_edu(function) {
-            Ok(probe) => started.push(probe),
-            Err(error) => log::warn!("{}: {error}", function.bdf),
+    for kind in KINDS {
+        let first = started.len();
+        for function in topology.functions().iter().filter(|function| (kind.serves)(function)) {
+            started.extend(start(kind, function));
+        }
+        settle(started.get(first..).unwrap_or_default());
+    }
+    DRIVERS.call_once(|| started);
+}
+
+fn start(kind: &Kind, function: &'static pci::Function) -> Option<&'static dyn Driver> {
+    let record = super::find(function.bdf)?;
+    match (kind.start)(&Function::new(function, record)) {
+        Ok(driver) => Some(Box::leak(driver)),
+        Err(error) => {
+            log::warn!("{record} has no driver, {} did not start: {error}", kind.name);
+            None
         }
     }
-    EduProbe::measure_reach(&started);
-    CAPABLE.call_once(|| started.into_iter().map(|probe| Box::leak(Box::new(probe)) as _).collect());
 }
 
-fn start_edu(function: &Function) -> Result<EduProbe, StartError> {
-    let record = super::find(function.bdf).ok_or(StartError::NotEnumerated)?;
-    let bars = pci::bars(config(), function.bdf, function.header);
-    let Bar::Memory { address, size, .. } = bars[0] else { return Err(StartError::NoWindow) };
-    set_memory_decode(config(), function.bdf, MemoryDecode::On);
-    let window = size.min(edu::WINDOW) as usize;
-    let registers = Mmio::map(address, window).map_err(StartError::Window)?;
-    let device = edu::Edu::new(registers).map_err(StartError::Device)?;
-    EduProbe::claim(record, device).map_err(StartError::Claim)
-}
-
-/// Why a device has no driver although there is one for it.
-enum StartError {
-    NotEnumerated,
-    NoWindow,
-    Window(crate::memory::mmio::MmioError),
-    Device(edu::EduError),
-    Claim(DmaError),
-}
-
-impl core::fmt::Display for StartError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::NotEnumerated => f.write_str("the device has no record"),
-            Self::NoWindow => f.write_str("the device has no register window"),
-            Self::Window(error) => error.fmt(f),
-            Self::Device(error) => error.fmt(f),
-            Self::Claim(error) => write!(f, "the edu driver did not get the device: {error}"),
+/// Lets drivers finish their start side by side.
+fn settle(drivers: &[&dyn Driver]) {
+    let deadline = Deadline::after(SETTLE);
+    let mut going: Vec<_> = drivers.to_vec();
+    loop {
+        going.retain(|driver| driver.settle() == Settling::Going);
+        if going.is_empty() {
+            return;
         }
+        if deadline.expired() {
+            going.iter().for_each(|driver| log::warn!("{} did not settle in time", driver.record()));
+            return;
+        }
+        clock::sleep(TICK);
     }
 }

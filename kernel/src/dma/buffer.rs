@@ -4,10 +4,27 @@ use dma_types::PhysAddr;
 
 use crate::memory::pages::{NoPages, Pages};
 
+/// Memory that can be lent to a device.
+///
+/// While a mapping holds it nobody else can touch it: it comes back only from unmapping.
+pub trait Buffer: lend::Lend {}
+
+/// What only this layer may know of a buffer.
+pub(in crate::dma) mod lend {
+    use dma_types::PhysAddr;
+
+    /// Where a buffer lies.
+    pub trait Lend {
+        /// Its first physical address.
+        fn phys(&self) -> PhysAddr;
+        /// Bytes it holds.
+        fn bytes(&self) -> u64;
+    }
+}
+
 /// A run of zeroed pages that nobody else has.
 ///
-/// Only whole pages are ever mapped, so a device that sees the buffer sees nothing beside it. While a
-/// mapping holds the buffer nobody else can touch it: it comes back only from unmapping.
+/// Only whole pages are ever mapped, so a device that sees the buffer sees nothing beside it.
 pub struct PageBuffer(Pages);
 
 impl PageBuffer {
@@ -44,5 +61,17 @@ impl PageBuffer {
     /// Its first physical address: for the tables and for probes, never for a driver.
     pub(in crate::dma) fn phys(&self) -> PhysAddr {
         self.0.start()
+    }
+}
+
+impl Buffer for PageBuffer {}
+
+impl lend::Lend for PageBuffer {
+    fn phys(&self) -> PhysAddr {
+        self.0.start()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.len()
     }
 }

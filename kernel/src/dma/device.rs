@@ -5,10 +5,11 @@ use alloc::sync::Arc;
 use diagnosis::Site;
 use dma_types::Iova;
 use report::DeviceState;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::group::Group;
-use super::mapping::DirectionType;
-use super::{DmaError, Domain, Mapping, PageBuffer};
+use super::mapping::{DirectionType, Refused};
+use super::{Buffer, DmaError, Domain, Mapping, Shared};
 use crate::devices::{DeviceRecord, Role};
 use crate::iommu;
 
@@ -46,7 +47,7 @@ impl Device {
         let site = Site::caller();
         record.set_reach(highest);
         let group = Group::of(record, highest, site)?;
-        record.set_driver(driver);
+        record.set_driver(Some(driver));
         group.join(record, site)?;
         record.set_state(DeviceState::Assigned);
         if group.members().any(|other| other.driver().is_some() && other.bdf != record.bdf) {
@@ -59,17 +60,31 @@ impl Device {
     /// Gives a buffer to the device, in one direction.
     ///
     /// # Errors
-    /// If the device is cut off, or there is no room or no memory.
+    /// If the device is cut off, or there is no room or no memory; the buffer comes back.
     #[track_caller]
-    pub fn map<D: DirectionType>(
+    pub fn map<D: DirectionType, B: Buffer>(
         &self,
-        buffer: PageBuffer,
+        buffer: B,
         label: &'static str,
-    ) -> Result<Mapping<D>, DmaError> {
+    ) -> Result<Mapping<D, B>, Refused<B>> {
         if !self.is_open() {
-            return Err(DmaError::State { device: self.record.bdf, state: self.record.state() });
+            let error = DmaError::State { device: self.record.bdf, state: self.record.state() };
+            return Err(Refused { error, buffer });
         }
         Mapping::new(self.domain(), buffer, label)
+    }
+
+    /// Makes an array of `count` zeroed elements that the driver and the device use at the same time.
+    ///
+    /// # Errors
+    /// If the device is cut off, or there is no room or no memory.
+    #[track_caller]
+    pub fn share<T: FromBytes + IntoBytes + Immutable, D: DirectionType>(
+        &self,
+        count: usize,
+        label: &'static str,
+    ) -> Result<Shared<T, D>, DmaError> {
+        Shared::new(self, count, label)
     }
 
     /// Lets the device use addresses up to `highest`: its group moves to a new domain with such a window.

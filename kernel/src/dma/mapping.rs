@@ -1,13 +1,14 @@
 //! A buffer in a device's hands.
 
 use alloc::sync::Arc;
+use core::fmt;
 use core::marker::PhantomData;
 
 use diagnosis::{Label, Site};
 use dma_types::{Direction, Iova, PhysAddr};
 use iova::IovaRange;
 
-use super::{DmaError, Domain, PageBuffer};
+use super::{Buffer, DmaError, Domain, PageBuffer};
 
 /// A direction as a type.
 pub trait DirectionType {
@@ -39,45 +40,69 @@ impl DirectionType for Both {
 /// Holding one proves that the device can reach exactly this buffer at [`iova`](Self::iova), in this
 /// direction. Dropping it unmaps as well; where the unit does not confirm that, the buffer is given up for
 /// good, because the device may still reach it.
-pub struct Mapping<D> {
-    iova: Iova,
-    memory: PhysAddr,
+pub struct Mapping<D, B: Buffer = PageBuffer> {
     /// Gone only while it is being given back.
-    parts: Option<Parts>,
-    direction: PhantomData<D>,
+    parts: Option<Parts<B>>,
+    iova: Iova,
+    direction: PhantomData<fn() -> D>,
 }
 
-struct Parts {
+struct Parts<B> {
     domain: Arc<Domain>,
     range: IovaRange,
-    buffer: PageBuffer,
+    buffer: B,
 }
 
-impl<D: DirectionType> Mapping<D> {
+/// A buffer that could not be lent, and why.
+pub struct Refused<B> {
+    /// Why.
+    pub error: DmaError,
+    /// The buffer, as it was.
+    pub buffer: B,
+}
+
+impl<D: DirectionType, B: Buffer> Mapping<D, B> {
     /// Gives the buffer to the devices of a domain.
     #[track_caller]
-    pub(super) fn new(
-        domain: Arc<Domain>,
-        buffer: PageBuffer,
-        label: &'static str,
-    ) -> Result<Self, DmaError> {
+    pub(super) fn new(domain: Arc<Domain>, buffer: B, label: &'static str) -> Result<Self, Refused<B>> {
         let site = Site::caller();
-        let memory = buffer.phys();
-        let range = domain.map(memory, buffer.len(), D::DIRECTION, Label(label), site)?;
-        let iova = range.start();
-        Ok(Self { iova, memory, parts: Some(Parts { domain, range, buffer }), direction: PhantomData })
+        match domain.map(buffer.phys(), buffer.bytes(), D::DIRECTION, Label(label), site) {
+            Ok(range) => Ok(Self {
+                iova: range.start(),
+                parts: Some(Parts { domain, range, buffer }),
+                direction: PhantomData,
+            }),
+            Err(error) => Err(Refused { error, buffer }),
+        }
     }
 }
 
-impl<D> Mapping<D> {
+impl<D, B: Buffer> Mapping<D, B> {
     /// The address to tell the device.
     pub fn iova(&self) -> Iova {
         self.iova
     }
 
+    /// Bytes that the device can reach there.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> u64 {
+        self.buffer().bytes()
+    }
+
+    /// The buffer, for what may be looked at while the device has it.
+    ///
+    /// # Panics
+    /// Never: the parts go only with the mapping itself.
+    pub(super) fn buffer(&self) -> &B {
+        match &self.parts {
+            Some(parts) => &parts.buffer,
+            None => unreachable!("a mapping without its parts"),
+        }
+    }
+
     /// Where the buffer lies: for probes that look at what a device did to it.
     pub(super) fn phys(&self) -> PhysAddr {
-        self.memory
+        self.buffer().phys()
     }
 
     /// Takes the buffer back. When this returns, the device cannot reach it any more.
@@ -85,7 +110,7 @@ impl<D> Mapping<D> {
     /// # Errors
     /// If the unit did not confirm that; the buffer is lost then.
     #[track_caller]
-    pub fn unmap(mut self) -> Result<PageBuffer, DmaError> {
+    pub fn unmap(mut self) -> Result<B, DmaError> {
         match self.parts.take() {
             Some(parts) => parts.give_back(Site::caller()),
             None => Err(DmaError::Books),
@@ -93,8 +118,8 @@ impl<D> Mapping<D> {
     }
 }
 
-impl Parts {
-    fn give_back(self, site: Site) -> Result<PageBuffer, DmaError> {
+impl<B> Parts<B> {
+    fn give_back(self, site: Site) -> Result<B, DmaError> {
         let Self { domain, range, buffer } = self;
         match domain.unmap(range, site) {
             Ok(()) => Ok(buffer),
@@ -107,12 +132,24 @@ impl Parts {
     }
 }
 
-impl<D> Drop for Mapping<D> {
+impl<D, B: Buffer> Drop for Mapping<D, B> {
     fn drop(&mut self) {
         if let Some(parts) = self.parts.take() {
             // The caller of a drop is the compiler's own glue, so this line itself is the site. What goes
             // wrong is logged, and the buffer is then lost.
             let _ = parts.give_back(Site::caller());
         }
+    }
+}
+
+impl<B> From<Refused<B>> for DmaError {
+    fn from(refused: Refused<B>) -> Self {
+        refused.error
+    }
+}
+
+impl<B> fmt::Debug for Refused<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
     }
 }

@@ -5,6 +5,8 @@
 //! The buffer is out of reach until unmapping returns it, and that happens only after the unit has
 //! forgotten it. No driver ever sees a physical address.
 //!
+//! Rings and queues, which both sides use at once, are [`Shared`] instead.
+//!
 //! One domain a group; a page is mapped whole or not at all; every mapping carries label and call site.
 
 mod buffer;
@@ -16,13 +18,15 @@ pub(crate) mod inspect;
 mod mapping;
 mod quarantine;
 mod reach;
+mod shared;
 mod window;
 
-pub use buffer::PageBuffer;
+pub use buffer::{Buffer, PageBuffer};
 pub use device::Device;
 pub use domain::{Books, Domain, domains};
 pub use error::DmaError;
-pub use mapping::{Both, FromDevice, Mapping, ToDevice};
+pub use mapping::{Both, DirectionType, FromDevice, Mapping, Refused, ToDevice};
 pub use quarantine::{contain, domain_of, hold_firmware_regions, rejoin, release};
-pub use reach::ReachTrial;
+pub use reach::{ReachTrial, trial_runs};
+pub use shared::Shared;
 pub use window::keep_clear_of;

@@ -32,6 +32,11 @@ pub struct ReachTrial {
     mapped: u32,
 }
 
+/// Tells whether a trial runs in the domain of a device, which is then no place for another.
+pub fn trial_runs(device: &Device) -> bool {
+    device.is_live(address(0))
+}
+
 impl ReachTrial {
     /// The highest address that every device can send.
     pub const CERTAIN: Iova = Iova::new((1 << FEWEST_BITS) - 1);

@@ -95,6 +95,32 @@ pub fn sleep(duration: Duration) {
     sleep_until(Deadline::after(duration));
 }
 
+/// Waits until `done` says so; it is asked first of all, and after every interrupt. Tells whether it did before
+/// the deadline.
+///
+/// `done` runs with interrupts off, so that one which comes after it said no ends the halt.
+pub fn wait_until(deadline: Deadline, mut done: impl FnMut() -> bool) -> bool {
+    let may_halt = timer::is_available() && interrupts::are_enabled();
+    loop {
+        if may_halt {
+            x86_64::instructions::interrupts::disable();
+        }
+        let over = done();
+        if over || deadline.expired() {
+            if may_halt {
+                x86_64::instructions::interrupts::enable();
+            }
+            return over;
+        }
+        if may_halt {
+            timer::arm(deadline.remaining());
+            x86_64::instructions::interrupts::enable_and_hlt();
+        } else {
+            core::hint::spin_loop();
+        }
+    }
+}
+
 /// Halts until the next interrupt, the timer's at the latest.
 fn sleep_once(deadline: Deadline) {
     // With interrupts off until the halt, the timer's cannot come before it and be missed.

@@ -5,7 +5,6 @@ use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 use options::Target;
 
 use super::Overreach;
-use super::attempt::LENGTH;
 use crate::diagnosis::predict;
 use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::iommu;
@@ -13,6 +12,9 @@ use crate::memory::{direct, map};
 
 /// Addresses at which requests are interrupts, which no table translates.
 const INTERRUPTS: core::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
+
+/// Pages of the kernel that are looked at for one that suits.
+const MOST_PAGES: usize = 1024;
 
 /// Pages tried until one's number is in no earlier verdict's way.
 const TRIES: usize = 64;
@@ -27,6 +29,17 @@ pub struct Aim {
     pub expected: Verdict,
     /// Keeps the target as it is until the probe is judged.
     pub hold: Hold,
+}
+
+/// What a probe moves.
+#[derive(Clone, Copy)]
+pub struct Load<'a> {
+    /// Bytes.
+    pub length: u32,
+    /// What memory that is made for it holds.
+    pub secret: &'a [u8],
+    /// What the device writes, if it cannot be told what.
+    pub stamp: Option<&'a [u8]>,
 }
 
 /// What keeps a target as it is, until it is dropped.
@@ -65,6 +78,8 @@ pub enum NotPossible {
     InterruptWindow,
     /// Only whole pages are mapped, so nothing stands beside a buffer in its last page.
     WholePages,
+    /// Nowhere at the target stands what the device would write, so that a hit would change it.
+    Contents,
     /// The device is cut off or has no address space.
     NoAddressSpace,
 }
@@ -80,6 +95,7 @@ impl NotPossible {
             Self::Live => "the address is live in the device's own domain",
             Self::InterruptWindow => "interrupts are not remapped yet, and this address is an interrupt",
             Self::WholePages => "buffers are whole pages, so nothing stands beside one in its last page",
+            Self::Contents => "the device cannot be told to write what stands there already",
             Self::NoAddressSpace => "the device has no address space now",
         }
     }
@@ -88,21 +104,22 @@ impl NotPossible {
 impl Aim {
     /// Prepares every target but `freed`, which is made of the probe's own buffers.
     ///
-    /// Memory that is made for the purpose is filled with `secret`.
+    /// Memory that is made for the purpose is filled with `load.secret`.
     pub fn prepare(
         device: &'static dyn Overreach,
         access: Access,
         target: Target,
-        secret: &[u8],
+        load: &Load<'_>,
     ) -> Result<Self, NotPossible> {
+        let secret = load.secret;
         match target {
             Target::Canary => canary(device, access, secret),
-            Target::Kernel => real_page(device, access, map::kernel_text_pages()),
-            Target::Tables => real_page(device, access, iommu::table_pages(device.record())),
+            Target::Kernel => real_page(device, access, map::kernel_text_pages(), load),
+            Target::Tables => real_page(device, access, iommu::table_pages(device.record()), load),
             Target::Foreign => foreign(device, access, secret),
             Target::WrongDirection => wrong_direction(device, access, secret),
             Target::PastEnd => past_end(device, access, secret),
-            Target::Address(iova) => address(device, access, iova),
+            Target::Address(iova) => address(device, access, iova, load),
             Target::Neighbour => Err(NotPossible::WholePages),
             Target::Freed => Err(NotPossible::NoAddressSpace),
         }
@@ -112,11 +129,11 @@ impl Aim {
 impl Aim {
     /// Checks that a transfer at the address cannot be an interrupt, reach memory of the device's own, or
     /// be sent to another address.
-    pub fn check_address(&self, device: &dyn Overreach) -> Result<(), NotPossible> {
+    pub fn check_address(&self, device: &dyn Overreach, length: u32) -> Result<(), NotPossible> {
         if !device.dma().sends(self.iova) {
             return Err(NotPossible::Beyond);
         }
-        let last = self.iova.checked_add(u64::from(LENGTH) - 1).unwrap_or(Iova::new(u64::MAX));
+        let last = self.iova.checked_add(u64::from(length) - 1).unwrap_or(Iova::new(u64::MAX));
         if last.as_u64() >= INTERRUPTS.start && self.iova.as_u64() < INTERRUPTS.end {
             return Err(NotPossible::InterruptWindow);
         }
@@ -161,16 +178,32 @@ fn real_page(
     device: &'static dyn Overreach,
     access: Access,
     pages: impl Iterator<Item = PhysAddr>,
+    load: &Load<'_>,
 ) -> Result<Aim, NotPossible> {
-    let mut reachable =
-        pages.filter_map(|memory| Some((memory, as_sent(device, memory)?))).take(TRIES).peekable();
+    let mut reachable = pages.filter_map(|memory| Some((memory, as_sent(device, memory)?))).peekable();
     if reachable.peek().is_none() {
         return Err(NotPossible::Beyond);
     }
-    let (memory, iova) = reachable
-        .find(|(_, iova)| predict(device.record(), *iova, access) == Verdict::NeverMapped)
-        .ok_or(NotPossible::Numbers)?;
+    let never_mapped =
+        |(_, iova): &(PhysAddr, Iova)| predict(device.record(), *iova, access) == Verdict::NeverMapped;
+    let mut fitting = reachable.take(MOST_PAGES).filter(never_mapped).peekable();
+    if fitting.peek().is_none() {
+        return Err(NotPossible::Numbers);
+    }
+    let place = |(memory, iova): (PhysAddr, Iova)| {
+        let offset = load.stamp.map_or(Some(0), |stamp| offset_of(stamp, memory))?;
+        Some((memory.checked_add(offset)?, iova.checked_add(offset)?))
+    };
+    let (memory, iova) = fitting.find_map(place).ok_or(NotPossible::Contents)?;
     Ok(Aim { iova, memory: Some(memory), expected: Verdict::NeverMapped, hold: Hold::Nothing })
+}
+
+/// Where in a page these bytes stand already, at a multiple of 4.
+fn offset_of(stamp: &[u8], page: PhysAddr) -> Option<u64> {
+    let mut bytes = [0; PAGE_SIZE as usize];
+    direct::read(page, &mut bytes).ok()?;
+    let place = bytes.windows(stamp.len().max(1)).step_by(4).position(|window| window == stamp)?;
+    Some(place as u64 * 4)
 }
 
 /// A buffer of another device, by its physical address.
@@ -183,7 +216,7 @@ fn foreign(device: &'static dyn Overreach, access: Access, secret: &[u8]) -> Res
         let mut page = PageBuffer::new(0).map_err(|_| NotPossible::Memory)?;
         fill(&mut page, secret);
         let memory = inspect::buffer(&page);
-        let mapping = other.dma().map::<Both>(page, "foreign target").map_err(|_| NotPossible::Memory)?;
+        let mapping = other.dma().map::<Both, _>(page, "foreign target").map_err(|_| NotPossible::Memory)?;
         if let Some(iova) = as_sent(device, memory)
             && predict(device.record(), iova, access) == Verdict::Foreign
         {
@@ -211,10 +244,10 @@ fn wrong_direction(
     let memory = Some(inspect::buffer(&page));
     let label = "wrong-direction target";
     let (iova, hold) = if access == Access::Write {
-        let mapping = device.dma().map::<ToDevice>(page, label).map_err(|_| NotPossible::Memory)?;
+        let mapping = device.dma().map::<ToDevice, _>(page, label).map_err(|_| NotPossible::Memory)?;
         (mapping.iova(), Hold::Readable(mapping))
     } else {
-        let mapping = device.dma().map::<FromDevice>(page, label).map_err(|_| NotPossible::Memory)?;
+        let mapping = device.dma().map::<FromDevice, _>(page, label).map_err(|_| NotPossible::Memory)?;
         (mapping.iova(), Hold::Writable(mapping))
     };
     Ok(Aim { iova, memory, expected: Verdict::WrongDirection, hold })
@@ -229,10 +262,10 @@ fn past_end(device: &'static dyn Overreach, access: Access, secret: &[u8]) -> Re
     let memory = Some(inspect::buffer(&behind));
     let label = "past-end target";
     let (start, hold) = if access == Access::Write {
-        let mapping = device.dma().map::<FromDevice>(page, label).map_err(|_| NotPossible::Memory)?;
+        let mapping = device.dma().map::<FromDevice, _>(page, label).map_err(|_| NotPossible::Memory)?;
         (mapping.iova(), Hold::BesideWritable(mapping, behind))
     } else {
-        let mapping = device.dma().map::<ToDevice>(page, label).map_err(|_| NotPossible::Memory)?;
+        let mapping = device.dma().map::<ToDevice, _>(page, label).map_err(|_| NotPossible::Memory)?;
         (mapping.iova(), Hold::BesideReadable(mapping, behind))
     };
     let iova = start.checked_add(PAGE_SIZE).ok_or(NotPossible::Beyond)?;
@@ -240,12 +273,26 @@ fn past_end(device: &'static dyn Overreach, access: Access, secret: &[u8]) -> Re
 }
 
 /// An address as given.
-fn address(device: &'static dyn Overreach, access: Access, iova: Iova) -> Result<Aim, NotPossible> {
+fn address(
+    device: &'static dyn Overreach,
+    access: Access,
+    iova: Iova,
+    load: &Load<'_>,
+) -> Result<Aim, NotPossible> {
     let memory = PhysAddr::new(iova.as_u64());
-    let memory = direct::is_ram(memory, u64::from(LENGTH)).then_some(memory);
+    let memory = direct::is_ram(memory, u64::from(load.length)).then_some(memory);
     let aim = Aim { iova, memory, expected: predict(device.record(), iova, access), hold: Hold::Nothing };
-    aim.check_address(device)?;
+    aim.check_address(device, load.length)?;
+    if load.stamp.is_some_and(|stamp| !stands_at(stamp, memory)) {
+        return Err(NotPossible::Contents);
+    }
     Ok(aim)
+}
+
+/// Tells whether these bytes stand there, or are the zeros that are sent where there is no memory.
+fn stands_at(stamp: &[u8], memory: Option<PhysAddr>) -> bool {
+    let mut bytes = alloc::vec![0; stamp.len()];
+    memory.is_none_or(|memory| direct::read(memory, &mut bytes).is_ok()) && bytes == stamp
 }
 
 fn fill(page: &mut PageBuffer, secret: &[u8]) {

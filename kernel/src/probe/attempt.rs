@@ -1,5 +1,7 @@
 //! One probe, step by step.
 
+use alloc::vec;
+use alloc::vec::Vec;
 use core::mem;
 
 use diagnosis::Verdict;
@@ -7,20 +9,15 @@ use dma_types::{Access, PAGE_SIZE, Permissions, PhysAddr};
 use options::Target;
 use report::{DrillCommand, DrillResult};
 
-use super::Overreach;
-use super::aim::{Aim, Hold, NotPossible};
+use super::aim::{Aim, Hold, Load, NotPossible};
 use super::flight::{self, Flight, FlightId, Notice};
+use super::{Overreach, Progress, Skill};
 use crate::diagnosis::predict;
 use crate::dma::{FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::memory::direct;
 
-/// Bytes that every transfer of a probe moves.
-pub const LENGTH: u32 = 64;
-
 /// Times a target is chosen anew because the probe's own buffers took or neighbour its number.
 const AIMS: u8 = 8;
-
-type Block = [u8; LENGTH as usize];
 
 /// Times a probe is tried while its fault is not seen: another device's record may have been in the way.
 const TRIES: u8 = 3;
@@ -84,11 +81,15 @@ pub enum Step {
 /// A probe of one device.
 pub struct Attempt {
     device: &'static dyn Overreach,
+    skill: Skill,
     order: Order,
     stage: Stage,
-    pattern: Block,
-    secret: Block,
+    /// What the device is given to read, and what it writes.
+    pattern: Vec<u8>,
+    /// What lies in memory that is made for being aimed at.
+    secret: Vec<u8>,
     source: Option<Mapping<ToDevice>>,
+    decoy: Option<Mapping<ToDevice>>,
     landing: Option<Mapping<FromDevice>>,
     aim: Option<Aim>,
     flight: Option<FlightId>,
@@ -105,6 +106,10 @@ enum Stage {
     Fetch,
     /// It stores the pattern in a buffer of its own.
     Store,
+    /// It reads the key, which it must recognise.
+    Recognise,
+    /// It reads something else, which it must not.
+    Reject,
     /// It overreaches.
     Strike,
     /// It stores what it may have read, in a buffer of its own.
@@ -114,13 +119,17 @@ enum Stage {
 impl Attempt {
     /// Prepares a probe. `seed` makes its patterns differ from those of others.
     pub fn new(device: &'static dyn Overreach, order: Order, seed: u64) -> Self {
+        let skill = device.skill();
+        let (pattern, secret) = contents(&skill, order.access, seed);
         Self {
             device,
+            skill,
             order,
             stage: Stage::Begin,
-            pattern: pattern(seed),
-            secret: pattern(!seed),
+            pattern,
+            secret,
             source: None,
+            decoy: None,
             landing: None,
             aim: None,
             flight: None,
@@ -131,36 +140,42 @@ impl Attempt {
 
     /// Tells whether the next step may be the overreach.
     pub fn about_to_strike(&self) -> bool {
-        self.stage == Stage::Store
+        matches!(self.stage, Stage::Store | Stage::Reject)
     }
 
     /// Goes on as far as possible without waiting. To be called again and again until it is over.
     pub fn advance(&mut self) -> Step {
-        if self.device.is_busy() {
+        let progress = self.device.poll();
+        if progress == Progress::Busy {
             return Step::Wait;
         }
-        match self.try_advance() {
+        match self.try_advance(progress) {
             Ok(step) => step,
             Err(judgement) => Step::Over(judgement),
         }
     }
 
-    fn try_advance(&mut self) -> Result<Step, Judgement> {
+    fn try_advance(&mut self, progress: Progress) -> Result<Step, Judgement> {
         match self.stage {
             Stage::Begin => self.begin(),
             Stage::Fetch => self.store(Stage::Store),
-            Stage::Store => {
-                if self.landed()? != self.pattern {
-                    return Err(Judgement::DeadDevice);
+            Stage::Store if self.landed()? != self.pattern => Err(Judgement::DeadDevice),
+            Stage::Recognise if progress != Progress::Recognised => Err(Judgement::DeadDevice),
+            Stage::Recognise => self.read_decoy(),
+            Stage::Reject if progress != Progress::NotRecognised => Err(Judgement::DeadDevice),
+            Stage::Store | Stage::Reject => self.strike(),
+            Stage::Strike if self.order.access != Access::Read => self.judge(Reached::No),
+            Stage::Strike => match self.skill {
+                Skill::Copies { .. } => self.store(Stage::Reveal),
+                Skill::Recognises { .. } => {
+                    let known = self.target_bytes() == self.pattern;
+                    let shown = progress == Progress::Recognised && known && is_telling(&self.pattern);
+                    self.judge(if shown { Reached::Yes } else { Reached::No })
                 }
-                self.strike()
-            }
-            Stage::Strike if self.order.access == Access::Read => self.store(Stage::Reveal),
-            Stage::Strike => self.judge(Reached::No),
+            },
             Stage::Reveal => {
                 let landed = self.landed()?;
-                // Zeros prove nothing: a blocked read may give them too.
-                let shown = landed == self.target_bytes() && landed.iter().any(|byte| *byte != 0);
+                let shown = landed == self.target_bytes() && is_telling(&landed);
                 self.judge(if shown { Reached::Yes } else { Reached::No })
             }
         }
@@ -175,12 +190,13 @@ impl Attempt {
             self.take_aim()?;
             self.lend_buffers()?;
             if self.aim_stands()? {
-                let source = self.source.as_ref().ok_or(Judgement::Broken)?;
-                self.device.start(Access::Read, source.iova(), LENGTH).map_err(|_| Judgement::Broken)?;
-                self.stage = Stage::Fetch;
-                return Ok(Step::Wait);
+                return match (&self.skill, self.order.access) {
+                    (Skill::Copies { .. }, _) => self.fetch(Stage::Fetch),
+                    (Skill::Recognises { .. }, Access::Read) => self.fetch(Stage::Recognise),
+                    (Skill::Recognises { .. }, _) => self.store(Stage::Store),
+                };
             }
-            (self.source, self.landing, self.aim) = (None, None, None);
+            (self.source, self.decoy, self.landing, self.aim) = (None, None, None, None);
         }
         Err(Judgement::NotPossible(NotPossible::Numbers))
     }
@@ -190,32 +206,43 @@ impl Attempt {
         if self.order.target == Target::Freed {
             return Ok(());
         }
-        let aim = Aim::prepare(self.device, self.order.access, self.order.target, &self.secret)
+        let stamp = match &self.skill {
+            Skill::Recognises { stamp, .. } if self.order.access == Access::Write => Some(stamp.as_slice()),
+            _ => None,
+        };
+        let load = Load { length: self.length(), secret: &self.secret, stamp };
+        let aim = Aim::prepare(self.device, self.order.access, self.order.target, &load)
             .map_err(Judgement::NotPossible)?;
         match (&aim.hold, aim.memory, self.order.access) {
+            _ if !matches!(self.skill, Skill::Copies { .. }) => {}
             // A real page: what is sent is what stands there, so that even a hit changes nothing.
             (Hold::Nothing, Some(memory), Access::Write) => {
                 direct::read(memory, &mut self.pattern).map_err(|_| Judgement::Broken)?;
             }
-            (Hold::Nothing, None, _) => self.pattern = [0; LENGTH as usize],
+            (Hold::Nothing, None, _) => self.pattern.fill(0),
             _ => {}
         }
         self.aim = Some(aim);
         Ok(())
     }
 
-    /// Gives the device a buffer with the pattern and one to store it in.
+    /// Gives the device a buffer with the pattern and one to store it in; one that recognises gets a buffer
+    /// with something else in it as well.
     fn lend_buffers(&mut self) -> Result<(), Judgement> {
-        let page = |bytes: &Block| {
+        let page = |bytes: &[u8]| {
             let mut page = PageBuffer::new(0).map_err(|_| Judgement::NotPossible(NotPossible::Memory))?;
-            page.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+            page.bytes_mut().get_mut(..bytes.len()).ok_or(Judgement::Broken)?.copy_from_slice(bytes);
             Ok(page)
         };
         let dma = self.device.dma();
-        let source = dma.map(page(&self.pattern)?, "probe source").map_err(|_| Judgement::Broken)?;
         // Not what the pattern is, even where that is all zeros.
-        let landing = dma.map(page(&self.pattern.map(|byte| !byte))?, "probe landing");
-        (self.source, self.landing) = (Some(source), Some(landing.map_err(|_| Judgement::Broken)?));
+        let other = complement(&self.pattern);
+        let source = dma.map(page(&self.pattern)?, "probe source").map_err(|_| Judgement::Broken)?;
+        let landing = dma.map(page(&other)?, "probe landing").map_err(|_| Judgement::Broken)?;
+        (self.source, self.landing) = (Some(source), Some(landing));
+        if matches!(self.skill, Skill::Recognises { .. }) {
+            self.decoy = Some(dma.map(page(&other)?, "probe decoy").map_err(|_| Judgement::Broken)?);
+        }
         Ok(())
     }
 
@@ -225,24 +252,46 @@ impl Attempt {
         let Some(aim) = &mut self.aim else { return Ok(true) };
         let now = predict(self.device.record(), aim.iova, self.order.access);
         if matches!(self.order.target, Target::Address(_)) {
-            aim.check_address(self.device).map_err(Judgement::NotPossible)?;
+            aim.check_address(self.device, self.skill.bytes(self.order.access))
+                .map_err(Judgement::NotPossible)?;
             aim.expected = now;
         }
         Ok(now == aim.expected)
     }
 
-    /// Lets the device store what it holds where it may.
+    /// Lets the device read the pattern.
+    fn fetch(&mut self, stage: Stage) -> Result<Step, Judgement> {
+        let source = self.source.as_ref().ok_or(Judgement::Broken)?;
+        self.device.start(Access::Read, source.iova()).map_err(|_| Judgement::DeadDevice)?;
+        self.stage = stage;
+        Ok(Step::Wait)
+    }
+
+    /// Lets the device read what is not the pattern.
+    fn read_decoy(&mut self) -> Result<Step, Judgement> {
+        let decoy = self.decoy.as_ref().ok_or(Judgement::Broken)?;
+        self.device.start(Access::Read, decoy.iova()).map_err(|_| Judgement::DeadDevice)?;
+        self.stage = Stage::Reject;
+        Ok(Step::Wait)
+    }
+
+    /// Lets the device store what it writes where it may.
     fn store(&mut self, stage: Stage) -> Result<Step, Judgement> {
         let landing = self.landing.as_ref().ok_or(Judgement::Broken)?;
-        self.device.start(Access::Write, landing.iova(), LENGTH).map_err(|_| Judgement::Broken)?;
+        self.device.start(Access::Write, landing.iova()).map_err(|_| Judgement::DeadDevice)?;
         self.stage = stage;
         Ok(Step::Wait)
     }
 
     /// What lies in the landing buffer.
-    fn landed(&self) -> Result<Block, Judgement> {
+    fn landed(&self) -> Result<Vec<u8>, Judgement> {
         let landing = self.landing.as_ref().ok_or(Judgement::Broken)?;
-        block_at(inspect::mapping(landing)).ok_or(Judgement::Broken)
+        bytes_at(inspect::mapping(landing), self.pattern.len()).ok_or(Judgement::Broken)
+    }
+
+    /// Bytes that the overreach moves.
+    fn length(&self) -> u32 {
+        self.skill.bytes(self.order.access)
     }
 
     /// Lets the device overreach.
@@ -259,7 +308,7 @@ impl Attempt {
             target: self.order.target,
             iova: aim.iova,
             memory: aim.memory,
-            length: LENGTH,
+            length: self.length(),
             before: None,
             expected: aim.expected,
             seen: None,
@@ -275,7 +324,7 @@ impl Attempt {
         flight.before = flight.look();
         let too_many = Judgement::NotPossible(NotPossible::Memory);
         self.flight = Some(flight::launch(flight).ok_or(too_many)?);
-        self.device.start(self.order.access, aim.iova, LENGTH).map_err(|_| Judgement::Broken)?;
+        self.device.start(self.order.access, aim.iova).map_err(|_| Judgement::Broken)?;
         self.tries += 1;
         self.stage = Stage::Strike;
         Ok(Step::Struck)
@@ -292,14 +341,16 @@ impl Attempt {
         };
         let (iova, page) = freed;
         let mut page = page.map_err(|_| Judgement::Broken)?;
-        page.bytes_mut()[..self.secret.len()].copy_from_slice(&self.secret);
+        let start = page.bytes_mut().get_mut(..self.secret.len()).ok_or(Judgement::Broken)?;
+        start.copy_from_slice(&self.secret);
         let memory = Some(inspect::buffer(&page));
         Ok(Aim { iova, memory, expected: Verdict::Stale, hold: Hold::Page(page) })
     }
 
     /// What lies at the target now, as far as a leak would show it.
-    fn target_bytes(&self) -> Block {
-        self.aim.as_ref().and_then(|aim| block_at(aim.memory?)).unwrap_or(self.secret)
+    fn target_bytes(&self) -> Vec<u8> {
+        let there = self.aim.as_ref().and_then(|aim| bytes_at(aim.memory?, self.secret.len()));
+        there.unwrap_or_else(|| self.secret.clone())
     }
 
     /// Judges by the fault record and by memory.
@@ -307,7 +358,8 @@ impl Attempt {
         let aim = self.aim.as_ref().ok_or(Judgement::Broken)?;
         let flight = self.flight.take().and_then(flight::land).ok_or(Judgement::Broken)?;
         let made_for_it = !matches!(aim.hold, Hold::Nothing);
-        let changed = made_for_it && aim.memory.and_then(block_at).is_some_and(|now| now != self.secret);
+        let now = aim.memory.and_then(|memory| bytes_at(memory, self.secret.len()));
+        let changed = made_for_it && now.is_some_and(|now| now != self.secret);
         let judgement = match flight.seen {
             _ if changed || reached == Reached::Yes => Judgement::Leaked,
             Some(verdict) => Judgement::Blocked { verdict, expected: flight.expected },
@@ -352,21 +404,41 @@ fn report(flight: &Flight, judgement: Judgement) {
     }
 }
 
-fn block_at(memory: PhysAddr) -> Option<Block> {
-    let mut block = [0; LENGTH as usize];
-    direct::read(memory, &mut block).ok()?;
-    Some(block)
+fn bytes_at(memory: PhysAddr, length: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    direct::read(memory, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// What the device is given to read or writes, and what lies in memory made for being aimed at.
+fn contents(skill: &Skill, access: Access, seed: u64) -> (Vec<u8>, Vec<u8>) {
+    match skill {
+        Skill::Copies { bytes } => (pattern(seed, *bytes), pattern(!seed, *bytes)),
+        // What it would know if it got there.
+        Skill::Recognises { key, .. } if access == Access::Read => (key.clone(), key.clone()),
+        Skill::Recognises { stamp, .. } => (stamp.clone(), complement(stamp)),
+    }
+}
+
+/// Zeros prove nothing: a blocked read may give them too.
+fn is_telling(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| *byte != 0)
+}
+
+fn complement(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| !byte).collect()
 }
 
 /// Bytes that do not stand anywhere else (xorshift64*).
-fn pattern(seed: u64) -> Block {
+fn pattern(seed: u64, length: u32) -> Vec<u8> {
     let mut state = seed | 1;
-    let mut block = [0; LENGTH as usize];
+    let mut block = vec![0; length as usize];
     for chunk in block.chunks_mut(8) {
         state ^= state >> 12;
         state ^= state << 25;
         state ^= state >> 27;
-        chunk.copy_from_slice(&state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes());
+        let bytes = state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes();
+        chunk.copy_from_slice(&bytes[..chunk.len()]);
     }
     block
 }

@@ -10,27 +10,102 @@ mod attempt;
 mod flight;
 mod run;
 
+use alloc::vec::Vec;
+use core::fmt;
+
 use dma_types::{Access, Iova};
 
 use crate::devices::DeviceRecord;
-use crate::devices::edu::EduError;
 use crate::dma;
 
 pub use attempt::{Judgement, Order, Sabotage};
 pub use flight::{Flight, Notice, announce, land, note_fault};
 pub use run::{attack, demo, drill_all, drill_at_boot, run as run_probes};
 
-/// A device that can be told to read or write any address.
+/// A device that can be told to read or write any address, without changing a medium or sending a frame.
 pub trait Overreach: Sync {
     /// The kernel's record of it.
     fn record(&self) -> &'static DeviceRecord;
+
     /// The address space it works in.
     fn dma(&self) -> &dma::Device;
-    /// Starts moving `bytes` between the device's own memory and `iova`.
+
+    /// What it can be made to do.
+    fn skill(&self) -> Skill;
+
+    /// Starts one transfer of the skill's length at `iova`, and does not wait for its end.
+    ///
+    /// A device that the transfer before has left unusable is started again first.
     ///
     /// # Errors
-    /// If the device is busy or cannot make such a request.
-    fn start(&self, access: Access, iova: Iova, bytes: u32) -> Result<(), EduError>;
-    /// Tells whether it still moves them.
-    fn is_busy(&self) -> bool;
+    /// If it is busy or cannot make such a request.
+    fn start(&self, access: Access, iova: Iova) -> Result<(), StartRefused>;
+
+    /// How the transfer goes. It comes to an end, whatever the device does.
+    fn poll(&self) -> Progress;
 }
+
+/// What a device can be made to do to memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Skill {
+    /// It keeps what it reads and writes it again: any bytes.
+    Copies {
+        /// Bytes of one transfer.
+        bytes: u32,
+    },
+    /// It knows one content and writes another, nothing else: a disk compares memory with one of its blocks,
+    /// and reads another block into memory.
+    Recognises {
+        /// What it knows when it reads it; not all zeros, if it can be had, since those prove nothing.
+        key: Vec<u8>,
+        /// What it writes; all zeros, if they can be had, since those stand in many places already.
+        stamp: Vec<u8>,
+    },
+}
+
+impl Skill {
+    /// Bytes of one transfer.
+    pub fn bytes(&self, access: Access) -> u32 {
+        match self {
+            Self::Copies { bytes } => *bytes,
+            Self::Recognises { key, .. } if access == Access::Read => key.len() as u32,
+            Self::Recognises { stamp, .. } => stamp.len() as u32,
+        }
+    }
+}
+
+/// How far a transfer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It goes on.
+    Busy,
+    /// It is over, one way or another.
+    Done,
+    /// A device that recognises has read its key.
+    Recognised,
+    /// A device that recognises has read something else, or nothing.
+    NotRecognised,
+}
+
+/// Why a transfer cannot be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartRefused {
+    /// Another one goes on.
+    Busy,
+    /// The device makes no such request.
+    Access(Access),
+    /// The device does not work, and could not be got to.
+    Dead,
+}
+
+impl fmt::Display for StartRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("the device is still busy with the transfer before"),
+            Self::Access(access) => write!(f, "the device makes no {access} request"),
+            Self::Dead => f.write_str("the device does not work any more"),
+        }
+    }
+}
+
+impl core::error::Error for StartRefused {}

@@ -6,12 +6,11 @@ use core::time::Duration;
 use dma_types::{Access, Iova};
 use frames::Order;
 
-use super::check;
-use crate::devices;
+use super::{check, copying_devices};
 use crate::dma::{FromDevice, PageBuffer, inspect};
 use crate::memory::frames as allocator;
 use crate::platform::clock::{self, Deadline};
-use crate::probe::{Notice, Overreach, announce, land};
+use crate::probe::{Notice, Overreach, Progress, announce, land};
 
 const NAME: &str = "exhaustion";
 
@@ -21,9 +20,6 @@ const BLOCKS: usize = 4096;
 /// Pieces of the heap that can be held, and their sizes, from the largest.
 const PIECES: usize = 4096;
 const PIECE_BYTES: [usize; 6] = [1 << 20, 1 << 16, 1 << 13, 1 << 10, 1 << 7, 1 << 5];
-
-/// Bytes of the transfer.
-const BYTES: u32 = 64;
 
 /// Longest time for the transfer.
 const TRANSFER: Duration = Duration::from_secs(2);
@@ -35,7 +31,7 @@ pub(super) fn run() {
 
 fn exhaust() -> Result<(), &'static str> {
     const NO_MEMORY: &str = "there was no memory to begin with";
-    let device = devices::capable().find(|device| device.dma().is_open());
+    let device = copying_devices().next();
     let canary = PageBuffer::new(0).map_err(|_| NO_MEMORY)?;
     let spare = PageBuffer::new(0).map_err(|_| NO_MEMORY)?;
     let mut blocks = Vec::with_capacity(BLOCKS);
@@ -93,9 +89,9 @@ fn fault(device: &'static dyn Overreach, canary: &PageBuffer) -> Result<(), &'st
     let target = Iova::new(inspect::buffer(canary).as_u64());
     let flight = announce(device.record(), Access::Write, target, Notice::Announced);
     let flight = flight.ok_or("too many probes are under way")?;
-    let started = device.start(Access::Write, target, BYTES).map_err(|_| "the device did not start");
+    let started = device.start(Access::Write, target).map_err(|_| "the device did not start");
     let deadline = Deadline::after(TRANSFER);
-    while device.is_busy() && !deadline.expired() {
+    while device.poll() == Progress::Busy && !deadline.expired() {
         clock::sleep(Duration::from_millis(1));
     }
     // The device is done before its fault's interrupt has arrived.
@@ -107,7 +103,7 @@ fn fault(device: &'static dyn Overreach, canary: &PageBuffer) -> Result<(), &'st
 
 /// Maps a page: that may be refused, but must not fail otherwise, and is undone.
 fn map(device: &'static dyn Overreach, page: PageBuffer) -> Result<(), &'static str> {
-    match device.dma().map::<FromDevice>(page, "exhaustion test") {
+    match device.dma().map::<FromDevice, _>(page, "exhaustion test") {
         Ok(mapping) => mapping.unmap().map(|_| ()).map_err(|_| "the page could not be taken back"),
         Err(_) => Ok(()),
     }

@@ -6,21 +6,18 @@ use core::time::Duration;
 use dma_types::{Access, Iova};
 use options::{Policy, Target};
 
-use super::{check, some_device};
+use super::{check, copying_devices, some_device};
 use crate::arch::register_probe::{self, Probed};
 use crate::diagnosis::{self, text::Text};
 use crate::dma::{PageBuffer, inspect};
+use crate::journal;
 use crate::platform::clock;
-use crate::probe::{Judgement, Notice, Order, Overreach, Sabotage, announce, land, run_probes};
-use crate::{devices, journal};
+use crate::probe::{Judgement, Notice, Order, Overreach, Progress, Sabotage, announce, land, run_probes};
 
 const NAME: &str = "registers";
 
 /// Faults in a row.
 const FAULTS: u64 = 200;
-
-/// Bytes of each transfer.
-const BYTES: u32 = 64;
 
 /// Pause between the starts of two devices, so that a unit with one record has time for each.
 const BETWEEN: Duration = Duration::from_millis(5);
@@ -31,7 +28,7 @@ pub(super) fn run() {
     if some_device(NAME).is_none() {
         return;
     }
-    let devices: Vec<_> = devices::capable().filter(|device| device.dma().is_open()).collect();
+    let devices: Vec<_> = copying_devices().collect();
     let notice = match diagnosis::policy() {
         Policy::Log => Notice::Silent,
         _ => Notice::Announced,
@@ -107,7 +104,7 @@ fn count_up(devices: &[&'static dyn Overreach], target: Iova) -> Result<(), Fail
         let round: Vec<_> = devices.iter().take((FAULTS - faults) as usize).collect();
         let mut seen = register_probe::interrupts_noted();
         for device in &round {
-            device.start(Access::Write, target, BYTES).map_err(|_| Failure::NotStarted)?;
+            device.start(Access::Write, target).map_err(|_| Failure::NotStarted)?;
             clock::sleep(BETWEEN);
         }
         let mut probed = Probed::Intact;
@@ -118,7 +115,7 @@ fn count_up(devices: &[&'static dyn Overreach], target: Iova) -> Result<(), Fail
             }
             seen += 1;
         }
-        while round.iter().any(|device| device.is_busy()) {
+        while round.iter().any(|device| device.poll() == Progress::Busy) {
             clock::sleep(Duration::from_millis(1));
         }
         let recorded = journal::faults() - before;

@@ -21,7 +21,7 @@ use report::Outcome;
 
 use crate::devices;
 use crate::platform::clock::{self, Deadline};
-use crate::probe::Overreach;
+use crate::probe::{Overreach, Progress, Skill};
 use crate::{journal, println};
 
 /// A self-test: its name, and whether it belongs to a plain `selftest`.
@@ -108,26 +108,29 @@ fn skip(name: &str, detail: &str) {
     journal::check(name, Outcome::Skip, Some(detail));
 }
 
-/// The first device that can be told to overreach and is not cut off; skips the check if there is none.
+/// The devices that can be told to copy any bytes and are not cut off.
+fn copying_devices() -> impl Iterator<Item = &'static dyn Overreach> {
+    let copies = |device: &&dyn Overreach| matches!(device.skill(), Skill::Copies { .. });
+    devices::capable().filter(|device| device.dma().is_open()).filter(copies)
+}
+
+/// The first of them; skips the check if there is none.
 fn some_device(name: &str) -> Option<&'static dyn Overreach> {
-    let device = devices::capable().find(|device| device.dma().is_open());
+    let device = copying_devices().next();
     if device.is_none() {
-        skip(name, "no device here can be told to overreach");
+        skip(name, "no device here can be told to copy memory");
     }
     device
 }
-
-/// Bytes that [`transfer`] moves.
-const TRANSFER_BYTES: u32 = 64;
 
 /// Longest time for one transfer.
 const TRANSFER_TIME: Duration = Duration::from_secs(2);
 
 /// Runs one transfer to its end.
 fn transfer(device: &'static dyn Overreach, access: Access, iova: Iova) -> Result<(), &'static str> {
-    device.start(access, iova, TRANSFER_BYTES).map_err(|_| "the device did not start")?;
+    device.start(access, iova).map_err(|_| "the device did not start")?;
     let deadline = Deadline::after(TRANSFER_TIME);
-    while device.is_busy() {
+    while device.poll() == Progress::Busy {
         if deadline.expired() {
             return Err("the device did not finish in time");
         }

@@ -4,13 +4,13 @@ use core::time::Duration;
 
 use dma_types::{Access, Iova};
 
-use super::{TRANSFER_BYTES, check, skip, transfer};
+use super::{check, copying_devices, skip, transfer};
 use crate::dma::{FromDevice, PageBuffer};
 use crate::iommu::regions;
+use crate::journal;
 use crate::memory::direct;
 use crate::platform::clock;
 use crate::probe::Overreach;
-use crate::{devices, journal};
 
 const NAME: &str = "regions";
 
@@ -20,7 +20,7 @@ const FILL: u8 = 0xc3;
 /// Lets each capable device with a region read from it, and store what it read in a buffer of its own. Nothing
 /// is written to the region.
 pub(super) fn run() {
-    let mut with_region = devices::capable().filter_map(|device| {
+    let mut with_region = copying_devices().filter_map(|device| {
         let region = regions::of_group(device.record().group).next()?;
         device.dma().is_open().then_some((device, region.base))
     });
@@ -33,12 +33,12 @@ pub(super) fn run() {
 fn reads(device: &'static dyn Overreach, region: Iova) -> Result<(), &'static str> {
     let mut landing = PageBuffer::new(0).map_err(|_| "no memory")?;
     landing.bytes_mut().fill(FILL);
-    let mut expected = [0; TRANSFER_BYTES as usize];
+    let mut expected = alloc::vec![0; device.skill().bytes(Access::Read) as usize];
     let memory = dma_types::PhysAddr::new(region.as_u64());
     direct::read(memory, &mut expected).map_err(|_| "the region is not memory")?;
     let faults = journal::faults();
     let landing =
-        device.dma().map::<FromDevice>(landing, "region test").map_err(|_| "no room for a buffer")?;
+        device.dma().map::<FromDevice, _>(landing, "region test").map_err(|_| "no room for a buffer")?;
     transfer(device, Access::Read, region)?;
     transfer(device, Access::Write, landing.iova())?;
     // The device is done before a fault's interrupt would have arrived.

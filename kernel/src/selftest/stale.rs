@@ -109,7 +109,7 @@ fn change_domain(device: &'static dyn Overreach) -> Result<(), &'static str> {
     page.bytes_mut().fill(FILL);
     let mapping = device
         .dma()
-        .map::<FromDevice>(page, "stale domain test")
+        .map::<FromDevice, _>(page, "stale domain test")
         .map_err(|_| "the page could not be mapped")?;
     transfer(device, Access::Write, mapping.iova())?;
     let memory = inspect::mapping(&mapping);

@@ -6,13 +6,13 @@ use core::time::Duration;
 
 use dma_types::{Access, Iova};
 
-use super::{check, some_device};
+use super::{check, copying_devices, some_device};
 use crate::arch::register_probe::{self, Probed};
 use crate::diagnosis::text::Text;
 use crate::dma::{PageBuffer, inspect};
+use crate::journal;
 use crate::platform::clock::{self, Deadline};
-use crate::probe::{Notice, Overreach, announce, land};
-use crate::{devices, journal};
+use crate::probe::{Notice, Overreach, Progress, announce, land};
 
 const NAME: &str = "timer-storm";
 
@@ -28,9 +28,6 @@ const TICK: Duration = Duration::from_micros(100);
 
 /// Longest time for the transfers that are under way at the end.
 const LAST_TRANSFERS: Duration = Duration::from_secs(2);
-
-/// Bytes of each transfer.
-const BYTES: u32 = 64;
 
 /// Lets all capable devices fault in turn, announced, while the timer interrupts code that has known values in
 /// every register.
@@ -67,7 +64,7 @@ impl fmt::Display for Failure {
 }
 
 fn weather() -> Result<(), Failure> {
-    let devices: Vec<_> = devices::capable().filter(|device| device.dma().is_open()).collect();
+    let devices: Vec<_> = copying_devices().collect();
     let canary = PageBuffer::new(0).map_err(|_| Failure::NoMemory)?;
     let target = Iova::new(inspect::buffer(&canary).as_u64());
     let announced: Vec<_> = devices
@@ -94,8 +91,8 @@ fn weather() -> Result<(), Failure> {
 fn interrupt_all_along(devices: &[&'static dyn Overreach], target: Iova) -> Result<u64, Failure> {
     let mut started = 0;
     for (round, device) in devices.iter().cycle().enumerate().take((TICKS / TICKS_A_DEVICE) as usize) {
-        if !device.is_busy() {
-            device.start(Access::Write, target, BYTES).map_err(|_| Failure::NotStarted)?;
+        if device.poll() != Progress::Busy {
+            device.start(Access::Write, target).map_err(|_| Failure::NotStarted)?;
             started += 1;
         }
         let probed = register_probe::run_through_ticks(TICKS_A_DEVICE, TICK);
@@ -108,7 +105,7 @@ fn interrupt_all_along(devices: &[&'static dyn Overreach], target: Iova) -> Resu
 
 fn wait_for_all(devices: &[&'static dyn Overreach]) -> Result<(), Failure> {
     let deadline = Deadline::after(LAST_TRANSFERS);
-    while devices.iter().any(|device| device.is_busy()) {
+    while devices.iter().any(|device| device.poll() == Progress::Busy) {
         if deadline.expired() {
             return Err(Failure::NotFinished);
         }

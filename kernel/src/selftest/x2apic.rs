@@ -5,10 +5,9 @@ use core::time::Duration;
 use dma_types::Access;
 use options::Target;
 
-use super::{check, skip};
+use super::{check, copying_devices, skip};
 use crate::arch::apic::{self, Mode};
 use crate::arch::{interrupts, timer};
-use crate::devices;
 use crate::diagnosis::text::Text;
 use crate::journal;
 use crate::platform::clock::Deadline;
@@ -64,7 +63,7 @@ fn fault_vector_interrupts() -> Result<(), &'static str> {
 
 /// An announced overreach, where a device can be told to.
 fn blocked_device_interrupts() -> Result<(), &'static str> {
-    let Some(device) = devices::capable().find(|device| device.dma().is_open()) else { return Ok(()) };
+    let Some(device) = copying_devices().next() else { return Ok(()) };
     let order = Order {
         command: None,
         notice: Notice::Announced,

@@ -10,6 +10,7 @@ use core::fmt;
 use dma_types::{Access, Iova};
 
 use crate::memory::mmio::Mmio;
+use crate::probe::StartRefused;
 
 /// Vendor and device id.
 pub const ID: (u16, u16) = (0x1234, 0x11e8);
@@ -18,7 +19,7 @@ pub const ID: (u16, u16) = (0x1234, 0x11e8);
 pub const LIMIT: u32 = 4095;
 
 /// Bytes of the register window in use.
-pub const WINDOW: u64 = 0x100;
+pub const WINDOW: usize = 0x100;
 
 mod register {
     pub const IDENTIFICATION: usize = 0x00;
@@ -69,6 +70,16 @@ impl fmt::Display for EduError {
 }
 
 impl core::error::Error for EduError {}
+
+impl From<EduError> for StartRefused {
+    fn from(error: EduError) -> Self {
+        match error {
+            EduError::Busy => Self::Busy,
+            EduError::Access(access) => Self::Access(access),
+            EduError::Identification(_) | EduError::Length(_) => Self::Dead,
+        }
+    }
+}
 
 impl Edu {
     /// Takes the register window of a function with [`ID`].

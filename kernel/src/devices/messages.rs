@@ -1,0 +1,100 @@
+//! A device's interrupt: one message, counted, and a processor that sleeps until it comes.
+
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use exceptions::TrapFrame;
+use pci::msi::{MsiMessage, MsixState};
+use pci::{MsixCapability, control};
+
+use super::{Function, StartError};
+use crate::arch::{apic, interrupts};
+use crate::platform::clock::{self, Deadline};
+use crate::platform::pci::config;
+
+/// The first vector for devices' messages.
+const FIRST_VECTOR: u8 = 0x60;
+/// Devices that may have one.
+const VECTORS: u8 = 0x60;
+
+/// Vectors given out so far.
+static GIVEN: AtomicU8 = AtomicU8::new(0);
+/// Messages that arrived, by vector.
+static ARRIVED: [AtomicU64; VECTORS as usize] = [const { AtomicU64::new(0) }; VECTORS as usize];
+
+/// Bytes of a vector in the table of MSI-X, and where its parts stand (PCI "MSI-X Table Structure").
+mod table {
+    pub const ENTRY: usize = 16;
+    pub const UPPER_ADDRESS: usize = 4;
+    pub const DATA: usize = 8;
+    pub const CONTROL: usize = 12;
+}
+
+/// One message of one device, switched on.
+pub struct Messages {
+    index: u8,
+    function: Function,
+}
+
+impl Messages {
+    /// Takes a vector and programs the function's first message with it; MSI-X where there is both.
+    pub(super) fn enable(function: &Function) -> Result<Self, StartError> {
+        let index = GIVEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |given| {
+            (given < VECTORS).then_some(given + 1)
+        });
+        let index = index.map_err(|_| StartError::NoMessages)?;
+        interrupts::register(FIRST_VECTOR + index, note).map_err(|_| StartError::NoMessages)?;
+        let this = Self { index, function: *function };
+        this.program()?;
+        Ok(this)
+    }
+
+    /// Messages that arrived so far.
+    pub fn arrived(&self) -> u64 {
+        ARRIVED.get(usize::from(self.index)).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Programs the message again, after a reset of the function.
+    ///
+    /// # Errors
+    /// If the function cannot send it.
+    pub fn program(&self) -> Result<(), StartError> {
+        let apic::MsiMessage { address, data } = apic::msi_message(FIRST_VECTOR + self.index);
+        let data = u16::try_from(data).map_err(|_| StartError::NoMessages)?;
+        let message = MsiMessage { address, data };
+        let pci = self.function.pci();
+        control::set_pin_interrupt(config(), pci.bdf, control::PinInterrupt::Disabled);
+        if let Some(msix) = &pci.msix {
+            return program_table(&self.function, msix, message);
+        }
+        let msi = pci.msi.as_ref().ok_or(StartError::NoMessages)?;
+        msi.enable(config(), pci.bdf, message).map_err(|_| StartError::NoMessages)
+    }
+
+    /// Waits until `done` says so; it is asked first of all, and after every interrupt. Tells whether it did
+    /// before the deadline. The processor halts in between.
+    pub fn wait_until(&self, deadline: Deadline, done: impl FnMut() -> bool) -> bool {
+        clock::wait_until(deadline, done)
+    }
+}
+
+/// Writes the first vector of a table, with the others held back as they are after a reset.
+fn program_table(function: &Function, msix: &MsixCapability, message: MsiMessage) -> Result<(), StartError> {
+    let start = msix.table.offset as usize;
+    let end = start.checked_add(table::ENTRY).ok_or(StartError::NoMessages)?;
+    let window = function.window(msix.table.bar, end)?;
+    msix.set_state(config(), function.pci().bdf, MsixState::Masked);
+    window.write32(start, message.address as u32);
+    window.write32(start + table::UPPER_ADDRESS, (message.address >> 32) as u32);
+    window.write32(start + table::DATA, u32::from(message.data));
+    window.write32(start + table::CONTROL, 0);
+    msix.set_state(config(), function.pci().bdf, MsixState::On);
+    Ok(())
+}
+
+/// Counts a message.
+fn note(frame: &TrapFrame) {
+    let index = (frame.vector as u8).wrapping_sub(FIRST_VECTOR);
+    if let Some(count) = ARRIVED.get(usize::from(index)) {
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
