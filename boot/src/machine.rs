@@ -56,7 +56,7 @@ pub enum Iommu {
 /// Whether the machine has the devices that the kernel's drivers know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DefaultDevices {
-    /// Two `edu` devices.
+    /// Two `edu` devices, disks and network cards.
     #[default]
     Present,
     /// The chipset's own functions, a display and the boot disk only.
@@ -73,8 +73,8 @@ pub enum Clock {
     Instructions,
 }
 
-/// A machine. The default is the one of the documentation: q35, one processor, 256 MiB, BIOS, VT-d, two
-/// `edu` devices.
+/// A machine. The default is the one of the documentation: q35, one processor, 256 MiB, BIOS, VT-d, and a
+/// device of every kind that the kernel drives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// What starts it.
@@ -137,16 +137,21 @@ impl Machine {
             list.devices(["qemu-xhci,id=usb,addr=02.0".to_owned()]);
         }
         if self.default_devices == DefaultDevices::Present {
-            // By default the device drops address bits, and so would hit other memory than it was told to.
-            list.devices(
-                ["03.0", "04.0"].map(|place| format!("edu,addr={place},dma_mask=0xffffffffffffffff")),
-            );
+            list.default_devices();
         }
         if self.iommu == Iommu::Amd {
             list.devices(self.iommu_device(scalable_mode));
         }
         list.devices(self.devices.iter().cloned());
         list.0
+    }
+
+    /// The drives that the machine needs beside `boot`, each a scratch disk.
+    pub(crate) const fn scratch_drives(&self) -> &'static [&'static str] {
+        match self.default_devices {
+            DefaultDevices::Present => &[NVME_DRIVE, VIRTIO_DRIVE],
+            DefaultDevices::Absent => &[],
+        }
     }
 
     /// The device that the drive `boot` is plugged into.
@@ -170,12 +175,32 @@ impl Machine {
     }
 }
 
+/// The drive of the NVMe disk.
+const NVME_DRIVE: &str = "nvme";
+/// The drive of the virtio disk.
+const VIRTIO_DRIVE: &str = "virtio";
+
 /// A growing list of arguments.
 struct Arguments(Vec<OsString>);
 
 impl Arguments {
     fn push<'a>(&mut self, arguments: impl IntoIterator<Item = &'a str>) {
         self.0.extend(arguments.into_iter().map(OsString::from));
+    }
+
+    /// A device of every kind that the kernel drives.
+    fn default_devices(&mut self) {
+        // By default the device drops address bits, and so would hit other memory than it was told to.
+        self.devices(["03.0", "04.0"].map(|place| format!("edu,addr={place},dma_mask=0xffffffffffffffff")));
+        self.push(["-netdev", "user,id=virtio-net", "-netdev", "user,id=e1000e"]);
+        // Virtio passes the IOMMU by unless it is told not to; nobody boots from the network.
+        let translated = "iommu_platform=on,disable-legacy=on";
+        self.devices([
+            format!("nvme,addr=05.0,serial=ivt,drive={NVME_DRIVE}"),
+            format!("virtio-net-pci,addr=06.0,{translated},netdev=virtio-net,romfile="),
+            format!("virtio-blk-pci,addr=07.0,{translated},drive={VIRTIO_DRIVE}"),
+            "e1000e,addr=08.0,netdev=e1000e,romfile=".to_owned(),
+        ]);
     }
 
     fn devices(&mut self, devices: impl IntoIterator<Item = String>) {
@@ -208,6 +233,10 @@ mod tests {
                 "VGA,addr=01.0",
                 "edu,addr=03.0,dma_mask=0xffffffffffffffff",
                 "edu,addr=04.0,dma_mask=0xffffffffffffffff",
+                "nvme,addr=05.0,serial=ivt,drive=nvme",
+                "virtio-net-pci,addr=06.0,iommu_platform=on,disable-legacy=on,netdev=virtio-net,romfile=",
+                "virtio-blk-pci,addr=07.0,iommu_platform=on,disable-legacy=on,drive=virtio",
+                "e1000e,addr=08.0,netdev=e1000e,romfile=",
             ]
         );
         let text = machine.hardware(ScalableModeProperty("")).join(" ".as_ref());
@@ -222,7 +251,11 @@ mod tests {
         assert_eq!(with(Iommu::Intel39)[0], "intel-iommu,aw-bits=39,intremap=on");
         assert_eq!(with(Iommu::IntelScalable)[0], "intel-iommu,aw-bits=48,intremap=on,x-scalable-mode=on");
         assert_eq!(with(Iommu::Amd).last().unwrap(), "amd-iommu");
-        assert!(!with(Iommu::None).iter().any(|device| device.contains("iommu")));
+        assert!(
+            !with(Iommu::None)
+                .iter()
+                .any(|device| device.contains("intel-iommu") || device.contains("amd-iommu"))
+        );
     }
 
     #[test]

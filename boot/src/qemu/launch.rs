@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -69,7 +70,9 @@ impl Launch {
     }
 
     fn arguments(&self, folder: &Path) -> Result<Vec<OsString>, Error> {
-        let mut list = self.machine.hardware(self.qemu.scalable_mode(&self.machine));
+        let mut list = Vec::new();
+        add_scratch_drives(&self.machine, folder, &mut list)?;
+        list.extend(self.machine.hardware(self.qemu.scalable_mode(&self.machine)));
         self.add_firmware(folder, &mut list)?;
         // Writes go to a throw-away overlay: one image serves any number of runs at a time.
         add(&mut list, "-drive", valued("if=none,id=boot,format=raw,snapshot=on,file=", &self.image));
@@ -118,6 +121,30 @@ impl Launch {
         }
         Ok(())
     }
+}
+
+/// Bytes of a scratch disk; only the first of them take room on the host.
+const SCRATCH_BYTES: u64 = 64 << 20;
+
+/// Bytes of a scratch disk that are not zero, so that its blocks can be told apart.
+const SCRATCH_TEXT: usize = 4096;
+
+/// Makes the disks that the machine's own devices need. They end with the run.
+fn add_scratch_drives(machine: &Machine, folder: &Path, list: &mut Vec<OsString>) -> Result<(), Error> {
+    for name in machine.scratch_drives() {
+        let path = folder.join(format!("{name}.img"));
+        let text = format!("scratch disk {name} of ivt\n").into_bytes();
+        let text: Vec<u8> = text.into_iter().cycle().take(SCRATCH_TEXT).collect();
+        let write = || {
+            let mut file = fs::File::create_new(&path)?;
+            file.write_all(&text)?;
+            file.set_len(SCRATCH_BYTES)
+        };
+        write().map_err(Error::file(&path))?;
+        let prefix = format!("if=none,id={name},format=raw,cache=unsafe,file=");
+        add(list, "-drive", valued(&prefix, &path));
+    }
+    Ok(())
 }
 
 fn add(list: &mut Vec<OsString>, option: &str, value: impl AsRef<OsStr>) {

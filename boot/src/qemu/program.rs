@@ -54,6 +54,9 @@ impl Qemu {
             return Ok(());
         }
         let mut qemu = Command::new(&self.program);
+        for drive in machine.scratch_drives() {
+            qemu.arg("-drive").arg(format!("if=none,id={drive},driver=null-co,read-zeroes=on"));
+        }
         qemu.args(machine.hardware(self.scalable_mode(machine))).args(["-S", "-monitor", "stdio"]);
         let output = self.answer(qemu, b"quit\n")?;
         if output.status.success() { Ok(()) } else { Err(refusal(&output)) }
