@@ -1,15 +1,15 @@
 //! The timer of the local APIC, which wakes a halted processor.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
 use exceptions::TrapFrame;
 use spin::Once;
 
 use super::apic::{self, LVT_MASKED, Register};
-use super::interrupts::{self, TIMER_VECTOR};
+use super::interrupts::{self, IrqLock, TIMER_VECTOR};
 use super::register_probe;
-use crate::platform::clock;
+use crate::platform::clock::{self, Deadline};
 
 /// In the timer's local vector entry: again and again.
 const PERIODIC: u32 = 1 << 17;
@@ -21,6 +21,16 @@ const CALIBRATION: Duration = Duration::from_micros(50);
 /// Counts a second, in parts of 2^32 per nanosecond.
 static RATE: Once<u64> = Once::new();
 static TICKS: AtomicU64 = AtomicU64::new(0);
+/// Whether interrupts come again and again by themselves.
+static IS_PERIODIC: AtomicBool = AtomicBool::new(false);
+
+/// What is to be done at a time, whatever else the timer is armed for.
+struct Alarm {
+    at: Deadline,
+    ring: fn(),
+}
+
+static ALARM: IrqLock<Option<Alarm>> = IrqLock::new(None);
 
 /// Gets the timer's interrupts counted; none comes until it is armed.
 pub fn start() {
@@ -39,27 +49,47 @@ pub fn is_available() -> bool {
     apic::is_present()
 }
 
-/// Raises one interrupt after about this long; replaces what was armed before.
+/// Raises one interrupt after about this long, or earlier if an alarm is set; replaces what was armed before.
 pub fn arm(after: Duration) {
-    run(after, 0);
+    let alarm = ALARM.lock().as_ref().map(|alarm| alarm.at.remaining());
+    run(alarm.map_or(after, |alarm| alarm.min(after)), Mode::Once);
+}
+
+/// Has something done in the timer's interrupt at a time, or soon after; replaces what was to be done before.
+pub fn set_alarm(at: Deadline, ring: fn()) {
+    *ALARM.lock() = Some(Alarm { at, ring });
+    if !IS_PERIODIC.load(Ordering::Relaxed) {
+        arm(at.remaining());
+    }
 }
 
 /// Raises an interrupt about this often, until [`stop`] or [`arm`].
 pub fn start_periodic(interval: Duration) {
-    run(interval, PERIODIC);
+    run(interval, Mode::Periodic);
 }
 
-/// Raises no more interrupts.
+/// Raises no more interrupts but an alarm's.
 pub fn stop() {
+    IS_PERIODIC.store(false, Ordering::Relaxed);
     apic::write(Register::LVT_TIMER, LVT_MASKED);
     apic::write(Register::INITIAL_COUNT, 0);
+    rearm_for_alarm();
 }
 
-fn run(duration: Duration, mode: u32) {
+/// How often the timer rings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Once,
+    Periodic,
+}
+
+fn run(duration: Duration, mode: Mode) {
+    IS_PERIODIC.store(mode == Mode::Periodic, Ordering::Relaxed);
+    let bits = if mode == Mode::Periodic { PERIODIC } else { 0 };
     let rate = *RATE.call_once(calibrate);
     let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let counts = (u128::from(nanoseconds) * u128::from(rate)) >> 32;
-    apic::write(Register::LVT_TIMER, mode | u32::from(TIMER_VECTOR));
+    apic::write(Register::LVT_TIMER, bits | u32::from(TIMER_VECTOR));
     // Zero would stop the timer; a wait too long for the counter ends early, which its callers allow for.
     apic::write(Register::INITIAL_COUNT, u32::try_from(counts).unwrap_or(u32::MAX).max(1));
 }
@@ -83,4 +113,18 @@ fn calibrate() -> u64 {
 fn on_tick(_frame: &TrapFrame) {
     TICKS.fetch_add(1, Ordering::Relaxed);
     register_probe::note_tick();
+    let due = ALARM.lock().take_if(|alarm| alarm.at.expired());
+    match due {
+        Some(alarm) => (alarm.ring)(),
+        None if !IS_PERIODIC.load(Ordering::Relaxed) => rearm_for_alarm(),
+        None => {}
+    }
+}
+
+/// What the timer was armed for has come; an alarm has not.
+fn rearm_for_alarm() {
+    let remaining = ALARM.lock().as_ref().map(|alarm| alarm.at.remaining());
+    if let Some(remaining) = remaining {
+        run(remaining, Mode::Once);
+    }
 }

@@ -1,22 +1,27 @@
 //! One fault: judged, counted, told, answered.
 
 use ::diagnosis::{
-    Cadence, Completeness, Diagnosis, Fault, FaultKey, Reason, Timestamp, Urgency, Verdict, diagnose,
+    Cadence, Completeness, Diagnosis, Fault, FaultKey, Pace, Reason, Timestamp, Urgency, Verdict, Window,
+    diagnose,
 };
+use arrayvec::ArrayVec;
 use dma_types::{Access, Bdf, Iova};
 use options::Policy;
-use report::Action;
+use report::{Action, DeviceState};
 
 use super::account::{self, Answer, FaultNote};
 use super::telling;
 use super::world::{Held, KernelWorld};
 use crate::arch::{TrapFrame, cpu};
 use crate::devices::{self, DeviceRecord};
-use crate::iommu::records::Captured;
+use crate::iommu::records::{Arrival, Captured};
 use crate::iommu::{self, records};
 use crate::platform::clock;
 use crate::probe::{self, Flight, Notice};
 use crate::{bench, dma, journal, stop};
+
+/// Requesters that are contained at the end of one window; the rest follows at the end of the next.
+const MOST_AT_ONCE: usize = 8;
 
 /// Answers every fault that waits, oldest first. Interrupts are off.
 ///
@@ -29,6 +34,19 @@ pub fn answer_waiting(frame: Option<&TrapFrame>) {
     }
     while let Some(captured) = records::next() {
         answer(&captured, frame);
+    }
+}
+
+/// Takes note that a window of fault handling has ended. Those that kept the fault interrupt masked for many
+/// in a row are contained, unless storms are nobody's business.
+pub fn end_window(window: Window) {
+    let mut stormy: ArrayVec<Bdf, MOST_AT_ONCE> = ArrayVec::new();
+    account::with(|accounts| stormy.extend(accounts.storms.end_window(window).take(MOST_AT_ONCE)));
+    for requester in stormy {
+        for record in devices::behind(requester).filter(|record| record.state() == DeviceState::Assigned) {
+            log::warn!("{record} faults without end");
+            cut_off(record);
+        }
     }
 }
 
@@ -73,7 +91,12 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
         reason: fault.reason,
     };
     let line = account::with(|accounts| {
-        let cadence = accounts.ledger.note(fault.requester, key, Completeness::Exact);
+        let crowded = accounts.storms.pace(fault.requester, fault.at) == Pace::Crowded;
+        let completeness = match captured.arrival {
+            Arrival::Announced if !crowded => Completeness::Exact,
+            Arrival::Announced | Arrival::Masked => Completeness::AtLeast,
+        };
+        let cadence = accounts.ledger.note(fault.requester, key, completeness);
         accounts.ledger.set_answer(fault.requester, &key, Answer { verdict: diagnosis.verdict, action });
         cadence
     });

@@ -11,4 +11,4 @@ pub mod text;
 mod world;
 
 pub use account::{FaultNote, finish, forget_storm, policy, recent, set_policy, start};
-pub use answer::{answer_waiting, predict};
+pub use answer::{answer_waiting, end_window, predict};

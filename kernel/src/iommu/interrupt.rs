@@ -4,7 +4,8 @@
     reason = "UNSAFETY: the fault vector's stub calls the dispatcher by its name, with a pointer"
 )]
 
-use super::records;
+use super::records::{self, Arrival};
+use super::throttle::Shift;
 use crate::arch::interrupts::InterruptsOff;
 use crate::arch::{TrapFrame, apic, register_probe};
 use crate::diagnosis;
@@ -27,7 +28,8 @@ const LOOKS: usize = 16;
 pub unsafe extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
     // SAFETY: the caller's promise.
     let frame = unsafe { &*frame };
-    let first = records::drain();
+    let mut shift = Shift::begin();
+    let first = records::drain(Arrival::Announced);
     apic::end_of_interrupt();
     let nothing = first.drained == 0 && !first.queue_error && !first.lost;
     let early = records::take_drained_early();
@@ -36,20 +38,39 @@ pub unsafe extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
     if !nothing || early {
         register_probe::note_interrupt();
     }
-    if !nothing {
-        look_and_answer(Some(frame));
+    if !nothing && shift.may_go_on() {
+        look(Some(frame), Arrival::Announced, &mut shift);
     }
+    shift.end();
 }
 
-/// Looks at all units until nothing is left, but not forever, and answers what was found.
+/// Looks at all units until nothing is left or the time is used up, but not forever, and answers what was found.
 pub(super) fn look_and_answer(frame: Option<&TrapFrame>) {
     let _off = InterruptsOff::new();
+    let mut shift = Shift::begin();
+    look(frame, Arrival::Announced, &mut shift);
+    shift.end();
+}
+
+/// The same after a time in which no fault was announced. Interrupts are off.
+pub(super) fn look_after_mask() {
+    let mut shift = Shift::begin();
+    look(None, Arrival::Masked, &mut shift);
+    shift.end();
+}
+
+fn look(frame: Option<&TrapFrame>, first: Arrival, shift: &mut Shift) {
+    let mut arrival = first;
     for _ in 0..LOOKS {
-        let look = records::drain();
+        let look = records::drain(arrival);
+        arrival = Arrival::Announced;
         diagnosis::answer_waiting(frame);
         if look.drained == 0 && !look.more {
             return;
         }
         records::note_drained_early();
+        if !shift.may_go_on() {
+            return;
+        }
     }
 }

@@ -12,6 +12,7 @@ pub mod records;
 pub mod regions;
 mod space;
 mod take;
+mod throttle;
 mod unit;
 
 use alloc::vec::Vec;

@@ -27,6 +27,17 @@ pub struct Captured {
     pub record: FaultRecord,
     /// When it was drained: nanoseconds since kernel entry.
     pub at: u64,
+    /// What came before that.
+    pub arrival: Arrival,
+}
+
+/// Whether a record was drained as soon as it was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Its interrupt, or a look soon after, found it.
+    Announced,
+    /// It may have waited while interrupts were masked, and others may have been merged with it.
+    Masked,
 }
 
 /// What waits, oldest first.
@@ -60,10 +71,10 @@ pub struct Look {
 /// Drains the records of every unit into the ring and gets stopped queues going.
 ///
 /// Takes no lock that interrupted code may hold for long, and is bounded.
-pub fn drain() -> Look {
+pub fn drain(arrival: Arrival) -> Look {
     let mut look = Look::default();
     for unit in units() {
-        drain_unit(unit, &mut look);
+        drain_unit(unit, arrival, &mut look);
     }
     journal::count_faults(look.drained as u64);
     if look.lost {
@@ -72,14 +83,14 @@ pub fn drain() -> Look {
     look
 }
 
-fn drain_unit(unit: &Unit, look: &mut Look) {
+fn drain_unit(unit: &Unit, arrival: Arrival, look: &mut Look) {
     let Some(port) = &unit.faults else { return };
     let at = clock::now_ns();
     let outcome = port.drain(
         &mut |record| {
             look.drained += 1;
             bench::note_record();
-            if !push(Captured { unit: unit.index, record, at }) {
+            if !push(Captured { unit: unit.index, record, at, arrival }) {
                 look.lost = true;
             }
         },

@@ -66,6 +66,11 @@ impl Deadline {
         Self { ns: now_ns().saturating_add(ns) }
     }
 
+    /// So many nanoseconds after the kernel's entry.
+    pub const fn at_ns(ns: u64) -> Self {
+        Self { ns }
+    }
+
     /// Tells whether it has come.
     pub fn expired(self) -> bool {
         now_ns() >= self.ns

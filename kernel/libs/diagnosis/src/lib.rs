@@ -22,6 +22,7 @@ extern crate alloc;
 extern crate std;
 
 mod book;
+mod budget;
 mod diagnose;
 mod entries;
 mod error;
@@ -43,6 +44,7 @@ mod words;
 mod world;
 
 pub use book::Book;
+pub use budget::{Allowance, Budget};
 pub use diagnose::{Candidate, Candidates, Diagnosis, MAX_CANDIDATES, diagnose};
 pub use error::BookError;
 pub use evidence::{Foreign, ForeignKind, Nearest, Owner};
@@ -51,7 +53,7 @@ pub use history::{EVENTS, Event, History, Operation, Span};
 pub use ledger::{Cadence, Completeness, FaultKey, FaultLedger, KEYS, Line, Scope};
 pub use position::Position;
 pub use record::{Backing, Label, Mapping, MappingRecord, Site, Step};
-pub use storm::{StormDetector, Threshold, Urgency, Window};
+pub use storm::{Pace, StormDetector, Threshold, Urgency, Window};
 pub use time::{Elapsed, Timestamp};
 pub use verdict::Verdict;
 pub use words::{Advice, Explanation};

@@ -7,7 +7,7 @@
 //! second, so that nobody is contained for faults that lie further apart; a burst just beyond 15/16 of a
 //! second may be missed once, and is caught if it goes on.
 //!
-//! Memory: 80 bytes a requester, all allocated at construction. If more requesters fault than there is room
+//! Memory: 96 bytes a requester, all allocated at construction. If more requesters fault than there is room
 //! for, the one that has been silent longest makes way.
 
 use alloc::vec::Vec;
@@ -32,6 +32,18 @@ pub enum Urgency {
     /// The requester has to be contained, whatever its policy.
     Contain,
 }
+
+/// How soon a fault follows the one before of the same requester.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// So late that the unit had a free record for every one in between.
+    Spaced,
+    /// So soon that the unit may have merged others with it, which leaves no trace.
+    Crowded,
+}
+
+/// Nanoseconds between two records of one requester, below which others may have been merged with them.
+const CROWDED: u64 = 10_000_000;
 
 /// How a window of fault handling ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +88,11 @@ impl StormDetector {
         let Some(activity) = self.activity(requester) else { return Urgency::Calm };
         activity.note(at.as_nanos() / SLICE);
         if activity.sum() > u64::from(limit) { Urgency::Contain } else { Urgency::Calm }
+    }
+
+    /// Tells how soon a recorded fault comes after the one before of its requester, whatever is done about it.
+    pub fn pace(&mut self, requester: Bdf, at: Timestamp) -> Pace {
+        self.activity(requester).map_or(Pace::Crowded, |activity| activity.pace(at))
     }
 
     /// Ends a window of fault handling and tells who has to be contained: those that faulted in each of
@@ -125,13 +142,29 @@ struct Activity {
     counts: [u32; SLICES],
     /// Number of the latest slice, counted from kernel entry.
     slice: u64,
+    /// When the latest fault came; `None` before the first.
+    latest: Option<Timestamp>,
     masked_windows: u8,
     faulted_in_window: bool,
 }
 
 impl Activity {
     const fn new(requester: Bdf) -> Self {
-        Self { requester, counts: [0; SLICES], slice: 0, masked_windows: 0, faulted_in_window: false }
+        Self {
+            requester,
+            counts: [0; SLICES],
+            slice: 0,
+            latest: None,
+            masked_windows: 0,
+            faulted_in_window: false,
+        }
+    }
+
+    /// How soon a fault comes, which becomes the latest.
+    fn pace(&mut self, at: Timestamp) -> Pace {
+        let before = self.latest.replace(at);
+        let soon = |before: Timestamp| at.as_nanos().saturating_sub(before.as_nanos()) < CROWDED;
+        if before.is_some_and(soon) { Pace::Crowded } else { Pace::Spaced }
     }
 
     /// Counts a fault in a slice; one that lies before the latest counts there.
@@ -231,8 +264,18 @@ mod tests {
     }
 
     #[test]
+    fn faults_close_together_may_hide_others() {
+        let mut storm = StormDetector::new(Threshold::Off, 4).unwrap();
+        let mut pace = |bits, ms| storm.note(requester(bits), Timestamp::from_nanos(ms * MILLISECOND)).pace;
+        assert_eq!(pace(1, 100), Pace::Spaced);
+        assert_eq!(pace(2, 101), Pace::Spaced);
+        assert_eq!(pace(1, 109), Pace::Crowded);
+        assert_eq!(pace(1, 119), Pace::Spaced);
+    }
+
+    #[test]
     fn a_requester_takes_the_memory_that_is_stated() {
-        assert_eq!(size_of::<Activity>(), 80);
+        assert_eq!(size_of::<Activity>(), 96);
     }
 
     #[test]

@@ -1,0 +1,125 @@
+//! How much of the processor's time the handling of faults may take.
+//!
+//! Time is cut into windows of 100 ms. In each, fault handling may use a twentieth; then the fault interrupt
+//! has to be masked for the rest of the window. So any 100 ms, however they lie across two windows, see at
+//! most a tenth, and whatever the last fault before the mask took.
+
+use crate::{Timestamp, Window};
+
+/// Nanoseconds of a window.
+pub const WINDOW: u64 = 100_000_000;
+
+/// Nanoseconds of a window that fault handling may use.
+pub const SHARE: u64 = WINDOW / 20;
+
+/// What is left of the present window's share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowance {
+    /// Something.
+    Left,
+    /// Nothing: the fault interrupt has to be masked until then.
+    Spent {
+        /// The end of the window.
+        until: Timestamp,
+    },
+}
+
+/// The account of one machine's fault handling.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// The number of the present window, counted from kernel entry.
+    window: u64,
+    spent: u64,
+}
+
+impl Budget {
+    /// A full one.
+    pub const fn new() -> Self {
+        Self { window: 0, spent: 0 }
+    }
+
+    /// Notes the present time, and tells how the windows before it ended, oldest first: the last in which
+    /// something was spent, then one without, if there was any.
+    pub fn advance(&mut self, now: Timestamp) -> impl Iterator<Item = Window> + use<> {
+        let window = now.as_nanos() / WINDOW;
+        let passed = window.saturating_sub(self.window);
+        let last = if self.spent >= SHARE { Window::Masked } else { Window::Open };
+        if passed > 0 {
+            *self = Self { window, spent: 0 };
+        }
+        [(passed > 0).then_some(last), (passed > 1).then_some(Window::Open)].into_iter().flatten()
+    }
+
+    /// Counts what was spent since `start`. What lies in a window before the present one is not counted.
+    pub fn spend(&mut self, start: Timestamp, now: Timestamp) -> Allowance {
+        let window = Timestamp::from_nanos(self.window.saturating_mul(WINDOW)).max(start);
+        self.spent = self.spent.saturating_add(now.as_nanos().saturating_sub(window.as_nanos()));
+        if self.spent < SHARE {
+            return Allowance::Left;
+        }
+        Allowance::Spent {
+            until: Timestamp::from_nanos(self.window.saturating_add(1).saturating_mul(WINDOW)),
+        }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    fn at(nanos: u64) -> Timestamp {
+        Timestamp::from_nanos(nanos)
+    }
+
+    #[test]
+    fn a_twentieth_of_a_window_may_be_spent() {
+        let mut budget = Budget::new();
+        assert_eq!(budget.spend(at(0), at(SHARE - 1)), Allowance::Left);
+        assert_eq!(budget.spend(at(SHARE), at(SHARE + 1)), Allowance::Spent { until: at(WINDOW) });
+        assert_eq!(budget.advance(at(WINDOW)).collect::<Vec<_>>(), [Window::Masked]);
+        assert_eq!(budget.spend(at(WINDOW), at(WINDOW + 1)), Allowance::Left);
+        assert_eq!(budget.advance(at(3 * WINDOW)).collect::<Vec<_>>(), [Window::Open, Window::Open]);
+        assert_eq!(budget.advance(at(3 * WINDOW + 1)).count(), 0);
+    }
+
+    #[test]
+    fn handling_across_the_end_of_a_window_counts_where_it_ends() {
+        let mut budget = Budget::new();
+        budget.advance(at(WINDOW)).for_each(drop);
+        assert_eq!(budget.spend(at(0), at(WINDOW + SHARE - 1)), Allowance::Left);
+    }
+
+    proptest! {
+        /// A handler that is called whenever it may be, for as long as it likes up to a bound, stays below a
+        /// tenth and that bound in every 100 ms.
+        #[test]
+        fn any_hundred_milliseconds_see_a_tenth(costs in proptest::collection::vec(1_u64..200_000, 1..3000)) {
+            let mut budget = Budget::new();
+            let mut now = 0;
+            let mut calls = Vec::new();
+            for cost in costs {
+                budget.advance(at(now)).for_each(drop);
+                let (start, end) = (now, now + cost);
+                calls.push((start, end));
+                now = match budget.spend(at(start), at(end)) {
+                    Allowance::Left => end + 1,
+                    Allowance::Spent { until } => until.as_nanos().max(end),
+                };
+            }
+            for &(from, _) in &calls {
+                let within = calls.iter().map(|&(start, end)| {
+                    end.min(from + WINDOW).saturating_sub(start.max(from))
+                });
+                prop_assert!(within.sum::<u64>() <= 2 * SHARE + 3 * 200_000);
+            }
+        }
+    }
+}

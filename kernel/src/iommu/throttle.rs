@@ -1,0 +1,86 @@
+//! The share of the processor's time that fault handling gets.
+//!
+//! A device can fault faster than faults can be explained. Once the window's share is used up, the fault
+//! interrupt of every unit is masked until its end: units go on recording, and what they merge or drop
+//! meanwhile shows in the counts as "at least".
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use ::diagnosis::{Allowance, Budget, Timestamp};
+
+use super::{interrupt, units};
+use crate::arch::interrupts::IrqLock;
+use crate::arch::timer;
+use crate::diagnosis;
+use crate::platform::clock::{self, Deadline};
+
+static BUDGET: IrqLock<Budget> = IrqLock::new(Budget::new());
+
+/// Whether the fault interrupts are masked.
+static MASKED: AtomicBool = AtomicBool::new(false);
+
+/// Fault handling under way, from its begin or the last look at the clock.
+pub(super) struct Shift {
+    since: Timestamp,
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_nanos(clock::now_ns())
+}
+
+impl Shift {
+    /// Begins. Devices that kept the interrupt masked for too many windows in a row are contained.
+    pub(super) fn begin() -> Self {
+        let since = now();
+        let ended = BUDGET.lock().advance(since);
+        ended.for_each(diagnosis::end_window);
+        Self { since }
+    }
+
+    /// Tells whether there is time left in this window.
+    pub(super) fn may_go_on(&mut self) -> bool {
+        matches!(self.count(), Allowance::Left)
+    }
+
+    /// Ends; with no time left, masks the fault interrupts until the window ends.
+    pub(super) fn end(mut self) {
+        if let Allowance::Spent { until } = self.count() {
+            mask(until);
+        }
+    }
+
+    fn count(&mut self) -> Allowance {
+        let now = now();
+        let allowance = BUDGET.lock().spend(self.since, now);
+        self.since = now;
+        allowance
+    }
+}
+
+/// Masks the fault interrupts until a time, unless nothing could unmask them then.
+fn mask(until: Timestamp) {
+    if !timer::is_available() || MASKED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    for port in units().iter().filter_map(|unit| unit.faults.as_ref()) {
+        port.mask_fault_event();
+    }
+    timer::set_alarm(Deadline::at_ns(until.as_nanos()), resume);
+}
+
+/// Takes up fault handling again in a new window.
+fn resume() {
+    MASKED.store(false, Ordering::Relaxed);
+    // A record that waited may stand for many faults, and what its unit has to say was never announced.
+    interrupt::look_after_mask();
+    if MASKED.load(Ordering::Relaxed) {
+        return;
+    }
+    let mut standing = false;
+    for port in units().iter().filter_map(|unit| unit.faults.as_ref()) {
+        standing |= !port.unmask_fault_event().is_empty();
+    }
+    if standing {
+        interrupt::look_and_answer(None);
+    }
+}
