@@ -35,12 +35,13 @@ pub struct Report {
 }
 
 /// The kinds of events that must have all their fields.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "boot",
     "window",
     "unit",
     "device",
     "protected",
+    "finding",
     "domain",
     "fault",
     "bugcheck",

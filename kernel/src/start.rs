@@ -20,6 +20,7 @@ use crate::arch::{self, cpu};
 use crate::console::{self, output};
 use crate::devices::{self, Role};
 use crate::diagnosis::text::Text;
+use crate::iommu::findings;
 use crate::iommu::regions::{self, Honour};
 use crate::memory::map;
 use crate::platform::acpi::{self, AcpiTables};
@@ -104,16 +105,16 @@ fn protect(tables: Option<&AcpiTables>, table: &Table) -> Topology {
     let mut topology = bus::enumerate(tables.map_or(&[][..], |tables| &tables.ecam));
     topology.enable_acs(bus::config());
     let dmar = Dmar::parse(&table.bytes).ok();
-    let plan = dmar.as_ref().map(|dmar| {
-        let plan = Plan::new(dmar, &topology, cpu::physical_address_bits());
-        plan.findings.iter().for_each(|finding| log::warn!("DMAR: {finding}"));
-        plan
-    });
-    let honour = plan.as_ref().map_or(Honour::All, |plan| regions::set_aside(plan, &topology, tables));
+    let plan = dmar.as_ref().map(|dmar| Plan::new(dmar, &topology, cpu::physical_address_bits()));
+    let (honour, of_regions) =
+        plan.as_ref().map(|plan| regions::set_aside(plan, &topology, tables)).unwrap_or_default();
     devices::enumerate(&topology, plan.as_ref());
 
     let opt_in = dmar.is_some_and(|dmar| dmar.flags().contains(DmarFlags::DMA_CTRL_PLATFORM_OPT_IN));
     let found = plan.as_ref().map(|plan| iommu::find(plan, opt_in));
+    if let (Some(plan), Some(found)) = (&plan, &found) {
+        findings::judge(&table.bytes, plan, &of_regions, found);
+    }
     still_everything(&topology);
     if let (Some(plan), Some(found)) = (&plan, found) {
         iommu::take(plan, found);
@@ -165,6 +166,7 @@ fn announce_protection(table: &Table, honour: Honour) {
             bypassing.iter().for_each(|bdf| log::error!("{bdf} bypasses the IOMMU: no unit covers it"));
         }
     }
+    findings::report();
     if !complete {
         journal::note_failure();
     }

@@ -184,6 +184,7 @@ const fn answer(action: Action) -> &'static str {
 /// The protection report again, for people and for the host.
 fn report() {
     units();
+    iommu::findings::show();
     list_devices();
     iommu::units().iter().for_each(iommu::Unit::report);
     devices::all().iter().for_each(DeviceRecord::report);

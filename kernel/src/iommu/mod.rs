@@ -6,6 +6,7 @@
 
 mod error;
 mod find;
+pub mod findings;
 mod hardware;
 pub mod interrupt;
 pub mod records;

@@ -23,9 +23,10 @@ struct Honoured {
 static REGIONS: Once<Vec<Honoured>> = Once::new();
 
 /// Whether every region of the plan could be honoured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Honour {
     /// All of them, or there are none.
+    #[default]
     All,
     /// Some are no regions, or lie where the kernel lies.
     NotAll,
@@ -34,10 +35,16 @@ pub enum Honour {
 /// Takes the regions' RAM out of the frame allocator. To be called once, before tables and buffers are made.
 ///
 /// A region in which memory of the kernel lies is refused: its devices stay blocked.
-pub fn set_aside(plan: &Plan, topology: &pci::Topology, tables: Option<&AcpiTables>) -> Honour {
+///
+/// Gives what there is to say about them besides.
+pub fn set_aside(
+    plan: &Plan,
+    topology: &pci::Topology,
+    tables: Option<&AcpiTables>,
+) -> (Honour, Vec<Finding>) {
     let unsound = plan.findings.iter().any(|finding| matches!(finding, Finding::BadRegion { .. }));
     let mut honour = if unsound { Honour::NotAll } else { Honour::All };
-    let mut honoured = Vec::new();
+    let (mut honoured, mut findings) = (Vec::new(), Vec::new());
     for region in &plan.regions {
         let span = Span::with_length(region.base, region.bytes);
         let holds_tables = tables.is_some_and(|tables| {
@@ -59,13 +66,16 @@ pub fn set_aside(plan: &Plan, topology: &pci::Topology, tables: Option<&AcpiTabl
             honour = Honour::NotAll;
             continue;
         }
-        frames::reserve(region.base, region.bytes);
+        let free = frames::reserve(region.base, region.bytes);
+        if free > 0 {
+            findings.push(Finding::RegionNotReserved { offset: region.offset, base: region.base, free });
+        }
         let named = region.functions.iter().filter_map(|index| topology.functions().get(*index));
         let devices = named.map(|function| function.bdf).collect();
         honoured.push(Honoured { region: region.clone(), devices });
     }
     REGIONS.call_once(|| honoured);
-    honour
+    (honour, findings)
 }
 
 /// The regions of a group's members.

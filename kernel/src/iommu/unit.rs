@@ -9,8 +9,8 @@ use report::{Event, Hex, InvalidationKind, UnitKind, UnitState};
 use vtd::tables::{Format, RootTable};
 use vtd::{FaultPort, Invalidation, InvalidationPath};
 
-use super::IommuError;
 use super::hardware::{FrameMemory, KernelClock, Window};
+use super::{IommuError, findings};
 use crate::arch::interrupts::IrqLock;
 use crate::journal;
 use crate::platform::clock;
@@ -157,6 +157,7 @@ impl Unit {
     /// Writes its line into the report.
     pub fn report(&self) {
         let version = self.facts.map(|facts| facts.version_text());
+        let findings: Vec<_> = findings::of_unit(self.index).map(report::Text::from).collect();
         let raw = |bits: fn(&Facts) -> u64| Hex(self.facts.as_ref().map_or(0, bits));
         let invalidation = self
             .control(|control| {
@@ -181,7 +182,7 @@ impl Unit {
             invalidation,
             state: if self.is_enforcing() { UnitState::Enforcing } else { UnitState::Failed },
             detail: self.failure.as_deref().map(Into::into),
-            findings: report::List::default(),
+            findings: findings.as_slice().into(),
         }));
     }
 }

@@ -2,9 +2,11 @@
 
 use core::fmt;
 
+use acpi_tables::lint::{Rule, Severity};
 use dma_types::{Bdf, PhysAddr, Segment};
 
-/// Something in the table that the machine contradicts; what to do about it is already decided.
+/// Something in the table that the machine contradicts; what to do about it is already decided. Shown, it is
+/// the sentence on what is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// A scope names a device that is not there.
@@ -51,7 +53,132 @@ pub enum Finding {
         /// The function.
         device: Bdf,
     },
+    /// A region holds memory that the machine's memory map calls free.
+    RegionNotReserved {
+        /// Where in the table.
+        offset: usize,
+        /// Its first byte.
+        base: PhysAddr,
+        /// Bytes of it that are called free.
+        free: u64,
+    },
+    /// A unit's registers do not answer, or not as those of a unit.
+    UnitSilent {
+        /// Where in the table.
+        offset: usize,
+        /// Where the registers should be.
+        base: PhysAddr,
+    },
+    /// The table promises interrupt remapping, and the unit has none.
+    NoInterruptRemapping {
+        /// Where in the table.
+        offset: usize,
+        /// Where its registers are.
+        base: PhysAddr,
+    },
+    /// Devices can be sent to more addresses, by the table's word, than the unit translates.
+    Narrow {
+        /// Where in the table.
+        offset: usize,
+        /// Address bits that the table gives the platform.
+        platform: u16,
+        /// Address bits that the unit translates.
+        unit: u8,
+    },
 }
+
+impl Finding {
+    /// Id, severity, meaning and remedy.
+    pub const fn rule(&self) -> Rule {
+        match self {
+            Self::NoSuchDevice { .. } => Rule {
+                id: "scope-no-device",
+                severity: Severity::Note,
+                meaning: "Nothing is left uncovered by it; tables often list devices that can be left out.",
+                remedy: "Nothing needs to be done.",
+            },
+            Self::OtherKind { .. } => Rule {
+                id: "scope-other-kind",
+                severity: Severity::Warning,
+                meaning: "What lies below a bridge that is called an endpoint may be under no unit.",
+                remedy: UPDATE,
+            },
+            Self::NamedTwice { .. } => Rule {
+                id: "scope-two-units",
+                severity: Severity::Warning,
+                meaning: "Only one unit sees the device's requests, and it may be the other one.",
+                remedy: UPDATE,
+            },
+            Self::IncludeAllTwice { .. } => Rule {
+                id: "include-all-twice",
+                severity: Severity::Error,
+                meaning: "Only one unit can take the rest of a segment, and it may be the other one.",
+                remedy: UPDATE,
+            },
+            Self::BadRegion { .. } => Rule {
+                id: "rmrr-not-mapped",
+                severity: Severity::Warning,
+                meaning: "Its devices stay without it, and what firmware does with them may fail.",
+                remedy: UPDATE,
+            },
+            Self::Uncovered { .. } => Rule {
+                id: "device-uncovered",
+                severity: Severity::Error,
+                meaning: "Nothing keeps the device's requests in bounds: it stays without bus mastering.",
+                remedy: "Switch off what lets devices bypass VT-d in the firmware's set-up, or update it.",
+            },
+            Self::RegionNotReserved { .. } => Rule {
+                id: "rmrr-not-reserved",
+                severity: Severity::Warning,
+                meaning: "A system that believes the memory map lends this memory to programs while devices \
+                          reach it; here it is taken out of use.",
+                remedy: UPDATE,
+            },
+            Self::UnitSilent { .. } => Rule {
+                id: "unit-silent",
+                severity: Severity::Error,
+                meaning: "The unit cannot be set up, so its devices stay without bus mastering.",
+                remedy: "Switch VT-d off and on again in the firmware's set-up; if it stays, update the firmware.",
+            },
+            Self::NoInterruptRemapping { .. } => Rule {
+                id: "unit-no-intr-remap",
+                severity: Severity::Warning,
+                meaning: "Devices under this unit can raise interrupts that are not theirs.",
+                remedy: UPDATE,
+            },
+            Self::Narrow { .. } => Rule {
+                id: "unit-narrow",
+                severity: Severity::Note,
+                meaning: "Addresses beyond the unit's width are blocked, so nothing is exposed.",
+                remedy: "Nothing needs to be done.",
+            },
+        }
+    }
+
+    /// Where in the table, if it is about a place there.
+    pub const fn offset(&self) -> Option<usize> {
+        match *self {
+            Self::NoSuchDevice { offset, .. }
+            | Self::OtherKind { offset, .. }
+            | Self::NamedTwice { offset, .. }
+            | Self::IncludeAllTwice { offset, .. }
+            | Self::BadRegion { offset, .. }
+            | Self::RegionNotReserved { offset, .. }
+            | Self::UnitSilent { offset, .. }
+            | Self::NoInterruptRemapping { offset, .. }
+            | Self::Narrow { offset, .. } => Some(offset),
+            Self::Uncovered { .. } => None,
+        }
+    }
+
+    /// Tells whether the table's bytes alone show it, so that their lint has it too.
+    pub const fn is_of_the_table(&self) -> bool {
+        matches!(self, Self::IncludeAllTwice { .. } | Self::BadRegion { .. })
+    }
+}
+
+/// The remedy where only the maker can help.
+const UPDATE: &str = "Update the firmware; if it stays, report it to the maker of the machine.";
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,6 +204,26 @@ impl fmt::Display for Finding {
                 "the region at {offset:#x} from {base} to {limit} is reversed or not whole pages, not mapped"
             ),
             Self::Uncovered { device } => write!(f, "no unit covers {device}"),
+            Self::RegionNotReserved { offset, base, free } => write!(
+                f,
+                "the region at {offset:#x} from {base} on holds {free:#x} bytes that the memory map calls free"
+            ),
+            Self::UnitSilent { offset, base } => {
+                write!(
+                    f,
+                    "the registers of the unit at {offset:#x}, which should be at {base}, do not answer"
+                )
+            }
+            Self::NoInterruptRemapping { offset, base } => write!(
+                f,
+                "the table promises interrupt remapping, and the unit at {offset:#x} with registers at {base} \
+                 has none"
+            ),
+            Self::Narrow { offset, platform, unit } => write!(
+                f,
+                "the unit at {offset:#x} translates {unit} address bits of the {platform} that the table gives \
+                 the platform"
+            ),
         }
     }
 }

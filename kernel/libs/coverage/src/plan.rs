@@ -3,6 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 use acpi_tables::{Dmar, Drhd, Rmrr, Scope, ScopeKind};
 use dma_types::{Bdf, PAGE_SIZE, PhysAddr, Segment};
@@ -26,6 +27,8 @@ pub struct Plan {
 /// A unit as the table describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
+    /// Where in the table it is described.
+    pub described: Range<usize>,
     /// The segment it serves.
     pub segment: Segment,
     /// Where its registers begin.
@@ -71,6 +74,8 @@ impl fmt::Display for UnitProblem {
 /// Memory that firmware wants certain functions to reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
+    /// Where in the table.
+    pub offset: usize,
     /// First byte; at a page.
     pub base: PhysAddr,
     /// Bytes; whole pages, at least one.
@@ -123,7 +128,8 @@ impl Plan {
             Some(with) => Some(UnitProblem::Shared { with }),
             None => None,
         };
-        self.units.push(Unit { segment: drhd.segment, base, window_bytes, problem });
+        let described = drhd.offset..drhd.offset.saturating_add(usize::from(drhd.length));
+        self.units.push(Unit { described, segment: drhd.segment, base, window_bytes, problem });
     }
 
     /// Gives the unit the functions that its scopes name, and notes the bridges.
@@ -202,7 +208,7 @@ impl Plan {
         for scope in rmrr.scopes().flatten() {
             functions.extend(self.resolve(&scope, rmrr.segment, topology));
         }
-        self.regions.push(Region { base: rmrr.base, bytes, functions });
+        self.regions.push(Region { offset: rmrr.offset, base: rmrr.base, bytes, functions });
     }
 }
 

@@ -153,7 +153,35 @@ fn regions_belong_to_exactly_the_functions_named() {
         .rmrr(SEGMENT, at(0), at(u64::MAX), &edu);
     let plan = plan(table, &topology);
     let functions = vec![topology.index_of(bdf("00:03.0")).unwrap()];
-    assert_eq!(plan.regions, [Region { base: at(0x7000_0000), bytes: 0x2000, functions }]);
+    let [Region { base, bytes, functions: named, .. }] = plan.regions.as_slice() else { panic!("{plan:?}") };
+    assert_eq!((*base, *bytes, named), (at(0x7000_0000), 0x2000, &functions));
     assert!(plan.findings.iter().all(|finding| matches!(finding, Finding::BadRegion { .. })));
     assert_eq!(plan.findings.len(), 5);
+}
+
+#[test]
+fn every_finding_says_what_it_means_and_what_helps() {
+    let (offset, device) = (0x30, bdf("00:03.0"));
+    let all = [
+        Finding::NoSuchDevice { offset, segment: SEGMENT, start_bus: 0 },
+        Finding::OtherKind { offset, device },
+        Finding::NamedTwice { offset, device },
+        Finding::IncludeAllTwice { offset, segment: SEGMENT },
+        Finding::BadRegion { offset, base: base(0), limit: base(0) },
+        Finding::Uncovered { device },
+        Finding::RegionNotReserved { offset, base: base(0), free: 0x1000 },
+        Finding::UnitSilent { offset, base: base(0) },
+        Finding::NoInterruptRemapping { offset, base: base(0) },
+        Finding::Narrow { offset, platform: 48, unit: 39 },
+    ];
+    let mut ids: Vec<_> = all.iter().map(|finding| finding.rule().id).collect();
+    for finding in all {
+        let rule = finding.rule();
+        assert!(rule.meaning.ends_with('.') && rule.remedy.ends_with('.'), "{}", rule.id);
+        assert_eq!(finding.offset(), (rule.id != "device-uncovered").then_some(offset), "{}", rule.id);
+        assert!(!std::format!("{finding}").is_empty());
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all.len());
 }

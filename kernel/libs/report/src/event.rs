@@ -4,7 +4,9 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bench, Boot, Bugcheck, Check, Device, Domain, Drill, End, Fault, Protected, Unit, Window};
+use crate::{
+    Bench, Boot, Bugcheck, Check, Device, Domain, Drill, End, Fault, Finding, Protected, Unit, Window,
+};
 
 /// Bytes that the longest line may take, its newline among them.
 pub const MAX_LINE: usize = 16 * 1024;
@@ -23,6 +25,8 @@ pub enum Event<'a> {
     Device(Device<'a>),
     /// Protection is on.
     Protected(Protected),
+    /// What is to be said about the firmware's table.
+    Finding(Finding<'a>),
     /// An address space.
     Domain(Domain<'a>),
     /// A blocked request.

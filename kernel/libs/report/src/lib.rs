@@ -19,8 +19,8 @@ mod value;
 pub use event::{Event, LineError, MAX_LINE, write_line};
 pub use fault::{Action, Bugcheck, Candidate, Fault, HistoryEntry, Nearest, Op};
 pub use machine::{
-    Boot, Device, DeviceState, DmarSource, Domain, InvalidationKind, Protected, StaleFault, Unit, UnitKind,
-    UnitState, Window,
+    Boot, Device, DeviceState, DmarSource, Domain, Finding, InvalidationKind, Protected, Severity,
+    StaleFault, Unit, UnitKind, UnitState, Window,
 };
 pub use run::{Bench, Check, Drill, DrillCommand, DrillResult, End, EndStatus, ExpectedFault, Outcome};
 pub use value::{Access, Direction, Function, Hex, List, Registers, Text};

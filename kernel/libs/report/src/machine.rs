@@ -100,6 +100,39 @@ pub struct Unit<'a> {
     pub findings: List<'a, Text<'a>>,
 }
 
+/// Something that the firmware's table says or leaves out, or that the machine contradicts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding<'a> {
+    /// Nanoseconds since kernel entry.
+    pub t: u64,
+    /// Its stable name.
+    pub id: Text<'a>,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Where in the table, if it is about a place there.
+    pub offset: Option<u64>,
+    /// The unit that it is about, if it is about one.
+    pub unit: Option<u32>,
+    /// What is wrong.
+    pub what: Text<'a>,
+    /// What it means for protection.
+    pub meaning: Text<'a>,
+    /// What helps.
+    pub remedy: Text<'a>,
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Protection has, or may have, a gap.
+    Warning,
+    /// The table contradicts itself, or cannot be what the machine is.
+    Error,
+}
+
 /// Families of units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

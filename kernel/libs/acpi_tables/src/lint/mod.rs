@@ -25,6 +25,7 @@ use crate::table::{Header, TableError};
 
 pub use ivrs_problem::IvrsProblem;
 pub use problem::Problem;
+pub use rules::Rule;
 
 /// How many structures, and how many scope entries, are compared with each other.
 pub const COMPARED: usize = 1024;
