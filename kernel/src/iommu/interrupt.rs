@@ -38,7 +38,7 @@ pub unsafe extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
     if !nothing || early {
         register_probe::note_interrupt();
     }
-    if !nothing && shift.may_go_on() {
+    if !nothing && shift.may_go_on(&first) {
         look(Some(frame), Arrival::Announced, &mut shift);
     }
     shift.end();
@@ -69,7 +69,7 @@ fn look(frame: Option<&TrapFrame>, first: Arrival, shift: &mut Shift) {
             return;
         }
         records::note_drained_early();
-        if !shift.may_go_on() {
+        if !shift.may_go_on(&look) {
             return;
         }
     }

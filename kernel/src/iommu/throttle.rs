@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use ::diagnosis::{Allowance, Budget, Timestamp};
 
+use super::records::Look;
 use super::{interrupt, units};
 use crate::arch::interrupts::IrqLock;
 use crate::arch::timer;
@@ -37,21 +38,22 @@ impl Shift {
         Self { since }
     }
 
-    /// Tells whether there is time left in this window.
-    pub(super) fn may_go_on(&mut self) -> bool {
-        matches!(self.count(), Allowance::Left)
+    /// Counts what a look has found, and tells whether there is time left in this window.
+    pub(super) fn may_go_on(&mut self, look: &Look) -> bool {
+        let faults = u32::try_from(look.drained).unwrap_or(u32::MAX);
+        matches!(self.count(faults), Allowance::Left)
     }
 
     /// Ends; with no time left, masks the fault interrupts until the window ends.
     pub(super) fn end(mut self) {
-        if let Allowance::Spent { until } = self.count() {
+        if let Allowance::Spent { until } = self.count(0) {
             mask(until);
         }
     }
 
-    fn count(&mut self) -> Allowance {
+    fn count(&mut self, faults: u32) -> Allowance {
         let now = now();
-        let allowance = BUDGET.lock().spend(self.since, now);
+        let allowance = BUDGET.lock().spend(self.since, now, faults);
         self.since = now;
         allowance
     }

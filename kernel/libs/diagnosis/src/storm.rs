@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn faults_close_together_may_hide_others() {
         let mut storm = StormDetector::new(Threshold::Off, 4).unwrap();
-        let mut pace = |bits, ms| storm.note(requester(bits), Timestamp::from_nanos(ms * MILLISECOND)).pace;
+        let mut pace = |bits, ms| storm.pace(requester(bits), Timestamp::from_nanos(ms * MILLISECOND));
         assert_eq!(pace(1, 100), Pace::Spaced);
         assert_eq!(pace(2, 101), Pace::Spaced);
         assert_eq!(pace(1, 109), Pace::Crowded);
