@@ -59,6 +59,11 @@ fn assert_none_used(outcome: &Outcome, masters: [bool; 2]) {
     assert!(outcome.probes("attack").iter().all(|probe| probe["result"] == "not-possible"));
 }
 
+/// What the kernel found to say about the table, gravest or not.
+fn findings(outcome: &Outcome) -> Vec<&str> {
+    outcome.report.of_kind("finding").filter_map(|finding| finding["id"].as_str()).collect()
+}
+
 /// Positive twin of all that follows.
 #[test]
 fn a_sound_table_by_fw_cfg_is_used() {
@@ -69,6 +74,10 @@ fn a_sound_table_by_fw_cfg_is_used() {
     assert_eq!(outcome.report.of_kind("window").next().unwrap()["opt_in"], true);
     assert_both_isolated(&outcome);
     assert_eq!(masters, [true; 2]);
+    // It promises interrupt remapping by no flag, and nothing else is to be said.
+    let grave = outcome.report.of_kind("finding").filter(|finding| finding["severity"] == "error");
+    assert_eq!(grave.count(), 0);
+    assert!(!findings(&outcome).iter().any(|id| id.starts_with("unit-") || id.starts_with("device-")));
 }
 
 #[test]
@@ -143,6 +152,8 @@ fn a_silent_unit_costs_only_its_own_devices() {
     assert_eq!(masters, [false, true]);
     let states: Vec<_> = outcome.events("unit").iter().map(|unit| unit["state"].clone()).collect();
     assert_eq!(states, ["failed", "enforcing"]);
+    assert!(findings(&outcome).contains(&"unit-silent"));
+    assert!(outcome.events("unit")[0]["findings"].as_array().unwrap().contains(&"unit-silent".into()));
     let attacks = outcome.probes("attack");
     outcome.assert_not_possible(attacks[0], "cannot be told");
     outcome.assert_blocked(attacks[1], "never-mapped");
@@ -157,6 +168,8 @@ fn what_no_scope_names_bypasses_the_unit() {
     assert_incomplete(&outcome);
     assert_eq!(masters, [false, true]);
     assert_eq!(outcome.event("unit")["state"], "enforcing");
+    let findings = findings(&outcome);
+    assert!(findings.contains(&"scope-no-device") && findings.contains(&"device-uncovered"), "{findings:?}");
     assert_eq!(outcome.device(ROGUE)["state"], "bypasses-iommu");
     assert_eq!(outcome.device(OTHER)["state"], "assigned");
     let attacks = outcome.probes("attack");

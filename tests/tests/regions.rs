@@ -35,6 +35,8 @@ fn exactly_the_named_device_gets_its_region() {
     outcome.assert_status(0);
     assert_eq!(outcome.check("regions")["result"], "pass", "the device reads its region");
     assert_eq!(outcome.event("protected")["complete"], true);
+    // The region was made up, so firmware's memory map calls it free.
+    assert!(outcome.report.of_kind("finding").any(|finding| finding["id"] == "rmrr-not-reserved"));
     assert_eq!(states(&outcome, "0000:00:03.0")[..2], ["blocked", "firmware-region"]);
     assert_eq!(outcome.device("0000:00:03.0")["state"], "assigned");
     let attacks = outcome.probes("attack");
