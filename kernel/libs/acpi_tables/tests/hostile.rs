@@ -118,7 +118,15 @@ fn sound_ivrs() -> Vec<u8> {
         .build()
 }
 
+/// Inputs of each property: 200,000 in all five together, 10,000,000 in the full run.
+fn inputs() -> ProptestConfig {
+    let full = std::env::var_os("IVT_FULL").is_some_and(|value| value == "1");
+    ProptestConfig { cases: if full { 2_000_000 } else { 40_000 }, ..ProptestConfig::default() }
+}
+
 proptest! {
+    #![proptest_config(inputs())]
+
     #[test]
     fn random_bytes(bytes: Vec<u8>) {
         use_everything(&bytes);
