@@ -10,9 +10,9 @@ use report::{Event, Hex, StaleFault, Window as WindowEvent};
 use vtd::spec::fault_record::FaultRecord;
 
 use super::hardware::Window;
-use crate::journal;
 use crate::memory::mmio::Mmio;
 use crate::platform::clock;
+use crate::{devices, journal};
 
 /// Records of an earlier boot that are reported of one unit.
 const STALE_RECORDS: usize = 256;
@@ -59,14 +59,19 @@ fn report_window(planned: &coverage::Unit, index: u32, unit: Option<&vtd::Unit<W
         access: record.access().into(),
         reason: Hex(u64::from(record.reason().0)),
     };
-    let stale: Vec<_> = unit.map(drain_stale).unwrap_or_default().into_iter().map(in_words).collect();
-    for fault in &stale {
+    let records = unit.map(drain_stale).unwrap_or_default();
+    for record in &records {
+        let requester = Bdf::new(planned.segment, record.source());
+        let who = devices::behind(requester).next();
         log::warn!(
-            "unit {index} holds a fault from before this boot: {} at {:#x}",
-            fault.requester.0,
-            fault.address.0
+            "unit {index} holds a fault from before this boot: {requester}, {}, {} at {}, reason {:#x}",
+            who.map_or("which is not here now", |record| record.name.as_str()),
+            record.access(),
+            record.page().unwrap_or_default(),
+            record.reason().0
         );
     }
+    let stale: Vec<_> = records.into_iter().map(in_words).collect();
     journal::emit(&Event::Window(WindowEvent {
         t: clock::now_ns(),
         unit: Some(index),

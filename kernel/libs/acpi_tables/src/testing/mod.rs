@@ -2,11 +2,13 @@
 
 mod dmar;
 mod ivrs;
+mod usage;
 
 use std::vec::Vec;
 
 pub use dmar::{DmarBuilder, ScopeSpec};
 pub use ivrs::{IvrsBuilder, device_entry};
+pub use usage::use_everything;
 
 /// A header with this signature; length and checksum are set by [`seal`].
 fn header(signature: [u8; 4]) -> Vec<u8> {
