@@ -11,6 +11,9 @@ use crate::spec::receive::{ReceiveDescriptor, ReceiveErrors, ReceiveStatus};
 /// Bytes of an Ethernet header: the least that a frame has.
 pub const HEADER: usize = 14;
 
+/// Bytes of the longest frame to send, its checksum left out.
+pub const LONGEST_FRAME: usize = HEADER + 1500;
+
 /// Judges the receive descriptors of a ring, in their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameReader {

@@ -89,6 +89,12 @@ impl Ring {
         Some(slot)
     }
 
+    /// Moves the slots that are lent to the ring's beginning, where a device begins after a reset; their descriptors
+    /// must be written anew.
+    pub const fn rewind(&mut self) {
+        self.oldest = 0;
+    }
+
     /// Takes the oldest slot back, and says which. The caller must have seen that the device is done with it.
     pub const fn take_back(&mut self) -> Option<u16> {
         let Some(slot) = self.oldest() else { return None };
@@ -123,6 +129,15 @@ mod tests {
         assert_eq!((ring.room(), ring.tail(), ring.oldest()), (0, 7, Some(0)));
         assert_eq!(ring.take_back(), Some(0));
         assert_eq!((ring.give(), ring.tail()), (Some(7), 0));
+    }
+
+    #[test]
+    fn a_rewound_ring_begins_at_slot_0_with_what_is_lent() {
+        let mut ring = Ring::new(RingSize::new(8).unwrap());
+        (0..5).for_each(|_| assert!(ring.give().is_some()));
+        (0..3).for_each(|_| assert!(ring.take_back().is_some()));
+        ring.rewind();
+        assert_eq!((ring.oldest(), ring.lent(), ring.tail()), (Some(0), 2, 2));
     }
 
     proptest! {

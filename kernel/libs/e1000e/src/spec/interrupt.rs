@@ -33,10 +33,11 @@ impl Causes {
     /// Every bit, those without a name here included.
     pub const EVERY: Self = Self::from_bits_retain(u32::MAX);
 
-    /// What a driver wants to hear of, whichever kind of message the function sends.
-    ///
-    /// Sent frames are not among it: their buffers are taken back when the next frame is sent.
-    pub const WANTED: Self = Self::LINK_CHANGE
+    /// What a driver wants to hear of, whichever kind of message the function sends: frames that came or left,
+    /// and the link.
+    pub const WANTED: Self = Self::TRANSMIT_WRITTEN_BACK
+        .union(Self::TRANSMIT_QUEUE)
+        .union(Self::LINK_CHANGE)
         .union(Self::RECEIVE_LOW)
         .union(Self::RECEIVE_OVERRUN)
         .union(Self::RECEIVED)
@@ -65,6 +66,6 @@ mod tests {
     #[test]
     fn words_are_as_the_document_draws_them() {
         assert_eq!(VectorAllocation::ALL_TO_VECTOR_0.0, 0x0008_0808);
-        assert_eq!(Causes::WANTED.bits(), 0x0110_00d4);
+        assert_eq!(Causes::WANTED.bits(), 0x0150_00d5);
     }
 }
