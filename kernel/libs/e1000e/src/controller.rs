@@ -122,15 +122,20 @@ impl<R: Registers> Controller<R> {
     /// Brings a controller up that was [`reset`](Self::reset) (82574 "Initialization Sequence"). Both rings begin
     /// empty, at slot 0; [`offer`](Self::offer) and [`send`](Self::send) hand slots over.
     pub fn bring_up(&self, mode: Mode, receive: RingPlace, transmit: RingPlace) {
-        let unwanted = Control::MASTER_DISABLE
+        let forced = Control::FORCE_SPEED | Control::FORCE_DUPLEX;
+        let unwanted = forced
+            | Control::MASTER_DISABLE
             | Control::RESET
-            | Control::FORCE_SPEED
-            | Control::FORCE_DUPLEX
             | Control::RECEIVE_FLOW_CONTROL
             | Control::TRANSMIT_FLOW_CONTROL
             | Control::VLAN_MODE;
+        let speed = match mode {
+            Mode::Network(_) => Control::empty(),
+            // What the PHY finds on the wire does not matter then.
+            Mode::Loopback => forced | Control::SPEED_1000,
+        };
         let control = self.get(register::CTRL).difference(unwanted);
-        self.set(register::CTRL, control | Control::SET_LINK_UP | Control::FULL_DUPLEX);
+        self.set(register::CTRL, control | speed | Control::SET_LINK_UP | Control::FULL_DUPLEX);
         self.bring_up_receiver(mode, receive);
         self.bring_up_transmitter(transmit);
         if let Mode::Network(_) = mode {

@@ -18,16 +18,7 @@ pub const LONGEST_FRAME: usize = HEADER + 1500;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameReader {
     position: Position,
-    counters: Counters,
-}
-
-/// What went by since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Frames received.
-    pub frames: u64,
-    /// Frames dropped, whatever the defect.
-    pub dropped: u64,
+    dropped: u64,
 }
 
 /// What one buffer holds.
@@ -90,25 +81,22 @@ impl FrameReader {
         self.position = if ends { Position::Start } else { Position::Within };
         match (before, check(descriptor, buffer)) {
             (Position::Within, _) => Piece::Rest,
-            (Position::Start, Ok(length)) => {
-                self.counters.frames = self.counters.frames.saturating_add(1);
-                Piece::Frame { length }
-            }
+            (Position::Start, Ok(length)) => Piece::Frame { length },
             (Position::Start, Err(defect)) => {
-                self.counters.dropped = self.counters.dropped.saturating_add(1);
+                self.dropped = self.dropped.saturating_add(1);
                 Piece::Dropped(defect)
             }
         }
     }
 
-    /// Starts anew after a reset of the device; the counters stay.
+    /// Starts anew after a reset of the device; the count of dropped frames stays.
     pub fn restart(&mut self) {
         self.position = Position::Start;
     }
 
-    /// What went by.
-    pub const fn counters(&self) -> Counters {
-        self.counters
+    /// Frames dropped so far, whatever the defect.
+    pub const fn dropped(&self) -> u64 {
+        self.dropped
     }
 }
 
@@ -150,7 +138,7 @@ impl core::error::Error for Defect {}
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Counters, Defect, FrameReader, HEADER, Piece};
+    use super::{Defect, FrameReader, HEADER, Piece};
     use crate::spec::receive::{ReceiveDescriptor, ReceiveErrors};
 
     const BUFFER: usize = 2048;
@@ -168,7 +156,7 @@ mod tests {
         assert_eq!(reader.judge(written(2048, 0b11, 0), BUFFER), Piece::Frame { length: 2048 });
         // Wrong checksums further up are for the stack to see.
         assert_eq!(reader.judge(written(60, 0b11, 0b0110_0000), BUFFER), Piece::Frame { length: 60 });
-        assert_eq!(reader.counters(), Counters { frames: 3, dropped: 0 });
+        assert_eq!(reader.dropped(), 0);
     }
 
     #[test]
@@ -178,7 +166,7 @@ mod tests {
         assert_eq!(dropped(2049, 0), Piece::Dropped(Defect::BeyondBuffer { claimed: 2049, buffer: BUFFER }));
         assert_eq!(dropped(13, 0), Piece::Dropped(Defect::Short { claimed: 13 }));
         assert_eq!(dropped(60, 0x80), Piece::Dropped(Defect::Damaged(ReceiveErrors::DATA)));
-        assert_eq!(reader.counters(), Counters { frames: 0, dropped: 3 });
+        assert_eq!(reader.dropped(), 3);
     }
 
     #[test]
@@ -188,7 +176,7 @@ mod tests {
         assert_eq!(reader.judge(written(2048, 0b01, 0), BUFFER), Piece::Rest);
         assert_eq!(reader.judge(written(60, 0b11, 0), BUFFER), Piece::Rest);
         assert_eq!(reader.judge(written(61, 0b11, 0), BUFFER), Piece::Frame { length: 61 });
-        assert_eq!(reader.counters(), Counters { frames: 1, dropped: 1 });
+        assert_eq!(reader.dropped(), 1);
     }
 
     #[test]

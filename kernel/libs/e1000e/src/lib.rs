@@ -22,7 +22,7 @@ mod ring;
 pub mod spec;
 
 pub use controller::{Controller, ControllerError, Mode, RingPlace};
-pub use frames::{Counters, Defect, FrameReader, HEADER, LONGEST_FRAME, Piece};
+pub use frames::{Defect, FrameReader, HEADER, LONGEST_FRAME, Piece};
 pub use hardware::{Clock, Registers};
 pub use ring::{Ring, RingSize};
 pub use spec::address::MacAddress;

@@ -19,7 +19,7 @@ use report::Outcome;
 use spin::Mutex;
 
 use self::hardware::{KernelClock, Window};
-use self::overreach::Bench;
+use self::overreach::OwnParts;
 use self::receive::ReceiveQueue;
 use self::transmit::TransmitQueue;
 use super::{
@@ -42,6 +42,9 @@ const RING: RingSize = match RingSize::new(64) {
     None => panic!("the device has no ring of this size"),
 };
 
+/// Buffers that go to the device together while frames keep coming.
+const BATCH: usize = 16;
+
 /// Longest time for the first interrupt message to arrive.
 const FIRST_MESSAGE: Duration = Duration::from_millis(100);
 
@@ -62,7 +65,7 @@ struct State {
     work: Work,
     receive: ReceiveQueue,
     transmit: TransmitQueue,
-    bench: Bench,
+    own_parts: OwnParts,
 }
 
 /// What the controller does.
@@ -90,7 +93,7 @@ fn start(function: &Function) -> Result<Box<dyn Driver>, StartError> {
         work: Work::Nothing,
         receive: ReceiveQueue::new(&dma, RING)?,
         transmit: TransmitQueue::new(&dma, RING)?,
-        bench: Bench::new(&dma)?,
+        own_parts: OwnParts::new(&dma)?,
     };
     let driver = E1000e {
         record: function.record(),
@@ -178,6 +181,11 @@ impl Driver for E1000e {
             _ => Outcome::Pass,
         };
         *first_message = None;
+        let (address, status) = (self.address, self.controller.status());
+        match self.link() {
+            Link::Up => log::info!("{}: {address}, link up at {} Mb/s", self.record, status.megabits()),
+            Link::Down => log::info!("{}: {address}, no link", self.record),
+        }
         let name = Text::<64>::of(&format_args!("interrupt message of {}", self.record.bdf));
         journal::check(name.as_str(), outcome, None);
         Settling::Done
@@ -209,8 +217,9 @@ impl Nic for E1000e {
         // Without the lock, since the taker may well send an answer.
         take(buffer.bytes().get(..length).unwrap_or_default());
         let mut state = self.state.lock();
-        state.receive.put_back(buffer);
-        self.refill(&mut state);
+        if state.receive.put_back(buffer) >= BATCH {
+            self.refill(&mut state);
+        }
         Received::Frame
     }
 

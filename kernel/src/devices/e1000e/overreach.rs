@@ -24,11 +24,11 @@ const BYTES: u16 = 64;
 const TRANSFER: Duration = Duration::from_millis(20);
 
 /// Memory for transfers: the parts of a frame that are not at the address in question.
-pub struct Bench {
+pub struct OwnParts {
     parts: Shared<[u8; FIRST_PART], Both>,
 }
 
-/// What lies where in [`Bench`].
+/// What lies where in [`OwnParts`].
 mod part {
     /// The first part of every frame.
     pub const FIRST: usize = 0;
@@ -40,7 +40,7 @@ mod part {
     pub const COUNT: usize = 3;
 }
 
-impl Bench {
+impl OwnParts {
     /// Sets memory aside.
     pub fn new(dma: &dma::Device) -> Result<Self, DmaError> {
         let parts = dma.share(part::COUNT, "e1000e loopback")?;
@@ -111,7 +111,7 @@ impl Overreach for E1000e {
         if matches!(state.work, Work::Probe(_)) {
             return Err(StartRefused::Busy);
         }
-        let transfer = state.bench.transfer(access, iova)?;
+        let transfer = state.own_parts.transfer(access, iova)?;
         state.work = Work::Nothing;
         self.controller.reset(&KernelClock).map_err(|_| StartRefused::Dead)?;
         self.begin_transfer(&mut state, &transfer);

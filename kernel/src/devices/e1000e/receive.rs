@@ -84,7 +84,9 @@ impl ReceiveQueue {
             };
             match piece {
                 Piece::Frame { length } => return Some((buffer, length)),
-                Piece::Dropped(defect) => log::debug!("a frame is dropped: {defect}"),
+                Piece::Dropped(defect) => {
+                    log::debug!("{defect}; {} frames were dropped so far", self.reader.dropped());
+                }
                 Piece::Rest | Piece::NotDone => {}
             }
             self.spare.push(buffer);
@@ -92,9 +94,10 @@ impl ReceiveQueue {
         None
     }
 
-    /// Takes a buffer in whose frame was looked at.
-    pub fn put_back(&mut self, buffer: PageBuffer) {
+    /// Takes a buffer in whose frame was looked at, and tells how many can be lent anew.
+    pub fn put_back(&mut self, buffer: PageBuffer) -> usize {
         self.spare.push(buffer);
+        self.spare.len()
     }
 
     /// Begins anew at slot 0, as the device does after a reset, with the buffers that it has. Frames that were

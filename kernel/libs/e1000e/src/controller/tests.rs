@@ -84,6 +84,41 @@ fn frames_go_out_and_come_in() {
     assert_eq!(reader.judge(second, Mode::NETWORK_BUFFER), Piece::NotDone);
 }
 
+/// Bursts of any size, more frames than the ring has slots, and buffers given back late.
+#[test]
+fn frames_keep_their_order_round_the_ring() {
+    let fake = FakeController::new(Flaw::None);
+    let controller = brought_up(&fake, Mode::Network(STATION));
+    let mut ring = Ring::new(place(RECEIVE).size);
+    let mut reader = FrameReader::default();
+    let (mut sent, mut taken) = (0_u32, 0_u32);
+    for burst in [0, 1, 7, 3, 5, 7, 2].into_iter().cycle().take(200) {
+        while let Some(slot) = ring.give().map(u64::from) {
+            let offer = ReceiveDescriptor::offer(Iova::new(BUFFERS + 0x800 * slot));
+            fake.write_words(RECEIVE + 16 * slot, offer.0);
+        }
+        controller.offer(ring.tail());
+        for _ in 0..burst {
+            fake.deliver(&[&[0xff; 14], sent.to_le_bytes().as_slice()].concat());
+            sent += 1;
+        }
+        while let Some(slot) = ring.oldest().map(u64::from) {
+            let piece =
+                reader.judge(ReceiveDescriptor(fake.words(RECEIVE + 16 * slot)), Mode::NETWORK_BUFFER);
+            if piece == Piece::NotDone {
+                break;
+            }
+            assert_eq!(piece, Piece::Frame { length: 18 });
+            let number = fake.read_memory(BUFFERS + 0x800 * slot + 14, 4).unwrap();
+            assert_eq!(number, taken.to_le_bytes());
+            taken += 1;
+            ring.take_back();
+        }
+        assert_eq!(taken, sent);
+    }
+    assert!(sent > 500);
+}
+
 #[test]
 fn an_interrupt_can_be_asked_for() {
     let fake = FakeController::new(Flaw::None);

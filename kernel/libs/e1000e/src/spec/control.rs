@@ -14,6 +14,8 @@ bitflags! {
         const MASTER_DISABLE = 1 << 2;
         /// SLU: the link may come up.
         const SET_LINK_UP = 1 << 6;
+        /// SPEED: 1000 megabits a second, where it is forced.
+        const SPEED_1000 = 0b10 << 8;
         /// FRCSPD: the speed stands here, and is not what the PHY found.
         const FORCE_SPEED = 1 << 11;
         /// FRCDPLX: the duplex mode stands here, and is not what the PHY found.
