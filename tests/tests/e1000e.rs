@@ -6,11 +6,13 @@
 //! probe for which that fails is a failed check, so status 0 says that the device was alive.
 
 use std::os::unix::net::UnixDatagram;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use tempfile::TempDir;
 use tests::{Outcome, Run};
 
 const CARD: &str = "0000:00:08.0";
@@ -105,39 +107,75 @@ fn the_card_is_contained_and_released() {
     assert_eq!(states, [&["blocked"], rounds.as_slice()].concat());
 }
 
-/// Machine: another `e1000e` at 00:10.0, with the host as its network: it sends frames all the time, and listens.
+/// Machine: another `e1000e` at 00:10.0, with the host as its network. It sends frames all the time, and
+/// nothing comes back.
 #[test]
 fn probes_send_no_frame_and_let_none_in() {
     const LISTENED: &str = "0000:00:10.0";
-    let folder = tempfile::tempdir().expect("a folder");
-    let [here, there] = ["host", "qemu"].map(|name| folder.path().join(name));
-    let host = UnixDatagram::bind(&here).expect("a socket");
-    host.set_read_timeout(Some(Duration::from_millis(2))).expect("a time limit");
-    let network = format!(
-        "dgram,id=host,local.type=unix,local.path={},remote.type=unix,remote.path={}",
-        there.display(),
-        here.display()
-    );
-    let over = AtomicBool::new(false);
-    let (outcome, (sent, came)) = thread::scope(|scope| {
-        let host = scope.spawn(|| {
-            let (mut sent, mut came) = (0, Vec::new());
-            while !over.load(Ordering::Relaxed) {
-                // The machine is not there yet, or has no room.
-                sent += usize::from(host.send_to(&[0xff; 600], &there).is_ok());
-                let mut frame = [0; 2048];
-                came.extend(host.recv(&mut frame).map(|length| frame[..length].to_vec()));
-            }
-            (sent, came)
-        });
-        let machine =
-            Run::new().device("e1000e,netdev=host,addr=10.0").qemu_arguments(&["-netdev", &network]);
-        let outcome = machine.options("policy=log storm=off").script(&attacks(LISTENED)).go();
-        over.store(true, Ordering::Relaxed);
-        (outcome, host.join().expect("the host's part"))
-    });
+    let network = Network::new();
+    let machine = Run::new()
+        .device("e1000e,netdev=host,addr=10.0")
+        .qemu_arguments(&["-netdev", &format!("{},id=host", network.for_qemu())]);
+    let outcome = machine.options("policy=log storm=off").script(&attacks(LISTENED)).go();
     outcome.assert_status(0);
     assert_attacks_blocked(&outcome, LISTENED);
-    assert!(sent > 0, "the host's frames did not get as far as the machine");
-    assert_eq!(came, Vec::<Vec<u8>>::new(), "a probe sent a frame");
+    assert_eq!(network.frames(), Vec::<Vec<u8>>::new(), "a probe sent a frame");
+    assert!(network.sent() > 0, "the host's frames do not get to the machine at all");
+}
+
+/// The host as a network: it sends frames to everybody all the time, and keeps what comes.
+struct Network {
+    folder: TempDir,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    over: AtomicBool,
+    sent: AtomicUsize,
+    came: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Network {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let host = UnixDatagram::bind(folder.path().join("host")).expect("a socket");
+        host.set_read_timeout(Some(Duration::from_millis(2))).expect("a time limit");
+        let shared = Arc::new(Shared::default());
+        let there = folder.path().join("qemu");
+        let part = Arc::clone(&shared);
+        thread::spawn(move || {
+            let mut frame = [0; 2048];
+            while !part.over.load(Ordering::Relaxed) {
+                // It fails while the machine is not there, or has no room.
+                if host.send_to(&[0xff; 600], &there).is_ok() {
+                    part.sent.fetch_add(1, Ordering::Relaxed);
+                }
+                if let Ok(length) = host.recv(&mut frame) {
+                    part.came.lock().expect("the frames").push(frame[..length].to_vec());
+                }
+            }
+        });
+        Self { folder, shared }
+    }
+
+    /// As QEMU's `-netdev` takes it, the id left out.
+    fn for_qemu(&self) -> String {
+        let [here, there] = ["host", "qemu"].map(|name| self.folder.path().join(name).display().to_string());
+        format!("dgram,local.type=unix,local.path={there},remote.type=unix,remote.path={here}")
+    }
+
+    fn sent(&self) -> usize {
+        self.shared.sent.load(Ordering::Relaxed)
+    }
+
+    fn frames(&self) -> Vec<Vec<u8>> {
+        self.shared.came.lock().expect("the frames").clone()
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+    }
 }
