@@ -119,8 +119,8 @@ impl<R: Registers> Controller<R> {
         if address.is_station() { Ok(address) } else { Err(ControllerError::Address(address)) }
     }
 
-    /// Brings a controller up that was [`reset`](Self::reset) (82574 "Initialization Sequence"). Both rings begin
-    /// empty, at slot 0; [`offer`](Self::offer) and [`send`](Self::send) hand slots over.
+    /// Brings a controller up that was [`reset`](Self::reset) (82574 "Initialization Sequence"). Both rings
+    /// begin empty, at slot 0; [`offer`](Self::offer) and [`send`](Self::send) hand slots over.
     pub fn bring_up(&self, mode: Mode, receive: RingPlace, transmit: RingPlace) {
         let forced = Control::FORCE_SPEED | Control::FORCE_DUPLEX;
         let unwanted = forced
@@ -194,8 +194,8 @@ impl<R: Registers> Controller<R> {
         self.get(register::STATUS)
     }
 
-    /// Takes note of the causes that stand, so that they can interrupt anew. What they stand for must be looked
-    /// at after this, not before.
+    /// Takes note of the causes that stand, so that they can interrupt anew. What they stand for must be
+    /// looked at after this, not before.
     pub fn acknowledge(&self) -> Causes {
         let causes = self.get(register::ICR);
         self.clear(register::ICR, causes);

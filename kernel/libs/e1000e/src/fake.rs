@@ -1,7 +1,7 @@
 //! A controller with memory of its own, for tests: it follows the document as far as the library uses it.
 //!
-//! Addresses below [`FakeController::MEMORY`] are memory; what lies beyond is blocked, as by a remapping unit:
-//! writes vanish, and a frame of which a part cannot be read is given up.
+//! Addresses below [`FakeController::MEMORY`] are memory; what lies beyond is blocked, as by a remapping
+//! unit: writes vanish, and a frame of which a part cannot be read is given up.
 
 use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! Telling frames from what a device claims to be one.
 //!
-//! A frame fits in one buffer, because buffers are larger than the longest frame that the device accepts. What
-//! spans several is dropped whole, and so is what is shorter than an Ethernet header, longer than the buffer
-//! that holds it, or damaged.
+//! A frame fits in one buffer, because buffers are larger than the longest frame that the device accepts.
+//! What spans several is dropped whole, and so is what is shorter than an Ethernet header, longer than the
+//! buffer that holds it, or damaged.
 
 use core::fmt;
 
@@ -69,8 +69,8 @@ enum Position {
 }
 
 impl FrameReader {
-    /// Judges the next descriptor, whose buffer has so many bytes. One that is not done changes nothing and is
-    /// to be judged again.
+    /// Judges the next descriptor, whose buffer has so many bytes. One that is not done changes nothing and
+    /// is to be judged again.
     pub fn judge(&mut self, descriptor: ReceiveDescriptor, buffer: usize) -> Piece {
         let status = descriptor.status();
         if !status.contains(ReceiveStatus::DONE) {
@@ -190,7 +190,10 @@ mod tests {
     proptest! {
         /// Whatever a device writes: a frame lies within its buffer, and every end of frame ends one.
         #[test]
-        fn no_descriptor_leads_beyond_its_buffer(words in prop::collection::vec(any::<u64>(), 1..50), buffer in 0_usize..4096) {
+        fn no_descriptor_leads_beyond_its_buffer(
+            words in prop::collection::vec(any::<u64>(), 1..50),
+            buffer in 0_usize..4096,
+        ) {
             let mut reader = FrameReader::default();
             for word in words {
                 if let Piece::Frame { length } = reader.judge(ReceiveDescriptor([0, word]), buffer) {

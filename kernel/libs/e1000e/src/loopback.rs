@@ -1,8 +1,8 @@
 //! One transfer between two addresses, by a frame that the controller sends to itself.
 //!
-//! The frame has two parts. The first, with the Ethernet header, comes from the driver's own memory and fills the
-//! driver's own receive buffer to its last byte; the second is what is moved, and has a receive buffer of its
-//! own. So the moved bytes need not look like a frame, and arrive exactly.
+//! The frame has two parts. The first, with the Ethernet header, comes from the driver's own memory and fills
+//! the driver's own receive buffer to its last byte; the second is what is moved, and has a receive buffer of
+//! its own. So the moved bytes need not look like a frame, and arrive exactly.
 //!
 //! ```text
 //!           | header and filler, 256 bytes | bytes to move |

@@ -19,8 +19,8 @@ impl RingSize {
     /// Bytes of one descriptor.
     pub const DESCRIPTOR_BYTES: u32 = 16;
 
-    /// A size, if the device allows it: 8 to 4096 descriptors, in steps of 8, because a ring's length in bytes is
-    /// a multiple of 128 (82574 "Receive Descriptor Length").
+    /// A size, if the device allows it: 8 to 4096 descriptors, in steps of 8, because a ring's length in
+    /// bytes is a multiple of 128 (82574 "Receive Descriptor Length").
     pub const fn new(descriptors: u16) -> Option<Self> {
         if descriptors == 0 || descriptors > 4096 || !descriptors.is_multiple_of(8) {
             return None;
@@ -89,8 +89,8 @@ impl Ring {
         Some(slot)
     }
 
-    /// Moves the slots that are lent to the ring's beginning, where a device begins after a reset; their descriptors
-    /// must be written anew.
+    /// Moves the slots that are lent to the ring's beginning, where a device begins after a reset; their
+    /// descriptors must be written anew.
     pub const fn rewind(&mut self) {
         self.oldest = 0;
     }

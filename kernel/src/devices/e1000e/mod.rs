@@ -1,8 +1,9 @@
-//! The driver of Intel's 82574, a network card: frames in and out, each buffer the device's only while it needs it.
+//! The driver of Intel's 82574, a network card: frames in and out, each buffer the device's only while it
+//! needs it.
 //!
-//! Receive buffers are mapped one by one, and unmapped before anybody looks at a frame; so a frame cannot change
-//! once it was checked. What the device writes, descriptors above all, is judged by the library of the same
-//! name.
+//! Receive buffers are mapped one by one, and unmapped before anybody looks at a frame; so a frame cannot
+//! change once it was checked. What the device writes, descriptors above all, is judged by the library of the
+//! same name.
 
 mod hardware;
 mod overreach;
@@ -191,7 +192,8 @@ impl Driver for E1000e {
         Settling::Done
     }
 
-    /// The device reaches nothing any more, so nothing has to be taken from it; [`restart`](Self::restart) does.
+    /// The device reaches nothing any more, so nothing has to be taken from it; [`restart`](Self::restart)
+    /// does.
     fn cut_off(&self) {
         self.state.lock().work = Work::Nothing;
     }

@@ -1,7 +1,7 @@
 //! The controller as one that can be told to overreach: in loopback it copies from any address to any other.
 //!
-//! Nothing gets out meanwhile and nothing gets in. Every transfer begins with a reset and ends with one, so what a
-//! blocked request leaves behind does not last.
+//! Nothing gets out meanwhile and nothing gets in. Every transfer begins with a reset and ends with one, so
+//! what a blocked request leaves behind does not last.
 
 use core::time::Duration;
 

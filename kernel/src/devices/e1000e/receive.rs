@@ -68,8 +68,8 @@ impl ReceiveQueue {
         }
     }
 
-    /// Takes buffers back that the device is done with, until one holds a frame of so many bytes. The unit has
-    /// forgotten the buffer then, and the device cannot change it any more.
+    /// Takes buffers back that the device is done with, until one holds a frame of so many bytes. The unit
+    /// has forgotten the buffer then, and the device cannot change it any more.
     pub fn next_frame(&mut self) -> Option<(PageBuffer, usize)> {
         while let Some(slot) = self.ring.oldest().map(usize::from) {
             let descriptor = ReceiveDescriptor(self.descriptors.read(slot));
@@ -100,8 +100,8 @@ impl ReceiveQueue {
         self.spare.len()
     }
 
-    /// Begins anew at slot 0, as the device does after a reset, with the buffers that it has. Frames that were
-    /// not taken are lost.
+    /// Begins anew at slot 0, as the device does after a reset, with the buffers that it has. Frames that
+    /// were not taken are lost.
     pub fn rewind(&mut self) {
         if let Some(oldest) = self.ring.oldest() {
             self.lent.rotate_left(usize::from(oldest));

@@ -33,8 +33,8 @@ impl Causes {
     /// Every bit, those without a name here included.
     pub const EVERY: Self = Self::from_bits_retain(u32::MAX);
 
-    /// What a driver wants to hear of, whichever kind of message the function sends: frames that came or left,
-    /// and the link.
+    /// What a driver wants to hear of, whichever kind of message the function sends: frames that came or
+    /// left, and the link.
     pub const WANTED: Self = Self::TRANSMIT_WRITTEN_BACK
         .union(Self::TRANSMIT_QUEUE)
         .union(Self::LINK_CHANGE)
