@@ -5,6 +5,7 @@
 
 mod disk;
 mod driver;
+mod e1000e;
 mod edu;
 mod function;
 mod messages;
@@ -29,7 +30,7 @@ pub use record::{DeviceRecord, Facts, Role};
 pub use start::{enumerate, give_firmware_regions, start_drivers};
 
 /// The drivers, in the order in which they start.
-const KINDS: &[Kind] = &[edu::KIND];
+const KINDS: &[Kind] = &[edu::KIND, e1000e::KIND];
 
 static RECORDS: Once<Vec<DeviceRecord>> = Once::new();
 static DRIVERS: Once<Vec<&'static dyn Driver>> = Once::new();

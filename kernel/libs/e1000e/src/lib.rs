@@ -1,0 +1,34 @@
+//! Intel 82574 Gigabit Ethernet controller: register and descriptor layouts, and what a driver must decide.
+//!
+//! `spec` holds layouts only; the other modules hold behaviour: bring-up, rings, and telling frames from what
+//! a device claims to be one. Nothing here touches hardware: registers are reached through [`Registers`],
+//! time through [`Clock`]; descriptors pass through by value.
+//!
+//! Document: Intel 82574 GbE Controller Family Datasheet, Revision 3.4, cited as 82574 with section or
+//! register title.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+mod controller;
+#[cfg(test)]
+mod fake;
+mod frames;
+mod hardware;
+pub mod loopback;
+mod ring;
+pub mod spec;
+
+pub use controller::{Controller, ControllerError, Mode, RingPlace};
+pub use frames::{Defect, FrameReader, HEADER, LONGEST_FRAME, Piece};
+pub use hardware::{Clock, Registers};
+pub use ring::{Ring, RingSize};
+pub use spec::address::MacAddress;
+
+/// Vendor and device ids of the controllers that the document describes: 82574L and 82574LA.
+pub const IDS: [(u16, u16); 2] = [(0x8086, 0x10d3), (0x8086, 0x10f6)];
+
+/// Bytes of the register window, BAR 0 (82574 "Memory-Mapped Access").
+pub const WINDOW: usize = 0x2_0000;

@@ -1,0 +1,244 @@
+//! The driver of Intel's 82574, a network card: frames in and out, each buffer the device's only while it
+//! needs it.
+//!
+//! Receive buffers are mapped one by one, and unmapped before anybody looks at a frame; so a frame cannot
+//! change once it was checked. What the device writes, descriptors above all, is judged by the library of the
+//! same name.
+
+mod hardware;
+mod overreach;
+mod receive;
+mod transmit;
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use dma_types::Iova;
+use e1000e::spec::control::Status;
+use e1000e::{Controller, IDS, MacAddress, Mode, RingSize, WINDOW};
+use report::Outcome;
+use spin::Mutex;
+
+use self::hardware::{KernelClock, Window};
+use self::overreach::OwnParts;
+use self::receive::ReceiveQueue;
+use self::transmit::TransmitQueue;
+use super::{
+    DeviceRecord, Driver, Function, Kind, Link, Messages, Nic, NicError, Received, Settling, StartError,
+};
+use crate::diagnosis::text::Text;
+use crate::dma::{self, PageBuffer};
+use crate::journal;
+use crate::platform::clock::Deadline;
+use crate::probe::Overreach;
+
+/// The driver.
+pub const KIND: Kind = Kind { name: DRIVER, serves, start };
+
+const DRIVER: &str = "e1000e";
+
+/// Descriptors of each ring: as many buffers less one may be the device's at once.
+const RING: RingSize = match RingSize::new(64) {
+    Some(size) => size,
+    None => panic!("the device has no ring of this size"),
+};
+
+/// Buffers that go to the device together while frames keep coming.
+const BATCH: usize = 16;
+
+/// Longest time for the first interrupt message to arrive.
+const FIRST_MESSAGE: Duration = Duration::from_millis(100);
+
+/// A controller at work.
+struct E1000e {
+    record: &'static DeviceRecord,
+    controller: Controller<Window>,
+    address: MacAddress,
+    messages: Messages,
+    /// Set while the first message is waited for.
+    first_message: Mutex<Option<Deadline>>,
+    state: Mutex<State>,
+    dma: dma::Device,
+}
+
+/// What changes while the driver works.
+struct State {
+    work: Work,
+    receive: ReceiveQueue,
+    transmit: TransmitQueue,
+    own_parts: OwnParts,
+}
+
+/// What the controller does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// It sends and receives.
+    Network,
+    /// It moves bytes for a probe, until it is done or its time is over.
+    Probe(Deadline),
+    /// Nothing: it is cut off, or did not come up.
+    Nothing,
+}
+
+fn serves(function: &pci::Function) -> bool {
+    IDS.contains(&(function.vendor, function.device))
+}
+
+fn start(function: &Function) -> Result<Box<dyn Driver>, StartError> {
+    let controller = Controller::new(Window(function.window(0, WINDOW)?));
+    // Before it may master the bus: firmware may have left it receiving.
+    controller.reset(&KernelClock)?;
+    let address = controller.address()?;
+    let dma = function.claim(DRIVER, Iova::new(u64::MAX))?;
+    let state = State {
+        work: Work::Nothing,
+        receive: ReceiveQueue::new(&dma, RING)?,
+        transmit: TransmitQueue::new(&dma, RING)?,
+        own_parts: OwnParts::new(&dma)?,
+    };
+    let driver = E1000e {
+        record: function.record(),
+        controller,
+        address,
+        messages: function.messages()?,
+        first_message: Mutex::new(None),
+        state: Mutex::new(state),
+        dma,
+    };
+    driver.begin_work(&mut driver.state.lock())?;
+    driver.controller.raise();
+    *driver.first_message.lock() = Some(Deadline::after(FIRST_MESSAGE));
+    Ok(Box::new(driver))
+}
+
+impl E1000e {
+    /// Brings a controller that was reset onto the network, with all buffers it can have.
+    fn begin_work(&self, state: &mut State) -> Result<(), StartError> {
+        state.transmit.rewind();
+        state.receive.rewind();
+        state.receive.fill(&self.dma);
+        self.messages.program()?;
+        let mode = Mode::Network(self.address);
+        self.controller.bring_up(mode, state.receive.place(), state.transmit.place());
+        self.controller.offer(state.receive.tail());
+        state.work = Work::Network;
+        Ok(())
+    }
+
+    /// Resets the controller, and puts it to work again if it may.
+    fn start_again(&self, state: &mut State) -> Result<(), StartError> {
+        state.work = Work::Nothing;
+        self.controller.reset(&KernelClock)?;
+        if self.dma.is_open() { self.begin_work(state) } else { Ok(()) }
+    }
+
+    /// The next good frame, with its buffer back from the device. Buffers without one are given to it anew.
+    fn next_frame(&self) -> Option<(PageBuffer, usize)> {
+        let mut state = self.state.lock();
+        self.end_overdue_probe(&mut state);
+        if state.work != Work::Network || !self.dma.is_open() {
+            return None;
+        }
+        state.transmit.reclaim();
+        let frame = state.receive.next_frame().or_else(|| {
+            // What came before the causes were cleared raises no further message, so it is looked for again.
+            self.controller.acknowledge();
+            state.receive.next_frame()
+        });
+        if frame.is_none() {
+            self.refill(&mut state);
+        }
+        frame
+    }
+
+    /// Gives the device the buffers that it can have.
+    fn refill(&self, state: &mut State) {
+        if state.work == Work::Network && state.receive.fill(&self.dma) {
+            self.controller.offer(state.receive.tail());
+        }
+    }
+}
+
+impl Driver for E1000e {
+    fn record(&self) -> &'static DeviceRecord {
+        self.record
+    }
+
+    fn overreach(&self) -> Option<&dyn Overreach> {
+        Some(self)
+    }
+
+    fn nic(&self) -> Option<&dyn Nic> {
+        Some(self)
+    }
+
+    /// Checks that the interrupt message arrives. Without it frames wait until somebody looks for them.
+    fn settle(&self) -> Settling {
+        let mut first_message = self.first_message.lock();
+        let Some(deadline) = *first_message else { return Settling::Done };
+        let outcome = match (self.messages.arrived(), deadline.expired()) {
+            (0, false) => return Settling::Going,
+            (0, true) => Outcome::Fail,
+            _ => Outcome::Pass,
+        };
+        *first_message = None;
+        let (address, status) = (self.address, self.controller.status());
+        match self.link() {
+            Link::Up => log::info!("{}: {address}, link up at {} Mb/s", self.record, status.megabits()),
+            Link::Down => log::info!("{}: {address}, no link", self.record),
+        }
+        let name = Text::<64>::of(&format_args!("interrupt message of {}", self.record.bdf));
+        journal::check(name.as_str(), outcome, None);
+        Settling::Done
+    }
+
+    /// The device reaches nothing any more, so nothing has to be taken from it; [`restart`](Self::restart)
+    /// does.
+    fn cut_off(&self) {
+        self.state.lock().work = Work::Nothing;
+    }
+
+    fn restart(&self) -> Result<(), StartError> {
+        self.start_again(&mut self.state.lock())
+    }
+}
+
+impl Nic for E1000e {
+    fn address(&self) -> [u8; 6] {
+        self.address.0
+    }
+
+    fn link(&self) -> Link {
+        let status = self.controller.status();
+        let up = status != Status::ABSENT && status.contains(Status::LINK_UP);
+        if up { Link::Up } else { Link::Down }
+    }
+
+    fn receive(&self, take: &mut dyn FnMut(&[u8])) -> Received {
+        let Some((buffer, length)) = self.next_frame() else { return Received::Nothing };
+        // Without the lock, since the taker may well send an answer.
+        take(buffer.bytes().get(..length).unwrap_or_default());
+        let mut state = self.state.lock();
+        if state.receive.put_back(buffer) >= BATCH {
+            self.refill(&mut state);
+        }
+        Received::Frame
+    }
+
+    fn send(&self, frame: &[u8]) -> Result<(), NicError> {
+        let mut state = self.state.lock();
+        self.end_overdue_probe(&mut state);
+        match state.work {
+            Work::Network if self.dma.is_open() => {}
+            Work::Probe(_) => return Err(NicError::Busy),
+            Work::Network | Work::Nothing => return Err(NicError::CutOff),
+        }
+        let tail = state.transmit.send(&self.dma, frame)?;
+        self.controller.send(tail);
+        Ok(())
+    }
+
+    fn messages(&self) -> &Messages {
+        &self.messages
+    }
+}
