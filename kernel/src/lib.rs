@@ -16,6 +16,7 @@ pub mod dma;
 pub mod iommu;
 pub mod journal;
 pub mod memory;
+pub mod net;
 pub mod platform;
 pub mod probe;
 pub mod selftest;

@@ -38,6 +38,8 @@ bitflags! {
         const MACHINE_CHECK_BANKS = 1 << 8;
         /// The local APIC can be reached through model-specific registers.
         const X2APIC = 1 << 9;
+        /// It draws random numbers.
+        const RDRAND = 1 << 10;
     }
 }
 
@@ -144,6 +146,7 @@ fn read_features(one: &CpuidResult) -> Features {
         (Features::MACHINE_CHECK_BANKS, one.edx, 14),
         (Features::PAT, one.edx, 16),
         (Features::X2APIC, one.ecx, 21),
+        (Features::RDRAND, one.ecx, 30),
         (Features::HYPERVISOR, one.ecx, 31),
         (Features::SMEP, seven_ebx, 7),
         (Features::SMAP, seven_ebx, 20),

@@ -13,6 +13,7 @@ mod machine_check;
 pub mod panic;
 mod pic;
 pub mod raise;
+pub mod random;
 pub mod register_probe;
 pub mod timer;
 mod trap;

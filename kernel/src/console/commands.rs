@@ -2,11 +2,12 @@
 
 use core::fmt;
 
+use ::network::Exchange;
 use dma_types::{Access, Bdf};
 use options::{COMMANDS, Command, Policy};
 use report::Action;
 
-use super::output;
+use super::{network, output};
 use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
 use crate::journal::{self, Ending};
@@ -19,6 +20,8 @@ pub enum Mistake {
     NoSuchDevice(Bdf),
     /// There is no self-test of that name.
     NoSuchTest,
+    /// No driver runs the device as a network card.
+    NoNetworkCard(Bdf),
     /// The device could not be released.
     NotReleased(StartError),
 }
@@ -33,6 +36,9 @@ impl fmt::Display for Mistake {
                     .iter()
                     .enumerate()
                     .try_for_each(|(index, name)| write!(f, "{}{name}", if index == 0 { "" } else { ", " }))
+            }
+            Self::NoNetworkCard(bdf) => {
+                write!(f, "no driver runs {bdf} as a network card; `net` lists those that are")
             }
             Self::NotReleased(error) => error.fmt(f),
         }
@@ -60,6 +66,12 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         }
         Command::Policy { device, new } => policy(device, new)?,
         Command::Release(bdf) => devices::release(find(bdf)?).map_err(Mistake::NotReleased)?,
+        Command::Net => network::net(),
+        Command::Ping(to) => network::ping(to),
+        Command::Tcp { device, peer, receive, send } => {
+            find(device)?;
+            network::tcp(device, Exchange { peer, receive, send })?;
+        }
         Command::SelfTest(name) => selftest::run(name).map_err(|_| Mistake::NoSuchTest)?,
         Command::Bench => bench::run(),
         Command::Demo => {

@@ -5,6 +5,7 @@
 
 pub mod commands;
 pub mod input;
+mod network;
 pub mod output;
 pub mod prompt;
 pub mod script;

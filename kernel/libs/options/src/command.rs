@@ -1,6 +1,8 @@
 //! The console's grammar.
 
 use core::fmt;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::num::NonZeroU16;
 use core::str::{FromStr, SplitWhitespace};
 
 use dma_types::Bdf;
@@ -47,6 +49,21 @@ pub enum Command<'a> {
     },
     /// End a device's quarantine.
     Release(Bdf),
+    /// Ask for an address on every network card.
+    Net,
+    /// Ask another machine for an echo.
+    Ping(Ipv4Addr),
+    /// Move bytes over a TCP connection, both ways.
+    Tcp {
+        /// The network card.
+        device: Bdf,
+        /// Who is connected to.
+        peer: SocketAddrV4,
+        /// Bytes that the peer sends.
+        receive: u64,
+        /// Bytes that it is sent.
+        send: u64,
+    },
     /// Run one of the kernel's own tests, or all.
     SelfTest(Option<&'a str>),
     /// Run the benchmarks.
@@ -72,7 +89,7 @@ pub struct CommandHelp {
 }
 
 /// Every command, in the order in which `help` lists them.
-pub const COMMANDS: [CommandHelp; 16] = [
+pub const COMMANDS: [CommandHelp; 19] = [
     help(Verb::Help, "help", "", "list the commands"),
     help(Verb::Units, "units", "", "list the remapping units and what they can do"),
     help(Verb::Devices, "devices", "", "list every PCI function, its state and its driver"),
@@ -84,6 +101,14 @@ pub const COMMANDS: [CommandHelp; 16] = [
     help(Verb::Attack, "attack", "BDF read|write [TARGET]", "let one device overreach, unannounced"),
     help(Verb::Policy, "policy", "[BDF] [NEW]", "show or set what a fault leads to: bugcheck, contain, log"),
     help(Verb::Release, "release", "BDF", "end a device's quarantine"),
+    help(Verb::Net, "net", "", "ask for an address on every network card"),
+    help(Verb::Ping, "ping", "IP", "ask another machine for an echo"),
+    help(
+        Verb::Tcp,
+        "tcp",
+        "BDF IP PORT RECEIVE SEND",
+        "connect to a machine and move so many bytes each way",
+    ),
     help(Verb::SelfTest, "selftest", "[NAME]", "run the kernel's own tests"),
     help(Verb::Bench, "bench", "", "measure the kernel"),
     help(Verb::Demo, "demo", "", "let a device overreach and stop the machine over it"),
@@ -105,6 +130,9 @@ enum Verb {
     Attack,
     Policy,
     Release,
+    Net,
+    Ping,
+    Tcp,
     SelfTest,
     Bench,
     Demo,
@@ -145,6 +173,8 @@ impl fmt::Display for CommandHelp {
 }
 
 const DEVICE: &str = "a device as [SSSS:]BB:DD.F in hex";
+const ADDRESS: &str = "an IPv4 address such as 10.0.2.2";
+const PORT: &str = "a port from 1 to 65535";
 
 impl<'a> Command<'a> {
     /// Reads a line; `None` if there is nothing on it.
@@ -180,6 +210,17 @@ impl<'a> Command<'a> {
             },
             Verb::Policy => Self::parse_policy(arguments)?,
             Verb::Release => Self::Release(arguments.required(DEVICE)?),
+            Verb::Net => Self::Net,
+            Verb::Ping => Self::Ping(arguments.required(ADDRESS)?),
+            Verb::Tcp => Self::Tcp {
+                device: arguments.required(DEVICE)?,
+                peer: SocketAddrV4::new(
+                    arguments.required(ADDRESS)?,
+                    arguments.required::<NonZeroU16>(PORT)?.get(),
+                ),
+                receive: arguments.required("the number of bytes to receive")?,
+                send: arguments.required("the number of bytes to send")?,
+            },
             Verb::SelfTest => Self::SelfTest(arguments.words.next()),
             Verb::Bench => Self::Bench,
             Verb::Demo => Self::Demo,

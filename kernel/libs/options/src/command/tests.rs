@@ -39,6 +39,17 @@ fn every_form_is_read() {
         ("policy 00:03.0", policy(Some(edu), None)),
         ("policy 00:03.0 contain", policy(Some(edu), Some(Policy::Contain))),
         ("release 00:03.0", Command::Release(edu)),
+        ("net", Command::Net),
+        ("ping 10.0.2.2", Command::Ping(Ipv4Addr::new(10, 0, 2, 2))),
+        (
+            "tcp 00:08.0 10.0.2.2 7000 16777216 0",
+            Command::Tcp {
+                device: bdf("00:08.0"),
+                peer: SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 2), 7000),
+                receive: 16 << 20,
+                send: 0,
+            },
+        ),
         ("selftest", Command::SelfTest(None)),
         ("selftest takeover", Command::SelfTest(Some("takeover"))),
         ("bench", Command::Bench),
@@ -69,6 +80,19 @@ fn a_mistake_is_answered_with_what_was_expected() {
         mistake("policy 00:03.0 stop"),
         "policy: expected bugcheck|contain|log, not 'stop'; usage: policy [BDF] [NEW]"
     );
+    assert_eq!(
+        mistake("ping 10.0.2"),
+        "ping: expected an IPv4 address such as 10.0.2.2, not '10.0.2'; usage: ping IP"
+    );
+    for (line, expected) in [
+        ("tcp 00:08.0 10.0.2.2 0 1 1", "a port from 1 to 65535, not '0'"),
+        ("tcp 00:08.0 10.0.2.2 65536 1 1", "a port from 1 to 65535, not '65536'"),
+        ("tcp 00:08.0 10.0.2.2 1 1M 1", "the number of bytes to receive, not '1M'"),
+        ("tcp 00:08.0 10.0.2.2 1 1", "the number of bytes to send"),
+    ] {
+        let usage = "tcp BDF IP PORT RECEIVE SEND";
+        assert_eq!(mistake(line), format!("tcp: expected {expected}; usage: {usage}"));
+    }
     assert!(mistake("policy 00:03").contains("a device as [SSSS:]BB:DD.F in hex or bugcheck|contain|log"));
     assert!(mistake("policy log 00:03.0").contains("expected nothing more"));
     assert!(mistake("attack 00:03.0 read 4096").contains("past-end or an address such as 0x1000"));

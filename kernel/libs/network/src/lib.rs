@@ -1,0 +1,43 @@
+//! DHCP, ping and TCP over anything that takes and gives Ethernet frames.
+//!
+//! A [`Port`] is a network card as this crate needs it. A [`Station`] is what the machine is behind that
+//! card: its addresses and its open sockets. On a station one [`Conversation`] at a time is held: it asks
+//! for an address ([`Asking`]), for an echo ([`Ping`]), or moves bytes over TCP ([`Transfer`]).
+//!
+//! Nothing here waits. Whoever holds a conversation calls [`Conversation::step`] again and again and rests
+//! in between for as long as [`Step::Rest`] permits. One step is a bounded amount of work whatever arrives,
+//! every conversation ends at a deadline of its own, and what it took it gives back when it is dropped.
+//! Frames are hostile until proven otherwise: none makes a station panic, none makes it take more memory.
+//!
+//! Starts and steps stay out of line: so they are compiled for size, as this crate is, wherever they are used.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod asking;
+mod conversation;
+mod error;
+mod lease;
+mod memory;
+mod pattern;
+mod phy;
+mod ping;
+mod port;
+mod station;
+mod tally;
+mod transfer;
+
+pub use asking::Asking;
+pub use conversation::{Conversation, Step};
+pub use error::NetworkError;
+pub use lease::Lease;
+pub use pattern::Pattern;
+pub use ping::Ping;
+pub use port::{FRAME_BYTES, Port, Received, Sent};
+pub use smoltcp::time::{Duration, Instant};
+pub use station::Station;
+pub use tally::Tally;
+pub use transfer::{Exchange, Exchanged, Transfer};
