@@ -11,16 +11,20 @@ use crate::arch::interrupts::IrqLock;
 use crate::platform::clock;
 use crate::platform::serial::ReportPort;
 
-/// Where lines go and the buffer they are made in.
+/// Where lines go and the buffer they are made in; apart, so that the buffer is all zeros and takes no room in
+/// the kernel's file.
 struct Writer {
-    port: Option<ReportPort>,
-    line: [u8; MAX_LINE],
+    port: IrqLock<Option<ReportPort>>,
+    line: &'static IrqLock<[u8; MAX_LINE]>,
 }
 
-static WRITER: IrqLock<Writer> = IrqLock::new(Writer { port: None, line: [0; MAX_LINE] });
+static LINE: IrqLock<[u8; MAX_LINE]> = IrqLock::new([0; MAX_LINE]);
+static SPARE_LINE: IrqLock<[u8; MAX_LINE]> = IrqLock::new([0; MAX_LINE]);
+
+static WRITER: Writer = Writer { port: IrqLock::new(None), line: &LINE };
 
 /// For a kernel that stopped in the middle of a line.
-static SPARE: IrqLock<Writer> = IrqLock::new(Writer { port: None, line: [0; MAX_LINE] });
+static SPARE: Writer = Writer { port: IrqLock::new(None), line: &SPARE_LINE };
 
 static CHECKS: AtomicU64 = AtomicU64::new(0);
 static FAILED: AtomicU64 = AtomicU64::new(0);
@@ -33,8 +37,8 @@ static ENDED: AtomicBool = AtomicBool::new(false);
 
 /// Chooses where the report goes; without a port it is dropped, and the kernel goes on.
 pub fn set_port(open: impl Fn() -> Option<ReportPort>) {
-    SPARE.lock().port = open();
-    WRITER.lock().port = open();
+    *SPARE.port.lock() = open();
+    *WRITER.port.lock() = open();
 }
 
 /// Writes one line.
@@ -42,23 +46,27 @@ pub fn emit(event: &Event<'_>) {
     if ENDED.load(Ordering::Relaxed) {
         return;
     }
-    if let Some(mut writer) = WRITER.try_lock() {
-        writer.write(event);
-    } else if let Some(mut writer) = SPARE.try_lock() {
-        if let Some(port) = &mut writer.port {
-            port.write_bytes(b"\n");
-        }
-        writer.write(event);
+    if WRITER.write(b"", event).is_err() {
+        // With both in use there is nothing left to write with.
+        let _ = SPARE.write(b"\n", event);
     }
 }
 
+/// The writer is in the middle of a line.
+struct InUse;
+
 impl Writer {
-    fn write(&mut self, event: &Event<'_>) {
-        let Self { port: Some(port), line } = self else { return };
-        match report::write_line(event, line) {
+    /// Writes a line, and something before it.
+    fn write(&self, before: &[u8], event: &Event<'_>) -> Result<(), InUse> {
+        let mut port = self.port.try_lock().ok_or(InUse)?;
+        let mut line = self.line.try_lock().ok_or(InUse)?;
+        let Some(port) = &mut *port else { return Ok(()) };
+        port.write_bytes(before);
+        match report::write_line(event, &mut *line) {
             Ok(bytes) => port.write_bytes(bytes),
             Err(error) => log::error!("{error}"),
         }
+        Ok(())
     }
 }
 
