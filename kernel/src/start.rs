@@ -84,7 +84,7 @@ pub fn run(facts: &'static mut BootFacts) -> ! {
         log::error!("faults cannot be counted: {error:?}");
     }
 
-    let topology = protect(tables.as_ref(), &table);
+    let topology = protect(tables.as_ref(), &table, &options);
     if let Some(tables) = &tables {
         power::init(tables.fixed.power);
     }
@@ -101,14 +101,14 @@ fn find_tables(facts: &BootFacts) -> Option<AcpiTables> {
 }
 
 /// Takes the machine's devices and units in hand, up to the event `protected`.
-fn protect(tables: Option<&AcpiTables>, table: &Table) -> Topology {
+fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) -> Topology {
     let mut topology = bus::enumerate(tables.map_or(&[][..], |tables| &tables.ecam));
     topology.enable_acs(bus::config());
     let dmar = Dmar::parse(&table.bytes).ok();
     let plan = dmar.as_ref().map(|dmar| Plan::new(dmar, &topology, cpu::physical_address_bits()));
     let (honour, of_regions) =
         plan.as_ref().map(|plan| regions::set_aside(plan, &topology, tables)).unwrap_or_default();
-    devices::enumerate(&topology, plan.as_ref());
+    devices::enumerate(&topology, plan.as_ref(), options);
 
     let opt_in = dmar.is_some_and(|dmar| dmar.flags().contains(DmarFlags::DMA_CTRL_PLATFORM_OPT_IN));
     let found = plan.as_ref().map(|plan| iommu::find(plan, opt_in));

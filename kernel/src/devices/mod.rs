@@ -26,7 +26,7 @@ pub use driver::{Driver, Kind, Settling, StartError};
 pub use function::Function;
 pub use messages::Messages;
 pub use nic::{Link, Nic, NicError, Received};
-pub use record::{DeviceRecord, Facts, Role};
+pub use record::{Admission, DeviceRecord, Facts, Role, Trust};
 pub use start::{enumerate, give_firmware_regions, start_drivers};
 
 /// The drivers, in the order in which they start.

@@ -44,7 +44,25 @@ pub enum Role {
     Bridge,
 }
 
-/// What enumeration found; it never changes.
+/// Whether a device may be let into pages that are not its buffer's alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It may not: what the option `trust` does not name.
+    Untrusted,
+    /// The user named it, and all endpoints that share its domain.
+    Trusted,
+}
+
+/// Whether a device may be given to a driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is part of the machine, or the user lets external devices in.
+    Admitted,
+    /// It is external, so it stays blocked.
+    Barred,
+}
+
+/// What enumeration found and the user said; it never changes.
 pub struct Facts {
     /// The function.
     pub bdf: Bdf,
@@ -66,6 +84,10 @@ pub struct Facts {
     pub aliases: Vec<SourceId>,
     /// Whether firmware left its bus mastering on.
     pub bus_master_at_boot: bool,
+    /// Whether it may see what lies beside its buffers.
+    pub trust: Trust,
+    /// Whether it may work at all.
+    pub admission: Admission,
 }
 
 const STATES: [DeviceState; 5] = [

@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use super::group::Group;
 use super::mapping::{DirectionType, Refused};
 use super::{Buffer, DmaError, Domain, Mapping, Shared};
-use crate::devices::{DeviceRecord, Role};
+use crate::devices::{Admission, DeviceRecord, Role};
 use crate::iommu;
 
 /// A device that a driver has claimed.
@@ -44,6 +44,9 @@ impl Device {
         if !free || !enforced || record.role == Role::Bridge {
             return Err(DmaError::State { device: record.bdf, state: record.state() });
         }
+        if record.admission == Admission::Barred {
+            return Err(DmaError::External { device: record.bdf });
+        }
         let site = Site::caller();
         record.set_reach(highest);
         let group = Group::of(record, highest, site)?;
@@ -71,7 +74,7 @@ impl Device {
             let error = DmaError::State { device: self.record.bdf, state: self.record.state() };
             return Err(Refused { error, buffer });
         }
-        Mapping::new(self.domain(), buffer, label)
+        Mapping::new(self.domain(), buffer, label, self.record.trust)
     }
 
     /// Makes an array of `count` zeroed elements that the driver and the device use at the same time.

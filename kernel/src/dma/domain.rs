@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use diagnosis::{Backing, Book, Label, Mapping, Site, Step, Timestamp};
-use dma_types::{Direction, Iova, PAGE_SIZE, PageSize, PhysAddr};
+use dma_types::{Direction, Iova, PageSize, PhysAddr};
 use iova::{IovaAllocator, IovaRange};
 use report::{Event, Function};
 
@@ -108,7 +108,8 @@ impl Domain {
         self.books.lock()
     }
 
-    /// Maps memory and enters it in the books.
+    /// Maps the pages that memory touches and enters the memory in the books. The address keeps the offset
+    /// within the page.
     ///
     /// # Errors
     /// If there is no room or no memory; nothing has changed then.
@@ -123,16 +124,17 @@ impl Domain {
         let mut books = self.books.lock();
         let Books { room, book } = &mut *books;
         let alignment = best_alignment(memory, bytes);
-        let range = room.allocate(bytes.div_ceil(PAGE_SIZE), alignment)?;
-        let start = range.start();
-        if let Err(error) = self.space.map(start, memory, bytes, direction.permissions()) {
+        let backing = Backing::new(memory, bytes);
+        let range = room.allocate(backing.pages(), alignment)?;
+        let page = range.start();
+        if let Err(error) = self.space.map(page, memory.page(), range.length(), direction.permissions()) {
             room.free(range)?;
             return Err(error.into());
         }
-        let backing = Backing::new(memory, bytes);
+        let start = Iova::new(page.as_u64() + memory.page_offset());
         let mapping = Mapping { start, length: bytes, direction, label, backing, mapped: step(site) };
         if book.record_map(&range, &mapping).is_err() {
-            self.space.unmap(start, bytes)?;
+            self.space.unmap(page, range.length())?;
             room.free(range)?;
             return Err(DmaError::Books);
         }

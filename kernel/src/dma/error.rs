@@ -14,6 +14,8 @@ use crate::memory::pages::NoPages;
 pub enum DmaError {
     /// No frames for the buffer.
     Pages(NoPages),
+    /// A buffer of no bytes.
+    Empty,
     /// No memory for the kernel's own books.
     Books,
     /// No room in the domain's window.
@@ -29,6 +31,11 @@ pub enum DmaError {
         /// Its state.
         state: DeviceState,
     },
+    /// The device is external, and the user did not let external ones in.
+    External {
+        /// The device.
+        device: Bdf,
+    },
     /// The device may not have memory in its present state.
     State {
         /// The device.
@@ -42,6 +49,7 @@ impl fmt::Display for DmaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pages(error) => error.fmt(f),
+            Self::Empty => f.write_str("a buffer needs at least one byte"),
             Self::Books => f.write_str("no memory to record the mapping"),
             Self::Window(error) => error.fmt(f),
             Self::Iommu(error) => error.fmt(f),
@@ -49,6 +57,7 @@ impl fmt::Display for DmaError {
             Self::NotQuarantined { device, state } => {
                 write!(f, "{device} is {}, not quarantined, so there is nothing to release", state.as_str())
             }
+            Self::External { device } => write!(f, "{device} is external and stays blocked"),
             Self::State { device, state } => {
                 write!(f, "{device} is {} and gets no memory", state.as_str())
             }

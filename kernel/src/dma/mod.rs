@@ -9,6 +9,7 @@
 //!
 //! One domain a group; a page is mapped whole or not at all; every mapping carries label and call site.
 
+mod bounce;
 mod buffer;
 mod device;
 mod domain;
@@ -21,7 +22,7 @@ mod reach;
 mod shared;
 mod window;
 
-pub use buffer::{Buffer, PageBuffer};
+pub use buffer::{Buffer, ByteBuffer, PageBuffer};
 pub use device::Device;
 pub use domain::{Books, Domain, domains};
 pub use error::DmaError;

@@ -13,6 +13,7 @@ pub mod map;
 pub mod mmio;
 pub mod pages;
 mod paging;
+pub mod parts;
 pub mod shared;
 pub mod stacks;
 mod window;

@@ -1,6 +1,7 @@
 //! The kernel's checks of itself, one event a check.
 
 mod books;
+mod bytes;
 mod exhaustion;
 mod faults;
 mod gates;
@@ -40,11 +41,12 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 12] = [
+const TESTS: [Test; 13] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
     Test { name: "leak-detector", part: Part::Always, run: leak::run },
+    Test { name: "byte-buffers", part: Part::Always, run: bytes::run },
     Test { name: "stale", part: Part::Always, run: stale::run },
     Test { name: "takeover", part: Part::ByName, run: takeover::run },
     Test { name: "tables", part: Part::ByName, run: tables::run },
