@@ -175,7 +175,7 @@ fn announce_protection(table: &Table, honour: Honour) {
 /// Goes on once the machine is protected: drivers, drill, then script or prompt.
 fn after_protection(options: &Options<'_>, topology: &'static Topology) -> ! {
     dma::keep_clear_of(bus::memory_windows(topology));
-    devices::start_drivers(topology);
+    devices::start_drivers();
     if options.drill == Switch::On {
         probe::drill_at_boot();
     }

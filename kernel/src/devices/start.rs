@@ -38,6 +38,7 @@ pub fn enumerate(topology: &Topology, plan: Option<&Plan>, options: &Options<'_>
             bus_master_at_boot: function.bus_master_at_boot,
             trust: trust(topology, &groups, function, options),
             admission: admission(topology, function, options),
+            pci: function.clone(),
         })
     };
     RECORDS.call_once(|| topology.functions().iter().enumerate().map(record).collect());
@@ -103,25 +104,24 @@ const TICK: Duration = Duration::from_millis(1);
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// Starts a driver for every device that has one.
-pub fn start_drivers(topology: &'static Topology) {
+pub fn start_drivers() {
     let mut started = Vec::new();
     for kind in KINDS {
         let first = started.len();
-        for function in topology.functions().iter().filter(|function| (kind.serves)(function)) {
-            started.extend(start(kind, function));
+        for record in super::all().iter().filter(|record| (kind.serves)(&record.pci)) {
+            started.extend(start(kind, record));
         }
         settle(started.get(first..).unwrap_or_default());
     }
     DRIVERS.call_once(|| started);
 }
 
-fn start(kind: &Kind, function: &'static pci::Function) -> Option<&'static dyn Driver> {
-    let record = super::find(function.bdf)?;
+fn start(kind: &Kind, record: &'static DeviceRecord) -> Option<&'static dyn Driver> {
     if record.admission == Admission::Barred {
         log::warn!("{record} is external and stays blocked; the option external=allow lets it in");
         return None;
     }
-    match (kind.start)(&Function::new(function, record)) {
+    match (kind.start)(&Function::new(record)) {
         Ok(driver) => Some(Box::leak(driver)),
         Err(error) => {
             log::warn!("{record} has no driver, {} did not start: {error}", kind.name);

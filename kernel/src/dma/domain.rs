@@ -1,6 +1,5 @@
 //! A domain: one group's address space, where there is room in it, and who used it when.
 
-use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +13,7 @@ use crate::arch::interrupts::{IrqGuard, IrqLock};
 use crate::devices;
 use crate::iommu::{AddressSpace, Unit, regions};
 use crate::journal;
+use crate::memory::arc::{Arc, Weak};
 use crate::platform::clock;
 
 /// The address space of one group of devices.
@@ -36,7 +36,7 @@ impl Books {
     }
 }
 
-/// Every domain made so far that still lives.
+/// Every domain that lives.
 static DOMAINS: IrqLock<Vec<Weak<Domain>>> = IrqLock::new(Vec::new());
 
 /// Domains made so far, for the choice of windows.
@@ -47,6 +47,14 @@ pub fn domains(mut visit: impl FnMut(&Arc<Domain>)) {
     for domain in DOMAINS.lock().iter().filter_map(Weak::upgrade) {
         visit(&domain);
     }
+}
+
+/// Puts a domain among those that [`domains`] visits.
+fn enter(domain: &Arc<Domain>) -> Result<(), DmaError> {
+    let mut all = DOMAINS.lock();
+    all.try_reserve(1).map_err(|_| DmaError::Books)?;
+    all.push(Arc::downgrade(domain));
+    Ok(())
 }
 
 /// Makes the current step: now, by this call.
@@ -86,10 +94,8 @@ impl Domain {
             let backing = Backing::new(region.base, region.bytes);
             books.book.record_firmware_region(backing, step(site)).map_err(|_| DmaError::Books)?;
         }
-        let domain = Arc::new(Self { group, space, books: IrqLock::new(books) });
-        let mut all = DOMAINS.lock();
-        all.retain(|domain| domain.strong_count() > 0);
-        all.push(Arc::downgrade(&domain));
+        let domain = Arc::try_new(Self { group, space, books: IrqLock::new(books) })?;
+        enter(&domain)?;
         Ok(domain)
     }
 
@@ -180,6 +186,13 @@ impl Domain {
             mappings: self.lock_books().book.live_mappings(),
             table_pages: size.table_pages,
         }));
+    }
+}
+
+/// What is known of it goes with it. No lock on the list of domains may be held where one ends.
+impl Drop for Domain {
+    fn drop(&mut self) {
+        DOMAINS.lock().retain(|domain| domain.strong_count() > 0);
     }
 }
 

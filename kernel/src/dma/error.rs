@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use dma_types::Bdf;
-use iova::IovaError;
+use dma_types::{Bdf, Iova};
+use iova::{IovaError, OutOfMemory};
 use report::DeviceState;
 
 use crate::iommu::IommuError;
@@ -24,6 +24,13 @@ pub enum DmaError {
     Iommu(IommuError),
     /// A device that was told to write wrote nowhere.
     NothingWritten,
+    /// The device cannot send every address of the domain that its group works in, which cannot be changed now.
+    NoCommonWindow {
+        /// The device.
+        device: Bdf,
+        /// The highest address that it can send.
+        highest: Iova,
+    },
     /// The device was not cut off.
     NotQuarantined {
         /// The device.
@@ -50,10 +57,14 @@ impl fmt::Display for DmaError {
         match self {
             Self::Pages(error) => error.fmt(f),
             Self::Empty => f.write_str("a buffer needs at least one byte"),
-            Self::Books => f.write_str("no memory to record the mapping"),
+            Self::Books => f.write_str("no memory for the kernel's own books"),
             Self::Window(error) => error.fmt(f),
             Self::Iommu(error) => error.fmt(f),
             Self::NothingWritten => f.write_str("the device was told to write and wrote nowhere"),
+            Self::NoCommonWindow { device, highest } => write!(
+                f,
+                "{device} sends addresses up to {highest} only, and devices that share its domain have buffers above"
+            ),
             Self::NotQuarantined { device, state } => {
                 write!(f, "{device} is {}, not quarantined, so there is nothing to release", state.as_str())
             }
@@ -70,6 +81,12 @@ impl core::error::Error for DmaError {}
 impl From<NoPages> for DmaError {
     fn from(error: NoPages) -> Self {
         Self::Pages(error)
+    }
+}
+
+impl From<OutOfMemory> for DmaError {
+    fn from(OutOfMemory: OutOfMemory) -> Self {
+        Self::Books
     }
 }
 

@@ -1,6 +1,5 @@
 //! A buffer in a device's hands.
 
-use alloc::sync::Arc;
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -10,6 +9,7 @@ use iova::IovaRange;
 
 use super::{Buffer, DmaError, Domain, PageBuffer};
 use crate::devices::Trust;
+use crate::memory::arc::Arc;
 
 /// A direction as a type.
 pub trait DirectionType {

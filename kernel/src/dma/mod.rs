@@ -27,7 +27,7 @@ pub use device::Device;
 pub use domain::{Books, Domain, domains};
 pub use error::DmaError;
 pub use mapping::{Both, DirectionType, FromDevice, Mapping, Refused, ToDevice};
-pub use quarantine::{contain, domain_of, hold_firmware_regions, rejoin, release};
+pub use quarantine::{contain, cut_off_with, domain_of, hold_firmware_regions, rejoin, release};
 pub use reach::{ReachTrial, trial_runs};
 pub use shared::Shared;
 pub use window::keep_clear_of;

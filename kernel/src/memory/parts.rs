@@ -86,9 +86,9 @@ fn take(size: PartSize) -> Option<PhysAddr> {
     let (page, offset) = match found {
         Some(found) => found,
         None => {
-            pages.try_reserve(1).ok()?;
             let (page, mut parts) = (Pages::new(0).ok()?, Parts::new(size));
             let place = (page.start(), parts.take()?);
+            pages.try_reserve(1).ok()?;
             pages.push(SharedPage { page, parts });
             place
         }

@@ -21,12 +21,13 @@ const LENGTHS: [usize; 8] = [1, 63, 64, 1500, 2048, 2049, 4096, 3 * 4096 + 1];
 /// Moves bytes through buffers of many lengths, and looks at each from the device's side and the driver's.
 pub(super) fn run() {
     let Some(device) = some_device(NAME) else { return };
+    let pass = || LENGTHS.iter().try_for_each(|length| layout(device, *length)).and_then(|()| copies(device));
+    // The first pass may leave tables behind for the next mapping.
+    let first = pass();
     let free = frames::free_frames();
-    let outcome = LENGTHS.iter().try_for_each(|length| layout(device, *length)).and_then(|()| copies(device));
-    check(NAME, outcome.and_then(|()| if frames::free_frames() == free { Ok(()) } else { Err(LOST) }));
+    let lost = || if frames::free_frames() == free { Ok(()) } else { Err("not all frames came back") };
+    check(NAME, first.and_then(|()| pass()).and_then(|()| lost()));
 }
-
-const LOST: &str = "not all frames came back";
 
 /// What the device is let into is the buffer's bytes and zeros, and the address keeps the offset of a trusted one.
 fn layout(device: &'static dyn Overreach, length: usize) -> Result<(), &'static str> {
