@@ -88,8 +88,8 @@ pub fn run(facts: &'static mut BootFacts) -> ! {
     if let Some(tables) = &tables {
         power::init(tables.fixed.power);
     }
-    let (_, topology) = DISCOVERED.call_once(|| (table.bytes, topology));
-    after_protection(&options, topology)
+    DISCOVERED.call_once(|| (table.bytes, topology));
+    after_protection(&options)
 }
 
 fn find_tables(facts: &BootFacts) -> Option<AcpiTables> {
@@ -121,6 +121,7 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
     }
     bus::open_bridges(&topology);
     devices::all().iter().for_each(devices::DeviceRecord::report);
+    dma::keep_clear_of(bus::memory_windows(&topology));
     devices::give_firmware_regions();
     announce_protection(table, honour);
     topology
@@ -173,8 +174,7 @@ fn announce_protection(table: &Table, honour: Honour) {
 }
 
 /// Goes on once the machine is protected: drivers, drill, then script or prompt.
-fn after_protection(options: &Options<'_>, topology: &'static Topology) -> ! {
-    dma::keep_clear_of(bus::memory_windows(topology));
+fn after_protection(options: &Options<'_>) -> ! {
     devices::start_drivers();
     if options.drill == Switch::On {
         probe::drill_at_boot();

@@ -70,6 +70,33 @@ fn a_released_device_leaves_nothing_behind() {
     assert!(outcome.events("fault").is_empty());
 }
 
+/// Machine: two functions of one device that nothing keeps apart, so that they share a domain.
+///
+/// One has a buffer where the other cannot send; the other is refused, then let in once the buffer is gone.
+#[test]
+fn a_newcomer_never_takes_a_domain_away() {
+    let machine = Run::new().device("pci-testdev,addr=10.0,multifunction=on").device("pci-testdev,addr=10.1");
+    let outcome = machine.options("drill=off").script("selftest shared-domain").go();
+    outcome.assert_status(0);
+    assert_passed(&outcome, "shared-domain");
+    for bdf in ["0000:00:10.0", "0000:00:10.1"] {
+        assert_eq!(outcome.device(bdf)["state"], "blocked");
+        assert_eq!(outcome.device(bdf)["group"], outcome.device("0000:00:10.0")["group"]);
+    }
+}
+
+/// Machine: a network card with a function-level reset, without a driver.
+#[test]
+fn a_reset_function_has_its_settings_again() {
+    let machine = Run::new()
+        .no_default_devices()
+        .device("pcie-root-port,id=slot,bus=pcie.0,addr=11.0,chassis=1")
+        .device("igb,bus=slot,romfile=");
+    let outcome = machine.script("selftest function-reset").go();
+    outcome.assert_status(0);
+    assert_passed(&outcome, "function-reset");
+}
+
 /// Machine: an `edu` below a root port that an option calls external, another below one that is part of the machine.
 ///
 /// Positive twin: with `external=allow` the same device works, and is kept in its bounds like every other.

@@ -24,8 +24,7 @@ use crate::probe::Overreach;
 
 pub use disk::{Disk, DiskError, Namespace};
 pub use driver::{Driver, Kind, Settling, StartError};
-pub use function::Function;
-use function::ResetError;
+pub use function::{Function, ResetError};
 pub use messages::Messages;
 pub use nic::{Link, Nic, NicError, Received};
 pub use record::{Admission, DeviceRecord, Facts, Role, SELF_TEST, Trust};
@@ -75,7 +74,7 @@ pub fn capable() -> impl Iterator<Item = &'static dyn Overreach> {
 pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
     tell_of_containment();
     for member in dma::cut_off_with(record).filter(|member| member.driver().is_some()) {
-        match Function::new(member).reset() {
+        match reset(member) {
             // Its driver resets it by its own means.
             Ok(()) | Err(ResetError::NotOffered) => {}
             Err(error @ ResetError::Gone) => return Err(StartError::Device(Box::new(error))),
@@ -83,6 +82,14 @@ pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
     }
     dma::release(record)?;
     drivers().filter(|driver| driver.record().needs_restart()).try_for_each(Driver::restart)
+}
+
+/// Resets a function alone that can reach nothing now; see [`Function`] for what it keeps.
+///
+/// # Errors
+/// If it offers no such reset, or does not answer afterwards.
+pub fn reset(record: &'static DeviceRecord) -> Result<(), ResetError> {
+    Function::new(record).reset()
 }
 
 /// Tells drivers whose devices were cut off since the last call. Not to be called from interrupts.

@@ -160,12 +160,13 @@ impl Domain {
         Ok(room.free(range)?)
     }
 
-    /// Enters that its devices were attached or cut off.
+    /// Enters what became of its devices.
     pub(super) fn note(&self, what: Membership, site: Site) {
         let mut books = self.books.lock();
         match what {
             Membership::Attached => books.book.record_attach(step(site)),
             Membership::CutOff => books.book.record_detach(step(site)),
+            Membership::Forgotten => books.book.record_flush(None, step(site)),
         }
     }
 
@@ -196,13 +197,15 @@ impl Drop for Domain {
     }
 }
 
-/// Whether a domain has devices.
+/// What becomes of the devices of a domain.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Membership {
     /// They were put in.
     Attached,
     /// They were taken out.
     CutOff,
+    /// The unit has confirmed that it remembers nothing of what they could reach.
+    Forgotten,
 }
 
 /// The largest entry that could map the memory, so that the address is chosen to let it.

@@ -130,6 +130,7 @@ impl Group {
         }
         let old = core::mem::replace(&mut *self.domain.lock(), new);
         old.note(Membership::CutOff, site);
+        old.note(Membership::Forgotten, site);
         // Outside of the lock: the last owner of a domain gives its tables back.
         drop(old);
         for member in working() {
@@ -153,9 +154,11 @@ impl Group {
             others.flat_map(|other| &other.aliases).any(|id| *id == source)
         };
         let left = self.block_ids(member, |source| !needed(source));
-        self.domain().note(Membership::CutOff, site);
-        if left.is_err() {
-            core::mem::forget(self.domain());
+        let domain = self.domain();
+        domain.note(Membership::CutOff, site);
+        match left {
+            Ok(()) => domain.note(Membership::Forgotten, site),
+            Err(_) => core::mem::forget(domain),
         }
         left
     }

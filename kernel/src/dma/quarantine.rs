@@ -35,7 +35,11 @@ pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
         None => Ok(()),
     };
     if let Some(group) = Group::find(record.group) {
-        group.domain().note(Membership::CutOff, site);
+        let domain = group.domain();
+        domain.note(Membership::CutOff, site);
+        if result.is_ok() {
+            domain.note(Membership::Forgotten, site);
+        }
     }
     for member in sharing_an_id(record) {
         if matches!(member.state(), DeviceState::Assigned | DeviceState::FirmwareRegion) {

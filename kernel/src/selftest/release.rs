@@ -90,8 +90,17 @@ fn use_once(record: &'static DeviceRecord, exponent: u8) -> Result<(), DmaError>
     device.release()
 }
 
-/// A device that nobody drives, that had nothing going on when the kernel came, and that may work.
+/// The first of [`idle_functions`]; skips the check if there is none.
 fn idle_function(name: &str) -> Option<&'static DeviceRecord> {
+    let found = idle_functions().next();
+    if found.is_none() {
+        skip(name, "every device here has a driver or firmware left it at work");
+    }
+    found
+}
+
+/// Devices that nobody drives, that had nothing going on when the kernel came, and that may work.
+pub(super) fn idle_functions() -> impl Iterator<Item = &'static DeviceRecord> {
     let idle = |record: &&DeviceRecord| {
         record.state() == DeviceState::Blocked
             && record.role == Role::Endpoint
@@ -100,11 +109,7 @@ fn idle_function(name: &str) -> Option<&'static DeviceRecord> {
             && iommu::unit_of(record).is_some_and(iommu::Unit::is_enforcing)
             && dma::domain_of(record).is_none()
     };
-    let found = devices::all().iter().find(idle);
-    if found.is_none() {
-        skip(name, "every device here has a driver or firmware left it at work");
-    }
-    found
+    devices::all().iter().filter(idle)
 }
 
 /// What is in use, and what a device has.
