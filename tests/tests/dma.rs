@@ -90,8 +90,8 @@ fn a_newcomer_never_takes_a_domain_away() {
 fn a_reset_function_has_its_settings_again() {
     let machine = Run::new()
         .no_default_devices()
-        .device("pcie-root-port,id=slot,bus=pcie.0,addr=11.0,chassis=1")
-        .device("igb,bus=slot,romfile=");
+        .device("pcie-root-port,id=above,bus=pcie.0,addr=11.0,chassis=1")
+        .device("igb,bus=above,romfile=");
     let outcome = machine.script("selftest function-reset").go();
     outcome.assert_status(0);
     assert_passed(&outcome, "function-reset");

@@ -37,6 +37,7 @@ static OWNERS: Mutex<Vec<(Function, u8)>> = Mutex::new(Vec::new());
 /// One message of one device, switched on.
 pub struct Messages {
     index: u8,
+    function: Function,
 }
 
 impl Messages {
@@ -49,12 +50,20 @@ impl Messages {
         interrupts::register(FIRST_VECTOR + index, note).map_err(|_| StartError::NoMessages)?;
         program(function, index)?;
         OWNERS.lock().push((*function, index));
-        Ok(Self { index })
+        Ok(Self { index, function: *function })
     }
 
     /// Messages that arrived so far.
     pub fn arrived(&self) -> u64 {
         ARRIVED.get(usize::from(self.index)).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Programs the message again, after a reset of the device by its own means.
+    ///
+    /// # Errors
+    /// If the function cannot send it.
+    pub fn program(&self) -> Result<(), StartError> {
+        program(&self.function, self.index)
     }
 
     /// Waits until `done` says so; it is asked first of all, and after every interrupt. Tells whether it did
@@ -64,7 +73,7 @@ impl Messages {
     }
 }
 
-/// Programs a function's message again, after a reset; nothing if it has none.
+/// Programs a function's message again, after a reset of the function; nothing if it has none.
 ///
 /// # Errors
 /// If the function cannot send it any more.
