@@ -85,6 +85,23 @@ fn a_newcomer_never_takes_a_domain_away() {
     }
 }
 
+/// Machine: an `edu` that sends 28 bits and a network card that sends 64, as functions of one device.
+///
+/// Positive twin: each moves bytes through memory of its own before it overreaches, the card with its rings mapped.
+#[test]
+fn devices_that_share_a_domain_share_the_narrower_window() {
+    let machine = Run::new().device("edu,addr=10.0,multifunction=on").device("e1000e,addr=10.1");
+    let script =
+        "attack 00:10.0 write freed; attack 00:10.1 write freed; attack 00:10.1 read wrong-direction";
+    let outcome = machine.options("drill=off policy=log").script(script).go();
+    outcome.assert_status(0);
+    assert_eq!(outcome.device("0000:00:10.0")["group"], outcome.device("0000:00:10.1")["group"]);
+    for (probe, verdict) in outcome.probes("attack").into_iter().zip(["stale", "stale", "wrong-direction"]) {
+        outcome.assert_blocked(probe, verdict);
+        assert!(tests::hex(&probe["iova"]) < 1 << 28, "{probe}");
+    }
+}
+
 /// Machine: a network card with a function-level reset, without a driver.
 #[test]
 fn a_reset_function_has_its_settings_again() {
