@@ -14,6 +14,7 @@
 
 mod bounce;
 mod buffer;
+mod bytes;
 mod device;
 mod domain;
 mod error;
@@ -25,7 +26,8 @@ mod reach;
 mod shared;
 mod window;
 
-pub use buffer::{Buffer, ByteBuffer, PageBuffer};
+pub use buffer::{Buffer, PageBuffer};
+pub use bytes::ByteBuffer;
 pub use device::Device;
 pub use domain::{Books, Domain, domains};
 pub use error::DmaError;

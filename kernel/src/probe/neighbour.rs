@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 
 use dma_types::{Access, Iova, PhysAddr};
+use frames::PartSize;
 
 use super::Overreach;
 use super::aim::{Aim, Hold, Load, NotPossible};
@@ -14,14 +15,8 @@ use crate::devices::Trust;
 use crate::dma::{ByteBuffer, DirectionType, FromDevice, Mapping, ToDevice, inspect};
 use crate::memory::direct;
 
-/// Shortest buffer that is used.
-const SHORTEST: usize = 64;
-
-/// Longest that shares a page with another of its length.
-const LONGEST: usize = 2048;
-
-/// Buffers taken until two lie side by side.
-const TRIES: usize = 2 * 4096 / SHORTEST;
+/// Buffers taken until two lie side by side: more than two pages hold of the shortest.
+const TRIES: usize = 128;
 
 /// What the device's buffer holds.
 const FILL: u8 = 0x6b;
@@ -49,7 +44,8 @@ pub(super) fn aim(
     if device.record().trust == Trust::Trusted && load.sabotage == Sabotage::None {
         return Err(NotPossible::Trusted);
     }
-    let bytes = (load.length as usize).next_power_of_two().max(SHORTEST);
+    // Filled to its end, so that what lies behind it is the next one.
+    let bytes = PartSize::for_bytes(load.length as usize).ok_or(NotPossible::TooLong)?.bytes();
     let (mut buffer, mut beside) = side_by_side(bytes)?;
     buffer.bytes_mut().fill(FILL);
     let secret = beside.bytes_mut().get_mut(..load.secret.len()).ok_or(NotPossible::TooLong)?;
@@ -80,9 +76,6 @@ fn lend<D: DirectionType>(
 
 /// Two buffers of that length in one page, the second right behind the first.
 fn side_by_side(bytes: usize) -> Result<(ByteBuffer, ByteBuffer), NotPossible> {
-    if bytes > LONGEST {
-        return Err(NotPossible::TooLong);
-    }
     let behind = |buffer: &ByteBuffer| inspect::bytes(buffer).checked_add(bytes as u64);
     let mut taken: Vec<ByteBuffer> = Vec::new();
     while taken.len() < TRIES {
