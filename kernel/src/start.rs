@@ -84,12 +84,12 @@ pub fn run(facts: &'static mut BootFacts) -> ! {
         log::error!("faults cannot be counted: {error:?}");
     }
 
-    let topology = protect(tables.as_ref(), &table);
+    let topology = protect(tables.as_ref(), &table, &options);
     if let Some(tables) = &tables {
         power::init(tables.fixed.power);
     }
-    let (_, topology) = DISCOVERED.call_once(|| (table.bytes, topology));
-    after_protection(&options, topology)
+    DISCOVERED.call_once(|| (table.bytes, topology));
+    after_protection(&options)
 }
 
 fn find_tables(facts: &BootFacts) -> Option<AcpiTables> {
@@ -101,14 +101,14 @@ fn find_tables(facts: &BootFacts) -> Option<AcpiTables> {
 }
 
 /// Takes the machine's devices and units in hand, up to the event `protected`.
-fn protect(tables: Option<&AcpiTables>, table: &Table) -> Topology {
+fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) -> Topology {
     let mut topology = bus::enumerate(tables.map_or(&[][..], |tables| &tables.ecam));
     topology.enable_acs(bus::config());
     let dmar = Dmar::parse(&table.bytes).ok();
     let plan = dmar.as_ref().map(|dmar| Plan::new(dmar, &topology, cpu::physical_address_bits()));
     let (honour, of_regions) =
         plan.as_ref().map(|plan| regions::set_aside(plan, &topology, tables)).unwrap_or_default();
-    devices::enumerate(&topology, plan.as_ref());
+    devices::enumerate(&topology, plan.as_ref(), options);
 
     let opt_in = dmar.is_some_and(|dmar| dmar.flags().contains(DmarFlags::DMA_CTRL_PLATFORM_OPT_IN));
     let found = plan.as_ref().map(|plan| iommu::find(plan, opt_in));
@@ -121,6 +121,7 @@ fn protect(tables: Option<&AcpiTables>, table: &Table) -> Topology {
     }
     bus::open_bridges(&topology);
     devices::all().iter().for_each(devices::DeviceRecord::report);
+    dma::keep_clear_of(bus::memory_windows(&topology));
     devices::give_firmware_regions();
     announce_protection(table, honour);
     topology
@@ -173,9 +174,8 @@ fn announce_protection(table: &Table, honour: Honour) {
 }
 
 /// Goes on once the machine is protected: drivers, drill, then script or prompt.
-fn after_protection(options: &Options<'_>, topology: &'static Topology) -> ! {
-    dma::keep_clear_of(bus::memory_windows(topology));
-    devices::start_drivers(topology);
+fn after_protection(options: &Options<'_>) -> ! {
+    devices::start_drivers();
     if options.drill == Switch::On {
         probe::drill_at_boot();
     }

@@ -70,15 +70,19 @@ fn every_drill_is_blocked_with_its_verdict() {
     let outcome = Run::new().options("drill=off").script("drill").go();
     outcome.assert_status(0);
     let drills = outcome.probes("drill");
-    let (untried, drills): (Vec<_>, Vec<_>) =
+    let (beside, drills): (Vec<_>, Vec<_>) =
         drills.into_iter().partition(|probe| probe["target"] == "neighbour");
-    assert_eq!((untried.len(), drills.len()), (2 * 2, 2 * 2 * TARGETS.len()));
-    for probe in untried {
-        outcome.assert_not_possible(probe, "whole pages");
+    let devices: std::collections::BTreeSet<_> = drills.iter().map(|probe| probe["bdf"].as_str()).collect();
+    assert!(devices.len() >= 2);
+    assert_eq!((beside.len(), drills.len()), (2 * devices.len(), 2 * devices.len() * TARGETS.len()));
+    for probe in beside {
+        // The page is mapped, so nothing faults.
+        assert_eq!((&probe["result"], &probe["verdict"]), (&"blocked".into(), &serde_json::Value::Null));
+        assert_eq!((&probe["expected_fault"], &probe["before"]), (&serde_json::Value::Null, &probe["after"]));
     }
     for (target, verdict) in TARGETS {
         for access in ["read", "write"] {
-            for bdf in ["0000:00:03.0", "0000:00:04.0"] {
+            for bdf in devices.iter().flatten().copied() {
                 let its = |probe: &&&serde_json::Value| {
                     probe["target"] == target && probe["access"] == access && probe["bdf"] == bdf
                 };
@@ -88,7 +92,7 @@ fn every_drill_is_blocked_with_its_verdict() {
             }
         }
     }
-    assert_eq!(outcome.end()["faults"], 28);
+    assert_eq!(outcome.end()["faults"], drills.len());
 }
 
 /// Targets that stay where they are fault again and again; none of those faults becomes somebody's fault.
@@ -97,7 +101,10 @@ fn drills_again_and_again_stay_expected() {
     let outcome = Run::new().options("drill=off").script("drill; drill; drill").go();
     outcome.assert_status(0);
     assert!(outcome.events("fault").iter().all(|fault| fault["expected"] == true));
-    assert_eq!(outcome.end()["faults"], 3 * 28);
+    let faulting = |drill: &&&serde_json::Value| !drill["expected_fault"].is_null();
+    let faults = outcome.probes("drill").iter().filter(faulting).count();
+    assert!(faults >= 3 * 28);
+    assert_eq!(outcome.end()["faults"], faults);
 }
 
 #[test]

@@ -90,13 +90,13 @@ fn a_region_in_a_group_moves_with_its_domain() {
         .options("policy=log dmar=fw_cfg")
         .fw_cfg("opt/ivt/dmar", table)
         .device("edu,addr=0x12.0,multifunction=on,dma_mask=0xffffffffffffffff")
-        .device("e1000e,addr=0x12.1")
+        .device("pci-testdev,addr=0x12.1")
         .script("selftest books; attack 00:12.0 write; attack 00:12.0 read 0x3000000")
         .go();
     outcome.assert_status(0);
-    let (edu, network) = (outcome.device("0000:00:12.0"), outcome.device("0000:00:12.1"));
-    assert_eq!((&edu["state"], &network["state"]), (&"assigned".into(), &"firmware-region".into()));
-    assert_eq!(edu["group"], network["group"]);
+    let (edu, other) = (outcome.device("0000:00:12.0"), outcome.device("0000:00:12.1"));
+    assert_eq!((&edu["state"], &other["state"]), (&"assigned".into(), &"firmware-region".into()));
+    assert_eq!(edu["group"], other["group"]);
     assert_eq!(outcome.check("entries-live")["result"], "pass");
     let attacks = outcome.probes("attack");
     outcome.assert_blocked(attacks[0], "never-mapped");

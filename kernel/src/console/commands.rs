@@ -137,29 +137,50 @@ fn list_domains() {
     });
 }
 
+/// Events that `mappings` shows of a domain.
+const RECENT_EVENTS: usize = 12;
+
 fn mappings(record: &DeviceRecord) {
     let mut any = false;
     dma::domains(|domain| {
         if domain.group() != record.group {
             return;
         }
-        for owner in domain.lock_books().book().live() {
+        let books = domain.lock_books();
+        for owner in books.book().live() {
             any = true;
             let mapping = &owner.mapping;
-            let site = mapping.mapped.site;
             println!(
-                "{} {:#x} bytes {} {} mapped by {}:{}",
-                mapping.start,
-                mapping.length,
-                mapping.direction,
-                mapping.label,
-                site.file(),
-                site.line()
+                "{} {:#x} bytes {} {} mapped by {}",
+                mapping.start, mapping.length, mapping.direction, mapping.label, mapping.mapped.site
             );
+        }
+        println!("of late, newest first:");
+        for event in books.book().history().newest_first().take(RECENT_EVENTS) {
+            println!("{}", EventLine(event));
         }
     });
     if !any {
         println!("{} can reach nothing", record.bdf);
+    }
+}
+
+/// What happened to a domain, on one line.
+struct EventLine<'a>(&'a ::diagnosis::Event);
+
+impl fmt::Display for EventLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(event) = self;
+        let at = event.at.as_nanos();
+        write!(f, "{:>6}.{:03} s {}", at / 1_000_000_000, at / 1_000_000 % 1000, event.operation)?;
+        match event.span {
+            Some(span) => write!(f, " {} {:#x} bytes", span.start, span.length)?,
+            None => f.write_str(" the whole domain")?,
+        }
+        if let Some(label) = event.label {
+            write!(f, " {label}")?;
+        }
+        event.site.map_or(Ok(()), |site| write!(f, " by {site}"))
     }
 }
 

@@ -1,26 +1,30 @@
-//! What a driver is started with: its function's windows, messages and memory.
+//! What a driver is started with: its function's windows, messages, memory and reset.
+
+use core::fmt;
+use core::time::Duration;
 
 use dma_types::Iova;
 use pci::Bar;
-use pci::control::{MemoryDecode, set_memory_decode};
+use pci::control::{self, BusMaster, MemoryDecode, set_memory_decode};
+use pci::reset::{self, Settings};
 
-use super::{DeviceRecord, Messages, StartError};
+use super::{DeviceRecord, Messages, StartError, messages};
 use crate::dma;
 use crate::memory::mmio::Mmio;
-use crate::platform::pci::config;
+use crate::platform::clock::{self, Deadline};
+use crate::platform::pci::{self as bus, config};
 
 /// A function that a driver may start on.
 #[derive(Clone, Copy)]
 pub struct Function {
-    pci: &'static pci::Function,
     record: &'static DeviceRecord,
     bars: [Bar; 6],
 }
 
 impl Function {
     /// Looks at a function. Nobody may use it meanwhile.
-    pub(super) fn new(pci: &'static pci::Function, record: &'static DeviceRecord) -> Self {
-        Self { pci, record, bars: pci::bars(config(), pci.bdf, pci.header) }
+    pub(super) fn new(record: &'static DeviceRecord) -> Self {
+        Self { record, bars: pci::bars(config(), record.bdf, record.pci.header) }
     }
 
     /// The kernel's record of it.
@@ -30,7 +34,7 @@ impl Function {
 
     /// What enumeration found.
     pub fn pci(&self) -> &'static pci::Function {
-        self.pci
+        &self.record.pci
     }
 
     /// Maps the first `bytes` of a register window, or all of a smaller one, and lets the function answer.
@@ -41,7 +45,7 @@ impl Function {
         let Some(Bar::Memory { address, size, .. }) = self.bars.get(usize::from(bar)).copied() else {
             return Err(StartError::NoWindow { bar });
         };
-        set_memory_decode(config(), self.pci.bdf, MemoryDecode::On);
+        set_memory_decode(config(), self.record.bdf, MemoryDecode::On);
         let bytes = usize::try_from(size).unwrap_or(usize::MAX).min(bytes);
         Mmio::map(address, bytes).map_err(StartError::Window)
     }
@@ -62,4 +66,52 @@ impl Function {
     pub fn messages(&self) -> Result<Messages, StartError> {
         Messages::enable(self)
     }
+
+    /// Resets the function alone, where it offers that, and gives it back its windows, its message and what the
+    /// command register allowed, save bus mastering, which is off from here on. Takes 100 ms and more.
+    ///
+    /// # Errors
+    /// If it offers no such reset, or does not answer afterwards.
+    pub(super) fn reset(&self) -> Result<(), ResetError> {
+        let (config, pci) = (config(), self.pci());
+        bus::set_bus_master(pci.bdf, BusMaster::Off);
+        if !bus::drain(pci) {
+            log::warn!("{} does not complete its requests and is reset all the same", self.record);
+        }
+        let settings = Settings::read(config, pci);
+        control::start_function_reset(config, pci).map_err(|_| ResetError::NotOffered)?;
+        clock::sleep(Duration::from_millis(control::FUNCTION_RESET_MS));
+        let deadline = Deadline::after(COMES_BACK);
+        while !reset::is_back(config, pci) {
+            if deadline.expired() {
+                return Err(ResetError::Gone);
+            }
+            clock::sleep(Duration::from_millis(1));
+        }
+        settings.restore(config, pci.bdf);
+        messages::program_again(self).map_err(|_| ResetError::Gone)
+    }
 }
+
+/// Longest time after which a function answers again (PCIe "Reset Recovery").
+const COMES_BACK: Duration = Duration::from_secs(1);
+
+/// Why a function is not as after power-on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetError {
+    /// It offers no reset of its own.
+    NotOffered,
+    /// It does not answer any more, or not as before.
+    Gone,
+}
+
+impl fmt::Display for ResetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOffered => f.write_str("the function offers no reset of its own"),
+            Self::Gone => f.write_str("the function does not answer after its reset"),
+        }
+    }
+}
+
+impl core::error::Error for ResetError {}

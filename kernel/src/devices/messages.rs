@@ -1,10 +1,12 @@
 //! A device's interrupt: one message, counted, and a processor that sleeps until it comes.
 
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use exceptions::TrapFrame;
 use pci::msi::{MsiMessage, MsixState};
 use pci::{MsixCapability, control};
+use spin::Mutex;
 
 use super::{Function, StartError};
 use crate::arch::{apic, interrupts};
@@ -29,6 +31,9 @@ mod table {
     pub const CONTROL: usize = 12;
 }
 
+/// The functions that have a message, each with the vector's place.
+static OWNERS: Mutex<Vec<(Function, u8)>> = Mutex::new(Vec::new());
+
 /// One message of one device, switched on.
 pub struct Messages {
     index: u8,
@@ -43,9 +48,9 @@ impl Messages {
         });
         let index = index.map_err(|_| StartError::NoMessages)?;
         interrupts::register(FIRST_VECTOR + index, note).map_err(|_| StartError::NoMessages)?;
-        let this = Self { index, function: *function };
-        this.program()?;
-        Ok(this)
+        program(function, index)?;
+        OWNERS.lock().push((*function, index));
+        Ok(Self { index, function: *function })
     }
 
     /// Messages that arrived so far.
@@ -53,21 +58,12 @@ impl Messages {
         ARRIVED.get(usize::from(self.index)).map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
-    /// Programs the message again, after a reset of the function.
+    /// Programs the message again, after a reset of the device by its own means.
     ///
     /// # Errors
     /// If the function cannot send it.
     pub fn program(&self) -> Result<(), StartError> {
-        let apic::MsiMessage { address, data } = apic::msi_message(FIRST_VECTOR + self.index);
-        let data = u16::try_from(data).map_err(|_| StartError::NoMessages)?;
-        let message = MsiMessage { address, data };
-        let pci = self.function.pci();
-        control::set_pin_interrupt(config(), pci.bdf, control::PinInterrupt::Disabled);
-        if let Some(msix) = &pci.msix {
-            return program_table(&self.function, msix, message);
-        }
-        let msi = pci.msi.as_ref().ok_or(StartError::NoMessages)?;
-        msi.enable(config(), pci.bdf, message).map_err(|_| StartError::NoMessages)
+        program(&self.function, self.index)
     }
 
     /// Waits until `done` says so; it is asked first of all, and after every interrupt. Tells whether it did
@@ -75,6 +71,30 @@ impl Messages {
     pub fn wait_until(&self, deadline: Deadline, done: impl FnMut() -> bool) -> bool {
         clock::wait_until(deadline, done)
     }
+}
+
+/// Programs a function's message again, after a reset of the function; nothing if it has none.
+///
+/// # Errors
+/// If the function cannot send it any more.
+pub(super) fn program_again(function: &Function) -> Result<(), StartError> {
+    let owners = OWNERS.lock();
+    let its = owners.iter().find(|(owner, _)| owner.pci().bdf == function.pci().bdf);
+    its.map_or(Ok(()), |(_, index)| program(function, *index))
+}
+
+/// Programs a function's first message, and holds its pin back.
+fn program(function: &Function, index: u8) -> Result<(), StartError> {
+    let apic::MsiMessage { address, data } = apic::msi_message(FIRST_VECTOR + index);
+    let data = u16::try_from(data).map_err(|_| StartError::NoMessages)?;
+    let message = MsiMessage { address, data };
+    let pci = function.pci();
+    control::set_pin_interrupt(config(), pci.bdf, control::PinInterrupt::Disabled);
+    if let Some(msix) = &pci.msix {
+        return program_table(function, msix, message);
+    }
+    let msi = pci.msi.as_ref().ok_or(StartError::NoMessages)?;
+    msi.enable(config(), pci.bdf, message).map_err(|_| StartError::NoMessages)
 }
 
 /// Writes the first vector of a table, with the others held back as they are after a reset.

@@ -13,6 +13,7 @@ mod nic;
 mod record;
 mod start;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use dma_types::Bdf;
@@ -23,10 +24,10 @@ use crate::probe::Overreach;
 
 pub use disk::{Disk, DiskError, Namespace};
 pub use driver::{Driver, Kind, Settling, StartError};
-pub use function::Function;
+pub use function::{Function, ResetError};
 pub use messages::Messages;
 pub use nic::{Link, Nic, NicError, Received};
-pub use record::{DeviceRecord, Facts, Role};
+pub use record::{Admission, DeviceRecord, Facts, Role, SELF_TEST, Trust};
 pub use start::{enumerate, give_firmware_regions, start_drivers};
 
 /// The drivers, in the order in which they start.
@@ -64,15 +65,31 @@ pub fn capable() -> impl Iterator<Item = &'static dyn Overreach> {
     drivers().filter_map(Driver::overreach)
 }
 
-/// Lets a quarantined device, and those cut off with it, work again.
+/// Lets a quarantined device, and those cut off with it, work again: each is reset while it can reach nothing, if
+/// it offers that, and its driver starts it again once it has its domain back.
 ///
 /// # Errors
 /// If it is not quarantined, or the unit, memory or the device itself refuses.
 #[track_caller]
 pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
     tell_of_containment();
+    for member in dma::cut_off_with(record).filter(|member| member.driver().is_some()) {
+        match reset(member) {
+            // Its driver resets it by its own means.
+            Ok(()) | Err(ResetError::NotOffered) => {}
+            Err(error @ ResetError::Gone) => return Err(StartError::Device(Box::new(error))),
+        }
+    }
     dma::release(record)?;
     drivers().filter(|driver| driver.record().needs_restart()).try_for_each(Driver::restart)
+}
+
+/// Resets a function alone that can reach nothing now; see [`Function`] for what it keeps.
+///
+/// # Errors
+/// If it offers no such reset, or does not answer afterwards.
+pub fn reset(record: &'static DeviceRecord) -> Result<(), ResetError> {
+    Function::new(record).reset()
 }
 
 /// Tells drivers whose devices were cut off since the last call. Not to be called from interrupts.

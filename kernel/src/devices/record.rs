@@ -44,7 +44,25 @@ pub enum Role {
     Bridge,
 }
 
-/// What enumeration found; it never changes.
+/// Whether a device may be let into pages that are not its buffer's alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It may not: what the option `trust` does not name.
+    Untrusted,
+    /// The user named it, and all endpoints that share its domain.
+    Trusted,
+}
+
+/// Whether a device may be given to a driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is part of the machine, or the user lets external devices in.
+    Admitted,
+    /// It is external, so it stays blocked.
+    Barred,
+}
+
+/// What enumeration found and the user said; it never changes.
 pub struct Facts {
     /// The function.
     pub bdf: Bdf,
@@ -66,6 +84,20 @@ pub struct Facts {
     pub aliases: Vec<SourceId>,
     /// Whether firmware left its bus mastering on.
     pub bus_master_at_boot: bool,
+    /// Whether it may see what lies beside its buffers.
+    pub trust: Trust,
+    /// Whether it may work at all.
+    pub admission: Admission,
+    /// Its capabilities, for switching it off in order.
+    pub pci: pci::Function,
+}
+
+/// Who claims devices for the kernel's own tests.
+pub const SELF_TEST: &str = "selftest";
+
+/// Everybody who may claim a device.
+fn claimants() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name).chain([SELF_TEST])
 }
 
 const STATES: [DeviceState; 5] = [
@@ -129,13 +161,20 @@ impl DeviceRecord {
     /// Who drives it.
     pub fn driver(&self) -> Option<&'static str> {
         let place = usize::from(self.driver.load(Ordering::Relaxed)).checked_sub(1)?;
-        KINDS.get(place).map(|kind| kind.name)
+        claimants().nth(place)
     }
 
-    /// Names its driver, or that it has none; the next change of its state reports it.
-    pub fn set_driver(&self, driver: Option<&'static str>) {
-        let place = driver.and_then(|name| KINDS.iter().position(|kind| kind.name == name));
+    /// Names its driver; the next change of its state reports it.
+    pub fn set_driver(&self, driver: &'static str) {
+        let place = claimants().position(|name| name == driver);
         self.driver.store(place.map_or(0, |place| place as u8 + 1), Ordering::Relaxed);
+    }
+
+    /// Forgets its driver, and what only that had to know; the next change of its state reports it.
+    pub fn clear_driver(&self) {
+        self.driver.store(0, Ordering::Relaxed);
+        self.cut_off.store(telling::NOTHING, Ordering::Relaxed);
+        self.set_reach(Iova::new(0));
     }
 
     /// Tells whether its driver has yet to hear that the device was cut off; from then on it has.

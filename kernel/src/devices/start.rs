@@ -6,17 +6,21 @@ use core::time::Duration;
 
 use coverage::Plan;
 use dma_types::Bdf;
-use pci::{Names, Topology};
+use options::{ExternalDevices, Options};
+use pci::{Groups, Names, Topology};
 use report::DeviceState;
 
-use super::{DRIVERS, DeviceRecord, Driver, Facts, Function, KINDS, Kind, RECORDS, Role, Settling};
+use super::{
+    Admission, DRIVERS, DeviceRecord, Driver, Facts, Function, KINDS, Kind, RECORDS, Role, Settling, Trust,
+};
 use crate::dma;
 use crate::iommu::{self, regions};
 use crate::platform::clock::{self, Deadline};
 
 /// Makes the record of every function and publishes them. Without a table no unit covers anything.
-pub fn enumerate(topology: &Topology, plan: Option<&Plan>) {
+pub fn enumerate(topology: &Topology, plan: Option<&Plan>, options: &Options<'_>) {
     let groups = topology.groups();
+    warn_of_strangers(topology, options);
     let mut names = Names::new();
     let record = |(index, function): (usize, &pci::Function)| {
         let segment = function.bdf.segment;
@@ -32,9 +36,48 @@ pub fn enumerate(topology: &Topology, plan: Option<&Plan>) {
             requester: Bdf::new(segment, topology.requester(function)),
             aliases: topology.aliases(function),
             bus_master_at_boot: function.bus_master_at_boot,
+            trust: trust(topology, &groups, function, options),
+            admission: admission(topology, function, options),
+            pci: function.clone(),
         })
     };
     RECORDS.call_once(|| topology.functions().iter().enumerate().map(record).collect());
+}
+
+/// Trusts a device only with all endpoints of its group: they share its domain, so they see what it sees.
+fn trust(topology: &Topology, groups: &Groups, function: &pci::Function, options: &Options<'_>) -> Trust {
+    let members = groups.of(function.bdf).map_or(&[][..], |group| groups.members(group));
+    let endpoint = |bdf: &&Bdf| topology.get(**bdf).is_some_and(|member| !member.is_bridge());
+    let others_are_named = members.iter().filter(endpoint).all(|member| options.trust.contains(*member));
+    match options.trust.contains(function.bdf) {
+        true if others_are_named => Trust::Trusted,
+        true => {
+            log::warn!(
+                "{} is not trusted: it shares its domain with devices that `trust` does not name",
+                function.bdf
+            );
+            Trust::Untrusted
+        }
+        false => Trust::Untrusted,
+    }
+}
+
+/// Bars what stands below a port that leads outside, and such a port itself.
+fn admission(topology: &Topology, function: &pci::Function, options: &Options<'_>) -> Admission {
+    let leads_outside = |bridge: &pci::Function| options.external_port.contains(bridge.bdf);
+    let external = leads_outside(function) || topology.ancestors(function).any(leads_outside);
+    match options.external {
+        ExternalDevices::Deny if external => Admission::Barred,
+        ExternalDevices::Deny | ExternalDevices::Allow => Admission::Admitted,
+    }
+}
+
+/// An option that names nothing protects nothing, which its user should hear.
+fn warn_of_strangers(topology: &Topology, options: &Options<'_>) {
+    let named = options.trust.iter().chain(options.external_port.iter());
+    named
+        .filter(|bdf| topology.get(*bdf).is_none())
+        .for_each(|bdf| log::warn!("an option names {bdf}, which is not there"));
 }
 
 /// Gives the devices that firmware's regions name what they name, and no more.
@@ -44,7 +87,8 @@ pub fn give_firmware_regions() {
     for bdf in regions::devices() {
         let Some(record) = super::find(bdf) else { continue };
         let enforced = iommu::unit_of(record).is_some_and(iommu::Unit::is_enforcing);
-        if !enforced || record.role == Role::Bridge || record.state() != DeviceState::Blocked {
+        let admitted = record.admission == Admission::Admitted;
+        if !enforced || !admitted || record.role == Role::Bridge || record.state() != DeviceState::Blocked {
             continue;
         }
         if let Err(error) = dma::hold_firmware_regions(record) {
@@ -60,21 +104,24 @@ const TICK: Duration = Duration::from_millis(1);
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// Starts a driver for every device that has one.
-pub fn start_drivers(topology: &'static Topology) {
+pub fn start_drivers() {
     let mut started = Vec::new();
     for kind in KINDS {
         let first = started.len();
-        for function in topology.functions().iter().filter(|function| (kind.serves)(function)) {
-            started.extend(start(kind, function));
+        for record in super::all().iter().filter(|record| (kind.serves)(&record.pci)) {
+            started.extend(start(kind, record));
         }
         settle(started.get(first..).unwrap_or_default());
     }
     DRIVERS.call_once(|| started);
 }
 
-fn start(kind: &Kind, function: &'static pci::Function) -> Option<&'static dyn Driver> {
-    let record = super::find(function.bdf)?;
-    match (kind.start)(&Function::new(function, record)) {
+fn start(kind: &Kind, record: &'static DeviceRecord) -> Option<&'static dyn Driver> {
+    if record.admission == Admission::Barred {
+        log::warn!("{record} is external and stays blocked; the option external=allow lets it in");
+        return None;
+    }
+    match (kind.start)(&Function::new(record)) {
         Ok(driver) => Some(Box::leak(driver)),
         Err(error) => {
             log::warn!("{record} has no driver, {} did not start: {error}", kind.name);

@@ -1,7 +1,5 @@
 //! The machine as the diagnosis sees it: devices, domains, and what the tables hold.
 
-use alloc::sync::Arc;
-
 use diagnosis::{Book, Fault, FirmwareMemory, Function, Standing, WalkCheck};
 use dma_types::{Bdf, Iova};
 use report::DeviceState;
@@ -10,6 +8,7 @@ use crate::arch::interrupts::{InterruptsOff, IrqGuard};
 use crate::devices::{self, DeviceRecord, Role};
 use crate::dma::{Books, Domain, domains};
 use crate::iommu::{self, AddressSpace, regions};
+use crate::memory::arc::Arc;
 
 /// Domains that one diagnosis looks at; memory of those beyond is not recognised as foreign.
 const MAX_DOMAINS: usize = 64;

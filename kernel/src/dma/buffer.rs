@@ -1,4 +1,4 @@
-//! Memory that a device may be given: whole pages, owned.
+//! Memory that a device may be given, owned; here whole pages.
 
 use dma_types::PhysAddr;
 
@@ -11,14 +11,30 @@ pub trait Buffer: lend::Lend {}
 
 /// What only this layer may know of a buffer.
 pub(in crate::dma) mod lend {
-    use dma_types::PhysAddr;
+    use dma_types::{Direction, PhysAddr};
 
-    /// Where a buffer lies.
+    use crate::devices::Trust;
+    use crate::memory::pages::NoPages;
+
+    /// Where a buffer lies, and what is done around its time with a device.
     pub trait Lend {
-        /// Its first physical address.
+        /// The first physical address of what a device reaches; within a page only for one that is trusted.
         fn phys(&self) -> PhysAddr;
+
         /// Bytes it holds.
         fn bytes(&self) -> u64;
+
+        /// Gets ready to be mapped: from here on the pages around [`phys`](Self::phys) hold nothing that the
+        /// device must not see.
+        ///
+        /// # Errors
+        /// If there is no memory for that.
+        fn lend(&mut self, _direction: Direction, _trust: Trust) -> Result<(), NoPages> {
+            Ok(())
+        }
+
+        /// Comes back: no device reaches it any more, or none ever did.
+        fn take_back(&mut self) {}
     }
 }
 

@@ -1,7 +1,5 @@
 //! A claimed device: its driver's only way to an address space.
 
-use alloc::sync::Arc;
-
 use diagnosis::Site;
 use dma_types::Iova;
 use report::DeviceState;
@@ -9,9 +7,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::group::Group;
 use super::mapping::{DirectionType, Refused};
-use super::{Buffer, DmaError, Domain, Mapping, Shared};
-use crate::devices::{DeviceRecord, Role};
-use crate::iommu;
+use super::{Buffer, DmaError, Domain, Mapping, Shared, hold_firmware_regions};
+use crate::devices::{Admission, DeviceRecord, Role};
+use crate::iommu::{self, regions};
+use crate::memory::arc::Arc;
 
 /// A device that a driver has claimed.
 ///
@@ -44,17 +43,47 @@ impl Device {
         if !free || !enforced || record.role == Role::Bridge {
             return Err(DmaError::State { device: record.bdf, state: record.state() });
         }
-        let site = Site::caller();
-        record.set_reach(highest);
-        let group = Group::of(record, highest, site)?;
-        record.set_driver(Some(driver));
-        group.join(record, site)?;
-        record.set_state(DeviceState::Assigned);
-        if group.members().any(|other| other.driver().is_some() && other.bdf != record.bdf) {
-            // The window must suit every member.
-            group.move_to_new_domain(site)?;
+        if record.admission == Admission::Barred {
+            return Err(DmaError::External { device: record.bdf });
         }
-        Ok(Self { record, group })
+        let site = Site::caller();
+        let group = Group::of(record, highest, site)?;
+        record.set_reach(highest);
+        record.set_driver(driver);
+        // From here on, dropping it takes back whatever was done.
+        let device = Self { record, group };
+        device.group.suit(record, site)?;
+        device.group.join(record, site)?;
+        record.set_state(DeviceState::Assigned);
+        Ok(device)
+    }
+
+    /// Gives the device up: bus mastering goes off, what it has begun is waited for, its ids lead nowhere, or
+    /// to firmware's regions where such name it. A domain without members goes with its last buffer.
+    ///
+    /// # Errors
+    /// If the unit did not confirm. The device is blocked all the same, and what it may still reach is never
+    /// used again.
+    #[track_caller]
+    pub fn release(self) -> Result<(), DmaError> {
+        self.let_go(Site::caller())
+    }
+
+    /// What [`release`](Self::release) says, once.
+    fn let_go(&self, site: Site) -> Result<(), DmaError> {
+        let record = self.record;
+        if record.driver().is_none() {
+            return Ok(());
+        }
+        let left = self.group.leave(record, site);
+        record.clear_driver();
+        record.set_state(DeviceState::Blocked);
+        self.group.dissolve();
+        left?;
+        if regions::names(record.bdf) {
+            hold_firmware_regions(record)?;
+        }
+        Ok(())
     }
 
     /// Gives a buffer to the device, in one direction.
@@ -71,7 +100,7 @@ impl Device {
             let error = DmaError::State { device: self.record.bdf, state: self.record.state() };
             return Err(Refused { error, buffer });
         }
-        Mapping::new(self.domain(), buffer, label)
+        Mapping::new(self.domain(), buffer, label, self.record.trust)
     }
 
     /// Makes an array of `count` zeroed elements that the driver and the device use at the same time.
@@ -87,7 +116,8 @@ impl Device {
         Shared::new(self, count, label)
     }
 
-    /// Lets the device use addresses up to `highest`: its group moves to a new domain with such a window.
+    /// Lets the device use addresses up to `highest`: its group moves to a new domain with such a window, if
+    /// nothing is mapped in the one that it has.
     ///
     /// # Errors
     /// If the unit or memory refuses. The group is blocked then.
@@ -96,7 +126,7 @@ impl Device {
             return Ok(());
         }
         self.record.set_reach(highest);
-        self.group.move_to_new_domain(site)
+        if self.group.is_idle() { self.group.move_to_new_domain(site) } else { Ok(()) }
     }
 
     /// Moves the device and its group to a new, empty domain.
@@ -132,5 +162,14 @@ impl Device {
     /// The domain that it works in.
     pub(crate) fn domain(&self) -> Arc<Domain> {
         self.group.domain()
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // The caller of a drop is the compiler's own glue, so this line itself is the site.
+        if let Err(error) = self.let_go(Site::caller()) {
+            log::error!("{} is given up, but: {error}", self.record);
+        }
     }
 }

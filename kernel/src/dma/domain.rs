@@ -1,11 +1,10 @@
 //! A domain: one group's address space, where there is room in it, and who used it when.
 
-use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use diagnosis::{Backing, Book, Label, Mapping, Site, Step, Timestamp};
-use dma_types::{Direction, Iova, PAGE_SIZE, PageSize, PhysAddr};
+use dma_types::{Direction, Iova, PageSize, PhysAddr};
 use iova::{IovaAllocator, IovaRange};
 use report::{Event, Function};
 
@@ -14,6 +13,7 @@ use crate::arch::interrupts::{IrqGuard, IrqLock};
 use crate::devices;
 use crate::iommu::{AddressSpace, Unit, regions};
 use crate::journal;
+use crate::memory::arc::{Arc, Weak};
 use crate::platform::clock;
 
 /// The address space of one group of devices.
@@ -36,7 +36,7 @@ impl Books {
     }
 }
 
-/// Every domain made so far that still lives.
+/// Every domain that lives.
 static DOMAINS: IrqLock<Vec<Weak<Domain>>> = IrqLock::new(Vec::new());
 
 /// Domains made so far, for the choice of windows.
@@ -47,6 +47,14 @@ pub fn domains(mut visit: impl FnMut(&Arc<Domain>)) {
     for domain in DOMAINS.lock().iter().filter_map(Weak::upgrade) {
         visit(&domain);
     }
+}
+
+/// Puts a domain among those that [`domains`] visits.
+fn enter(domain: &Arc<Domain>) -> Result<(), DmaError> {
+    let mut all = DOMAINS.lock();
+    all.try_reserve(1).map_err(|_| DmaError::Books)?;
+    all.push(Arc::downgrade(domain));
+    Ok(())
 }
 
 /// Makes the current step: now, by this call.
@@ -86,10 +94,8 @@ impl Domain {
             let backing = Backing::new(region.base, region.bytes);
             books.book.record_firmware_region(backing, step(site)).map_err(|_| DmaError::Books)?;
         }
-        let domain = Arc::new(Self { group, space, books: IrqLock::new(books) });
-        let mut all = DOMAINS.lock();
-        all.retain(|domain| domain.strong_count() > 0);
-        all.push(Arc::downgrade(&domain));
+        let domain = Arc::try_new(Self { group, space, books: IrqLock::new(books) })?;
+        enter(&domain)?;
         Ok(domain)
     }
 
@@ -108,7 +114,8 @@ impl Domain {
         self.books.lock()
     }
 
-    /// Maps memory and enters it in the books.
+    /// Maps the pages that memory touches and enters the memory in the books. The address keeps the offset
+    /// within the page.
     ///
     /// # Errors
     /// If there is no room or no memory; nothing has changed then.
@@ -123,16 +130,17 @@ impl Domain {
         let mut books = self.books.lock();
         let Books { room, book } = &mut *books;
         let alignment = best_alignment(memory, bytes);
-        let range = room.allocate(bytes.div_ceil(PAGE_SIZE), alignment)?;
-        let start = range.start();
-        if let Err(error) = self.space.map(start, memory, bytes, direction.permissions()) {
+        let backing = Backing::new(memory, bytes);
+        let range = room.allocate(backing.pages(), alignment)?;
+        let page = range.start();
+        if let Err(error) = self.space.map(page, memory.page(), range.length(), direction.permissions()) {
             room.free(range)?;
             return Err(error.into());
         }
-        let backing = Backing::new(memory, bytes);
+        let start = Iova::new(page.as_u64() + memory.page_offset());
         let mapping = Mapping { start, length: bytes, direction, label, backing, mapped: step(site) };
         if book.record_map(&range, &mapping).is_err() {
-            self.space.unmap(start, bytes)?;
+            self.space.unmap(page, range.length())?;
             room.free(range)?;
             return Err(DmaError::Books);
         }
@@ -152,12 +160,13 @@ impl Domain {
         Ok(room.free(range)?)
     }
 
-    /// Enters that its devices were attached or cut off.
+    /// Enters what became of its devices.
     pub(super) fn note(&self, what: Membership, site: Site) {
         let mut books = self.books.lock();
         match what {
             Membership::Attached => books.book.record_attach(step(site)),
             Membership::CutOff => books.book.record_detach(step(site)),
+            Membership::Forgotten => books.book.record_flush(None, step(site)),
         }
     }
 
@@ -181,13 +190,22 @@ impl Domain {
     }
 }
 
-/// Whether a domain has devices.
+/// What is known of it goes with it. No lock on the list of domains may be held where one ends.
+impl Drop for Domain {
+    fn drop(&mut self) {
+        DOMAINS.lock().retain(|domain| domain.strong_count() > 0);
+    }
+}
+
+/// What becomes of the devices of a domain.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Membership {
     /// They were put in.
     Attached,
     /// They were taken out.
     CutOff,
+    /// The unit has confirmed that it remembers nothing of what they could reach.
+    Forgotten,
 }
 
 /// The largest entry that could map the memory, so that the address is chosen to let it.

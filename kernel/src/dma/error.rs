@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use dma_types::Bdf;
-use iova::IovaError;
+use dma_types::{Bdf, Iova};
+use iova::{IovaError, OutOfMemory};
 use report::DeviceState;
 
 use crate::iommu::IommuError;
@@ -14,6 +14,8 @@ use crate::memory::pages::NoPages;
 pub enum DmaError {
     /// No frames for the buffer.
     Pages(NoPages),
+    /// A buffer of no bytes.
+    Empty,
     /// No memory for the kernel's own books.
     Books,
     /// No room in the domain's window.
@@ -22,12 +24,24 @@ pub enum DmaError {
     Iommu(IommuError),
     /// A device that was told to write wrote nowhere.
     NothingWritten,
+    /// The device cannot send every address of the domain that its group works in, which cannot be changed now.
+    NoCommonWindow {
+        /// The device.
+        device: Bdf,
+        /// The highest address that it can send.
+        highest: Iova,
+    },
     /// The device was not cut off.
     NotQuarantined {
         /// The device.
         device: Bdf,
         /// Its state.
         state: DeviceState,
+    },
+    /// The device is external, and the user did not let external ones in.
+    External {
+        /// The device.
+        device: Bdf,
     },
     /// The device may not have memory in its present state.
     State {
@@ -42,13 +56,19 @@ impl fmt::Display for DmaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pages(error) => error.fmt(f),
-            Self::Books => f.write_str("no memory to record the mapping"),
+            Self::Empty => f.write_str("a buffer needs at least one byte"),
+            Self::Books => f.write_str("no memory for the kernel's own books"),
             Self::Window(error) => error.fmt(f),
             Self::Iommu(error) => error.fmt(f),
             Self::NothingWritten => f.write_str("the device was told to write and wrote nowhere"),
+            Self::NoCommonWindow { device, highest } => write!(
+                f,
+                "{device} sends addresses up to {highest} only, and devices that share its domain have buffers above"
+            ),
             Self::NotQuarantined { device, state } => {
                 write!(f, "{device} is {}, not quarantined, so there is nothing to release", state.as_str())
             }
+            Self::External { device } => write!(f, "{device} is external and stays blocked"),
             Self::State { device, state } => {
                 write!(f, "{device} is {} and gets no memory", state.as_str())
             }
@@ -61,6 +81,12 @@ impl core::error::Error for DmaError {}
 impl From<NoPages> for DmaError {
     fn from(error: NoPages) -> Self {
         Self::Pages(error)
+    }
+}
+
+impl From<OutOfMemory> for DmaError {
+    fn from(OutOfMemory: OutOfMemory) -> Self {
+        Self::Books
     }
 }
 

@@ -1,10 +1,9 @@
 //! A group of devices and the domain that it works in now.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use diagnosis::Site;
-use dma_types::Iova;
+use dma_types::{Iova, SourceId};
 use pci::control::BusMaster;
 use report::DeviceState;
 
@@ -13,6 +12,7 @@ use super::{DmaError, Domain};
 use crate::arch::interrupts::IrqLock;
 use crate::devices::{self, DeviceRecord, Role};
 use crate::iommu::{self, AddressSpace, IommuError, Unit};
+use crate::memory::arc::Arc;
 use crate::platform::pci as bus;
 
 /// Devices that must share a domain, and that domain.
@@ -42,9 +42,50 @@ impl Group {
         let state = DmaError::State { device: record.bdf, state: record.state() };
         let unit = iommu::unit_of(record).ok_or(state)?;
         let domain = Domain::new(unit, record.group, highest, site)?;
-        let group = Arc::new(Self { id: record.group, unit, domain: IrqLock::new(domain) });
-        GROUPS.lock().push(group.clone());
+        let group = Arc::try_new(Self { id: record.group, unit, domain: IrqLock::new(domain) })?;
+        let mut groups = GROUPS.lock();
+        groups.try_reserve(1).map_err(|_| DmaError::Books)?;
+        groups.push(group.clone());
         Ok(group)
+    }
+
+    /// Gives up a group, and its domain with the last buffer in it, unless a member works there or may come
+    /// back to it.
+    pub(super) fn dissolve(&self) {
+        let stays = |member: &DeviceRecord| {
+            let holds = matches!(member.state(), DeviceState::FirmwareRegion | DeviceState::Quarantined);
+            member.driver().is_some() || holds
+        };
+        if self.members().any(stays) {
+            return;
+        }
+        let mut groups = GROUPS.lock();
+        let place = groups.iter().position(|group| group.id == self.id);
+        let dissolved = place.map(|place| groups.swap_remove(place));
+        // Outside of the lock: the last owner of a domain gives its tables back.
+        drop(groups);
+        drop(dissolved);
+    }
+
+    /// Makes sure that a newcomer can send every address that the domain hands out.
+    ///
+    /// # Errors
+    /// If it cannot, and a member has buffers in the domain, so that it must stay; nothing has changed then.
+    pub(super) fn suit(&self, newcomer: &DeviceRecord, site: Site) -> Result<(), DmaError> {
+        let highest = newcomer.reach();
+        let end = self.domain().lock_books().book().window().end;
+        if iova::window_for(highest, self.unit.width()).end >= end {
+            return Ok(());
+        }
+        if !self.is_idle() {
+            return Err(DmaError::NoCommonWindow { device: newcomer.bdf, highest });
+        }
+        self.move_to_new_domain(site)
+    }
+
+    /// Tells whether nothing but firmware's regions is mapped for the group.
+    pub(super) fn is_idle(&self) -> bool {
+        self.domain().lock_books().book().live_mappings() == 0
     }
 
     /// The domain that it works in.
@@ -77,10 +118,7 @@ impl Group {
     /// # Errors
     /// If the unit or memory refuses. The members are blocked then.
     pub(super) fn move_to_new_domain(&self, site: Site) -> Result<(), DmaError> {
-        let open = |member: &&DeviceRecord| {
-            matches!(member.state(), DeviceState::Assigned | DeviceState::FirmwareRegion)
-        };
-        let working = || self.members().filter(open);
+        let working = || self.members().filter(|member| works(member));
         let driven = self.members().filter(|member| member.driver().is_some());
         let highest = driven.map(|member| member.reach()).min().unwrap_or(Iova::new(u64::MAX));
         let new = Domain::new(self.unit, self.id, highest, site)?;
@@ -88,10 +126,11 @@ impl Group {
             bus::set_bus_master(member.bdf, BusMaster::Off);
         }
         for member in working() {
-            self.leave(member)?;
+            self.block_ids(member, |_| true)?;
         }
         let old = core::mem::replace(&mut *self.domain.lock(), new);
         old.note(Membership::CutOff, site);
+        old.note(Membership::Forgotten, site);
         // Outside of the lock: the last owner of a domain gives its tables back.
         drop(old);
         for member in working() {
@@ -100,10 +139,34 @@ impl Group {
         Ok(())
     }
 
-    /// Blocks the ids of a member. All are tried, whatever the first error.
-    pub(super) fn leave(&self, member: &DeviceRecord) -> Result<(), IommuError> {
-        let block = |source: &dma_types::SourceId| AddressSpace::block(self.unit, *source);
-        member.aliases.iter().map(block).fold(Ok(()), Result::and)
+    /// Takes a member out of the domain: its bus mastering goes off, what it has begun ends, its ids lead
+    /// nowhere. An id that another member works with stays.
+    ///
+    /// # Errors
+    /// If the unit did not confirm; the domain is given up for good then, since the member may still reach it.
+    pub(super) fn leave(&self, member: &DeviceRecord, site: Site) -> Result<(), IommuError> {
+        bus::set_bus_master(member.bdf, BusMaster::Off);
+        if !bus::drain(&member.pci) {
+            log::warn!("{member} does not complete its requests; its unit blocks what they still ask for");
+        }
+        let needed = |source: SourceId| {
+            let others = self.members().filter(|other| other.bdf != member.bdf && works(other));
+            others.flat_map(|other| &other.aliases).any(|id| *id == source)
+        };
+        let left = self.block_ids(member, |source| !needed(source));
+        let domain = self.domain();
+        domain.note(Membership::CutOff, site);
+        match left {
+            Ok(()) => domain.note(Membership::Forgotten, site),
+            Err(_) => core::mem::forget(domain),
+        }
+        left
+    }
+
+    /// Blocks those ids of a member. All are tried, whatever the first error.
+    fn block_ids(&self, member: &DeviceRecord, which: impl Fn(SourceId) -> bool) -> Result<(), IommuError> {
+        let block = |source: &SourceId| AddressSpace::block(self.unit, *source);
+        member.aliases.iter().filter(|source| which(**source)).map(block).fold(Ok(()), Result::and)
     }
 
     /// The group's functions that make requests of their own.
@@ -111,4 +174,9 @@ impl Group {
         let id = self.id;
         devices::all().iter().filter(move |record| record.group == id && record.role == Role::Endpoint)
     }
+}
+
+/// Tells whether a member's ids lead into the domain.
+fn works(member: &DeviceRecord) -> bool {
+    matches!(member.state(), DeviceState::Assigned | DeviceState::FirmwareRegion)
 }

@@ -1,6 +1,5 @@
 //! A buffer in a device's hands.
 
-use alloc::sync::Arc;
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -9,6 +8,8 @@ use dma_types::{Direction, Iova, PhysAddr};
 use iova::IovaRange;
 
 use super::{Buffer, DmaError, Domain, PageBuffer};
+use crate::devices::Trust;
+use crate::memory::arc::Arc;
 
 /// A direction as a type.
 pub trait DirectionType {
@@ -64,15 +65,27 @@ pub struct Refused<B> {
 impl<D: DirectionType, B: Buffer> Mapping<D, B> {
     /// Gives the buffer to the devices of a domain.
     #[track_caller]
-    pub(super) fn new(domain: Arc<Domain>, buffer: B, label: &'static str) -> Result<Self, Refused<B>> {
+    pub(super) fn new(
+        domain: Arc<Domain>,
+        mut buffer: B,
+        label: &'static str,
+        trust: Trust,
+    ) -> Result<Self, Refused<B>> {
         let site = Site::caller();
-        match domain.map(buffer.phys(), buffer.bytes(), D::DIRECTION, Label(label), site) {
+        if let Err(error) = buffer.lend(D::DIRECTION, trust) {
+            return Err(Refused { error: error.into(), buffer });
+        }
+        let phys = buffer.phys();
+        match domain.map(phys, buffer.bytes(), D::DIRECTION, Label(label), site) {
             Ok(range) => Ok(Self {
-                iova: range.start(),
+                iova: Iova::new(range.start().as_u64() + phys.page_offset()),
                 parts: Some(Parts { domain, range, buffer }),
                 direction: PhantomData,
             }),
-            Err(error) => Err(Refused { error, buffer }),
+            Err(error) => {
+                buffer.take_back();
+                Err(Refused { error, buffer })
+            }
         }
     }
 }
@@ -100,7 +113,7 @@ impl<D, B: Buffer> Mapping<D, B> {
         }
     }
 
-    /// Where the buffer lies: for probes that look at what a device did to it.
+    /// Where the memory that the device reaches lies: for probes that look at what a device did to it.
     pub(super) fn phys(&self) -> PhysAddr {
         self.buffer().phys()
     }
@@ -118,11 +131,14 @@ impl<D, B: Buffer> Mapping<D, B> {
     }
 }
 
-impl<B> Parts<B> {
+impl<B: Buffer> Parts<B> {
     fn give_back(self, site: Site) -> Result<B, DmaError> {
-        let Self { domain, range, buffer } = self;
+        let Self { domain, range, mut buffer } = self;
         match domain.unmap(range, site) {
-            Ok(()) => Ok(buffer),
+            Ok(()) => {
+                buffer.take_back();
+                Ok(buffer)
+            }
             Err(error) => {
                 log::error!("a buffer is given up, because a device may still reach it: {error}");
                 core::mem::forget(buffer);

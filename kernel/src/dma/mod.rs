@@ -1,15 +1,20 @@
 //! What drivers get: memory that their device may see, and nothing else.
 //!
 //! A driver claims its device and gets a [`Device`]: the only way to an address space. It takes a
-//! [`PageBuffer`], maps it with a direction, and has a [`Mapping`] with the address to tell the device.
-//! The buffer is out of reach until unmapping returns it, and that happens only after the unit has
-//! forgotten it. No driver ever sees a physical address.
+//! [`PageBuffer`], or a [`ByteBuffer`] of any length, maps it with a direction, and has a [`Mapping`] with the
+//! address to tell the device. The buffer is out of reach until unmapping returns it, and that happens only
+//! after the unit has forgotten it. No driver ever sees a physical address. Giving the device up takes it out
+//! of its domain again.
 //!
 //! Rings and queues, which both sides use at once, are [`Shared`] instead.
 //!
-//! One domain a group; a page is mapped whole or not at all; every mapping carries label and call site.
+//! One domain a group; a page is mapped whole or not at all, and holds nothing but the one buffer, unless the
+//! user trusts the device; every mapping carries label and call site. What cannot be done for want of memory
+//! leaves everything as it was.
 
+mod bounce;
 mod buffer;
+mod bytes;
 mod device;
 mod domain;
 mod error;
@@ -22,11 +27,12 @@ mod shared;
 mod window;
 
 pub use buffer::{Buffer, PageBuffer};
+pub use bytes::ByteBuffer;
 pub use device::Device;
 pub use domain::{Books, Domain, domains};
 pub use error::DmaError;
 pub use mapping::{Both, DirectionType, FromDevice, Mapping, Refused, ToDevice};
-pub use quarantine::{contain, domain_of, hold_firmware_regions, rejoin, release};
+pub use quarantine::{contain, cut_off_with, domain_of, hold_firmware_regions, rejoin, release};
 pub use reach::{ReachTrial, trial_runs};
 pub use shared::Shared;
 pub use window::keep_clear_of;

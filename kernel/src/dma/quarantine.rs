@@ -1,7 +1,5 @@
 //! Cutting devices off, letting them work again, and devices that have firmware's regions and no driver.
 
-use alloc::sync::Arc;
-
 use ::diagnosis::Site;
 use dma_types::Iova;
 use pci::control::BusMaster;
@@ -13,6 +11,7 @@ use super::{DmaError, Domain};
 use crate::devices::{self, DeviceRecord, Role};
 use crate::diagnosis;
 use crate::iommu::{self, AddressSpace, IommuError};
+use crate::memory::arc::Arc;
 use crate::platform::pci as bus;
 
 /// Cuts a device off: bus mastering first, then its ids. Others that share an id with it lose it too, and
@@ -36,7 +35,11 @@ pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
         None => Ok(()),
     };
     if let Some(group) = Group::find(record.group) {
-        group.domain().note(Membership::CutOff, site);
+        let domain = group.domain();
+        domain.note(Membership::CutOff, site);
+        if result.is_ok() {
+            domain.note(Membership::Forgotten, site);
+        }
     }
     for member in sharing_an_id(record) {
         if matches!(member.state(), DeviceState::Assigned | DeviceState::FirmwareRegion) {
@@ -44,6 +47,11 @@ pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
         }
     }
     result
+}
+
+/// The device and those cut off with it, as far as they still are.
+pub fn cut_off_with(record: &'static DeviceRecord) -> impl Iterator<Item = &'static DeviceRecord> {
+    sharing_an_id(record).filter(|member| member.state() == DeviceState::Quarantined)
 }
 
 /// The device and all that share an id with it.
@@ -64,7 +72,7 @@ pub fn release(record: &'static DeviceRecord) -> Result<(), DmaError> {
     let Some(group) = group else {
         return Err(DmaError::NotQuarantined { device: record.bdf, state: record.state() });
     };
-    for member in sharing_an_id(record).filter(|member| member.state() == DeviceState::Quarantined) {
+    for member in cut_off_with(record) {
         group.join(member, site)?;
         let state = match member.driver() {
             Some(_) => DeviceState::Assigned,
@@ -108,7 +116,14 @@ pub fn domain_of(record: &DeviceRecord) -> Option<Arc<Domain>> {
 pub fn hold_firmware_regions(record: &'static DeviceRecord) -> Result<(), DmaError> {
     let site = Site::caller();
     let group = Group::of(record, Iova::new(u64::MAX), site)?;
-    group.join(record, site)?;
-    record.set_state(DeviceState::FirmwareRegion);
-    Ok(())
+    let joined = group.join(record, site);
+    match joined {
+        Ok(()) => record.set_state(DeviceState::FirmwareRegion),
+        Err(_) => {
+            // What was joined so far; the first error counts.
+            let _ = group.leave(record, site);
+            group.dissolve();
+        }
+    }
+    joined
 }

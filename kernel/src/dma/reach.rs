@@ -1,12 +1,11 @@
 //! Finding out how many address bits a device sends, within memory that it may use.
 
-use alloc::sync::Arc;
-
 use diagnosis::Site;
 use dma_types::{Iova, PAGE_SIZE, Permissions, PhysAddr};
 
 use super::device::Device;
 use super::{DmaError, Domain, PageBuffer};
+use crate::memory::arc::Arc;
 
 /// Address bits that every device sends.
 const FEWEST_BITS: u32 = 28;

@@ -87,6 +87,11 @@ pub fn of_group(group: u32) -> impl Iterator<Item = &'static Region> + Clone {
     honoured.iter().filter(names_group).map(|entry| &entry.region)
 }
 
+/// Tells whether an honoured region names a device. Allocates nothing.
+pub fn names(device: Bdf) -> bool {
+    REGIONS.get().into_iter().flatten().any(|entry| entry.devices.contains(&device))
+}
+
 /// The devices that honoured regions name, each once.
 pub fn devices() -> Vec<Bdf> {
     let all = REGIONS.get().into_iter().flatten().flat_map(|entry| entry.devices.iter().copied());

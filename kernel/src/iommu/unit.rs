@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use dma_types::{DomainId, PhysAddr, Segment, SourceId};
 use report::{Event, Hex, InvalidationKind, UnitKind, UnitState};
-use vtd::tables::{Format, RootTable};
+use vtd::tables::{Format, RootTable, TableError};
 use vtd::{FaultPort, Invalidation, InvalidationPath};
 
 use super::hardware::{FrameMemory, KernelClock, Window};
@@ -138,6 +138,11 @@ impl Unit {
         self.facts.map_or(0, |facts| facts.levels.width().min(facts.capabilities.address_width()))
     }
 
+    /// Domain ids in use.
+    pub fn domains(&self) -> usize {
+        self.control(|control| Ok(control.domains())).unwrap_or(0)
+    }
+
     /// Every page of its root and context tables.
     pub fn root_pages(&self) -> Vec<PhysAddr> {
         self.control(|control| Ok(control.roots.pages(&FrameMemory).collect())).unwrap_or_default()
@@ -210,6 +215,9 @@ impl Control {
         if let Some(id) = self.free_domains.pop() {
             return Ok(id);
         }
+        // Room for it to come back, which must not fail.
+        let room = (self.next_domain as usize).saturating_sub(self.free_domains.len());
+        self.free_domains.try_reserve(room).map_err(|_| TableError::OutOfMemory)?;
         let id = u16::try_from(self.next_domain)
             .ok()
             .filter(|id| u32::from(*id) < self.unit.capabilities().domains());
@@ -233,6 +241,11 @@ impl Control {
     /// Gives a domain id back; nothing of the domain may be cached any more.
     pub(super) fn give_domain_back(&mut self, id: DomainId) {
         self.free_domains.push(id);
+    }
+
+    /// Domain ids in use.
+    fn domains(&self) -> usize {
+        (self.next_domain as usize).saturating_sub(1 + self.free_domains.len())
     }
 
     /// Has all of it forgotten.

@@ -4,14 +4,14 @@
 use dma_types::{PAGE_SIZE, PhysAddr};
 use frames::{FrameTable, FreeError, MemoryKind, Order, Owner, Span};
 
-use super::{direct, map};
+use super::{direct, failure, map};
 use crate::arch::interrupts::IrqLock;
 
 static TABLE: IrqLock<Option<FrameTable<'static>>> = IrqLock::new(None);
 
 /// Takes a block for the kernel itself; its content is undefined. `None` if there is none left.
 pub fn allocate(order: Order) -> Option<PhysAddr> {
-    TABLE.lock().as_mut()?.allocate(order, Owner::Kernel)
+    take(order, Owner::Kernel)
 }
 
 /// Takes a zeroed frame for the kernel itself.
@@ -23,7 +23,14 @@ pub fn allocate_zeroed() -> Option<PhysAddr> {
 
 /// Takes a block that may be mapped for a device; its content is undefined.
 pub fn allocate_for_device(order: Order) -> Option<PhysAddr> {
-    TABLE.lock().as_mut()?.allocate(order, Owner::Device)
+    take(order, Owner::Device)
+}
+
+fn take(order: Order, owner: Owner) -> Option<PhysAddr> {
+    if failure::is_due() {
+        return None;
+    }
+    TABLE.lock().as_mut()?.allocate(order, owner)
 }
 
 /// Gives a block back. No processor, unit or device may be able to reach it any more.

@@ -6,6 +6,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use ::frames::Order;
 use talc::DefaultBinning;
@@ -13,7 +14,7 @@ use talc::base::Talc;
 use talc::base::binning::Binning;
 use talc::source::Source;
 
-use super::{direct, frames};
+use super::{direct, failure, frames};
 use crate::arch::interrupts::IrqLock;
 
 /// The heap grows by at least this much.
@@ -26,22 +27,37 @@ static HEAP: Heap = Heap(IrqLock::new(Talc::new(Frames)));
 
 struct Heap(IrqLock<Talc<Frames, DefaultBinning>>);
 
+/// Bytes in use.
+static USED: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes that are in use, without what the allocator itself needs for them.
+pub fn used_bytes() -> usize {
+    USED.load(Ordering::Relaxed)
+}
+
 // SAFETY: talc hands out blocks of memory that it was given and that overlap nothing else, of the layout asked
 // for; the lock is never taken twice, since growing does not allocate.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if failure::is_due() {
+            return ptr::null_mut();
+        }
         // SAFETY: the caller asks for more than nothing.
-        unsafe { self.0.lock().allocate(layout) }.map_or(ptr::null_mut(), |block| block.as_ptr())
+        let Some(block) = (unsafe { self.0.lock().allocate(layout) }) else { return ptr::null_mut() };
+        USED.fetch_add(layout.size(), Ordering::Relaxed);
+        block.as_ptr()
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller vouches that the block came from here with this layout.
         unsafe { self.0.lock().deallocate(block, layout) };
+        USED.fetch_sub(layout.size(), Ordering::Relaxed);
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller vouches for block, layout and a size above nothing.
         if unsafe { self.0.lock().try_realloc_in_place(block, layout, new_size) } {
+            USED.fetch_add(new_size.wrapping_sub(layout.size()), Ordering::Relaxed);
             return block;
         }
         // SAFETY: the caller vouches that the new size, rounded up to the alignment, is a valid one.

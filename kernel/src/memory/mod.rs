@@ -3,7 +3,9 @@
 //! Order in [`start`]: image, map, frames (through the loader's tables, which show all memory where the
 //! kernel's will), heap, own tables, own stack. [`reclaim`] then frees what only the loader needed.
 
+pub mod arc;
 pub mod direct;
+pub mod failure;
 mod firmware;
 pub mod frames;
 pub mod heap;
@@ -13,6 +15,7 @@ pub mod map;
 pub mod mmio;
 pub mod pages;
 mod paging;
+pub mod parts;
 pub mod shared;
 pub mod stacks;
 mod window;

@@ -3,16 +3,16 @@
 
 use core::fmt;
 
-use dma_types::PhysAddr;
+use dma_types::{PAGE_SIZE, PhysAddr};
 use frames::Order;
 
 use super::{direct, frames as allocator};
 
-/// A run of zeroed pages, a power of two of them, that nobody else has; freed when dropped.
+/// A run of zeroed pages that nobody else has; freed when dropped.
 #[derive(Debug)]
 pub struct Pages {
     start: PhysAddr,
-    order: Order,
+    bytes: u64,
 }
 
 impl Pages {
@@ -21,9 +21,24 @@ impl Pages {
     /// # Errors
     /// If no such run is free.
     pub fn new(exponent: u8) -> Result<Self, NoPages> {
-        let order = Order::new(exponent).ok_or(NoPages { exponent })?;
-        let start = allocator::allocate_for_device(order).ok_or(NoPages { exponent })?;
-        let mut pages = Self { start, order };
+        let none = NoPages { bytes: PAGE_SIZE.checked_shl(u32::from(exponent)).unwrap_or(u64::MAX) };
+        let order = Order::new(exponent).ok_or(none)?;
+        let start = allocator::allocate_for_device(order).ok_or(none)?;
+        let mut pages = Self { start, bytes: order.bytes() };
+        pages.bytes_mut().fill(0);
+        Ok(pages)
+    }
+
+    /// Takes as many pages in a row as hold `bytes`, and no more.
+    ///
+    /// # Errors
+    /// If no such run is free.
+    pub fn holding(bytes: usize) -> Result<Self, NoPages> {
+        let none = NoPages { bytes: bytes as u64 };
+        let order = Order::for_bytes(bytes as u64).ok_or(none)?;
+        let start = allocator::allocate_for_device(order).ok_or(none)?;
+        let mut pages = Self { start, bytes: order.bytes() };
+        drop(pages.split_off((bytes as u64).max(1).next_multiple_of(PAGE_SIZE)));
         pages.bytes_mut().fill(0);
         Ok(pages)
     }
@@ -36,7 +51,7 @@ impl Pages {
     /// Bytes it holds.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub const fn len(&self) -> u64 {
-        self.order.bytes()
+        self.bytes
     }
 
     /// What it holds.
@@ -54,34 +69,53 @@ impl Pages {
     }
 
     /// Both halves; a single page comes back as it is, with nothing beside it.
-    pub fn halves(self) -> (Self, Option<Self>) {
-        let Some(order) = self.order.half() else { return (self, None) };
-        let start = self.start;
-        // Each half frees its own frames.
-        core::mem::forget(self);
-        let middle = PhysAddr::new(start.as_u64() + order.bytes());
-        (Self { start, order }, Some(Self { start: middle, order }))
+    pub fn halves(mut self) -> (Self, Option<Self>) {
+        let second = self.split_off((self.bytes / 2).next_multiple_of(PAGE_SIZE));
+        (self, second)
+    }
+
+    /// Keeps the first `bytes`, whole pages and at least one, and gives the rest, if there is any.
+    fn split_off(&mut self, bytes: u64) -> Option<Self> {
+        let rest = self.bytes.checked_sub(bytes).filter(|rest| *rest > 0)?;
+        self.bytes = bytes;
+        Some(Self { start: self.start.checked_add(bytes)?, bytes: rest })
+    }
+
+    /// The run as blocks of the allocator's: each as large as its place and the rest of the run allow.
+    fn blocks(&self) -> impl Iterator<Item = (PhysAddr, Order)> {
+        let mut next = self.start;
+        let end = self.start.as_u64() + self.bytes;
+        core::iter::from_fn(move || {
+            let frames = (end - next.as_u64()) / PAGE_SIZE;
+            let largest = frames.checked_ilog2()?.min((next.as_u64() / PAGE_SIZE).trailing_zeros());
+            let order = Order::new(largest as u8).unwrap_or(Order::MAX);
+            let start = next;
+            next = next.checked_add(order.bytes())?;
+            Some((start, order))
+        })
     }
 }
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        if let Err(error) = allocator::free(self.start, self.order) {
-            log::error!("pages are lost: {error}");
+        for (start, order) in self.blocks() {
+            if let Err(error) = allocator::free(start, order) {
+                log::error!("pages are lost: {error}");
+            }
         }
     }
 }
 
-/// No run of so many pages is free.
+/// No run of pages that holds so much is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoPages {
-    /// Two to this power were asked for.
-    pub exponent: u8,
+    /// Bytes asked for.
+    pub bytes: u64,
 }
 
 impl fmt::Display for NoPages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no 2^{} pages in a row are free", self.exponent)
+        write!(f, "no {:#x} bytes in a row are free", self.bytes)
     }
 }
 

@@ -13,14 +13,12 @@ use super::pages::{NoPages, Pages};
 pub struct SharedPages(Pages);
 
 impl SharedPages {
-    /// Takes as many zeroed pages as hold `bytes`, rounded up to a power of two.
+    /// Takes as many zeroed pages as hold `bytes`.
     ///
     /// # Errors
     /// If no such run is free.
     pub fn new(bytes: usize) -> Result<Self, NoPages> {
-        let pages = bytes.div_ceil(dma_types::PAGE_SIZE as usize).max(1);
-        let exponent = pages.checked_next_power_of_two().map_or(u8::MAX, |pages| pages.ilog2() as u8);
-        Pages::new(exponent).map(Self)
+        Pages::holding(bytes).map(Self)
     }
 
     /// Its first physical address.

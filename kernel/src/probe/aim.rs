@@ -5,6 +5,8 @@ use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 use options::Target;
 
 use super::Overreach;
+use super::attempt::Sabotage;
+use super::neighbour::{self, Neighbour};
 use crate::diagnosis::predict;
 use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::iommu;
@@ -25,8 +27,8 @@ pub struct Aim {
     pub iova: Iova,
     /// The memory behind it, if it is RAM.
     pub memory: Option<PhysAddr>,
-    /// The verdict that the fault must get.
-    pub expected: Verdict,
+    /// The verdict that the fault must get; none where no fault can come.
+    pub expected: Option<Verdict>,
     /// Keeps the target as it is until the probe is judged.
     pub hold: Hold,
 }
@@ -40,6 +42,8 @@ pub struct Load<'a> {
     pub secret: &'a [u8],
     /// What the device writes, if it cannot be told what.
     pub stamp: Option<&'a [u8]>,
+    /// What is done to the probe.
+    pub sabotage: Sabotage,
 }
 
 /// What keeps a target as it is, until it is dropped.
@@ -59,6 +63,8 @@ pub enum Hold {
     BesideWritable(Mapping<FromDevice>, PageBuffer),
     /// Another device's mapping.
     Foreign(Mapping<Both>),
+    /// A buffer of the device's in a page with another one.
+    Neighbour(Neighbour),
 }
 
 /// Why a target cannot be had.
@@ -76,8 +82,10 @@ pub enum NotPossible {
     Live,
     /// The processor's interrupt window, which is not translated.
     InterruptWindow,
-    /// Only whole pages are mapped, so nothing stands beside a buffer in its last page.
-    WholePages,
+    /// The user lets the device see what lies beside its buffers.
+    Trusted,
+    /// The device moves more than fits into a page beside a buffer.
+    TooLong,
     /// Nowhere at the target stands what the device would write, so that a hit would change it.
     Contents,
     /// The device is cut off or has no address space.
@@ -94,7 +102,10 @@ impl NotPossible {
             Self::Beyond => "the address is beyond what the device can send or its tables can hold",
             Self::Live => "the address is live in the device's own domain",
             Self::InterruptWindow => "interrupts are not remapped yet, and this address is an interrupt",
-            Self::WholePages => "buffers are whole pages, so nothing stands beside one in its last page",
+            Self::Trusted => "the option trust lets this device see what lies beside its buffers",
+            Self::TooLong => {
+                "one transfer of the device is longer than what lies beside a buffer in its page"
+            }
             Self::Contents => "the device cannot be told to write what stands there already",
             Self::NoAddressSpace => "the device has no address space now",
         }
@@ -120,7 +131,7 @@ impl Aim {
             Target::WrongDirection => wrong_direction(device, access, secret),
             Target::PastEnd => past_end(device, access, secret),
             Target::Address(iova) => address(device, access, iova, load),
-            Target::Neighbour => Err(NotPossible::WholePages),
+            Target::Neighbour => neighbour::aim(device, access, load),
             Target::Freed => Err(NotPossible::NoAddressSpace),
         }
     }
@@ -164,7 +175,7 @@ fn canary(device: &'static dyn Overreach, access: Access, secret: &[u8]) -> Resu
             return Ok(Aim {
                 iova,
                 memory: Some(memory),
-                expected: Verdict::NeverMapped,
+                expected: Some(Verdict::NeverMapped),
                 hold: Hold::Page(page),
             });
         }
@@ -195,7 +206,7 @@ fn real_page(
         Some((memory.checked_add(offset)?, iova.checked_add(offset)?))
     };
     let (memory, iova) = fitting.find_map(place).ok_or(NotPossible::Contents)?;
-    Ok(Aim { iova, memory: Some(memory), expected: Verdict::NeverMapped, hold: Hold::Nothing })
+    Ok(Aim { iova, memory: Some(memory), expected: Some(Verdict::NeverMapped), hold: Hold::Nothing })
 }
 
 /// Where in a page these bytes stand already, at a multiple of 4.
@@ -223,7 +234,7 @@ fn foreign(device: &'static dyn Overreach, access: Access, secret: &[u8]) -> Res
             return Ok(Aim {
                 iova,
                 memory: Some(memory),
-                expected: Verdict::Foreign,
+                expected: Some(Verdict::Foreign),
                 hold: Hold::Foreign(mapping),
             });
         }
@@ -250,7 +261,7 @@ fn wrong_direction(
         let mapping = device.dma().map::<FromDevice, _>(page, label).map_err(|_| NotPossible::Memory)?;
         (mapping.iova(), Hold::Writable(mapping))
     };
-    Ok(Aim { iova, memory, expected: Verdict::WrongDirection, hold })
+    Ok(Aim { iova, memory, expected: Some(Verdict::WrongDirection), hold })
 }
 
 /// The page right behind a buffer. In memory another page follows there, so that an entry too many would
@@ -269,7 +280,7 @@ fn past_end(device: &'static dyn Overreach, access: Access, secret: &[u8]) -> Re
         (mapping.iova(), Hold::BesideReadable(mapping, behind))
     };
     let iova = start.checked_add(PAGE_SIZE).ok_or(NotPossible::Beyond)?;
-    Ok(Aim { iova, memory, expected: Verdict::Overrun, hold })
+    Ok(Aim { iova, memory, expected: Some(Verdict::Overrun), hold })
 }
 
 /// An address as given.
@@ -281,7 +292,8 @@ fn address(
 ) -> Result<Aim, NotPossible> {
     let memory = PhysAddr::new(iova.as_u64());
     let memory = direct::is_ram(memory, u64::from(load.length)).then_some(memory);
-    let aim = Aim { iova, memory, expected: predict(device.record(), iova, access), hold: Hold::Nothing };
+    let aim =
+        Aim { iova, memory, expected: Some(predict(device.record(), iova, access)), hold: Hold::Nothing };
     aim.check_address(device, load.length)?;
     if load.stamp.is_some_and(|stamp| !stands_at(stamp, memory)) {
         return Err(NotPossible::Contents);

@@ -57,6 +57,8 @@ pub enum Judgement {
         /// The verdict that it should have got.
         expected: Verdict,
     },
+    /// No fault could come, and the device found nothing and changed nothing.
+    Harmless,
     /// The device got there.
     Leaked,
     /// The device got nowhere, but no fault was seen.
@@ -176,7 +178,9 @@ impl Attempt {
             },
             Stage::Reveal => {
                 let landed = self.landed()?;
-                let shown = landed == self.target_bytes() && is_telling(&landed);
+                // Beside a buffer there must be zeros; anything else is somebody's.
+                let known = landed == self.target_bytes() || self.order.target == Target::Neighbour;
+                let shown = known && is_telling(&landed);
                 self.judge(if shown { Reached::Yes } else { Reached::No })
             }
         }
@@ -211,7 +215,8 @@ impl Attempt {
             Skill::Recognises { stamp, .. } if self.order.access == Access::Write => Some(stamp.as_slice()),
             _ => None,
         };
-        let load = Load { length: self.length(), secret: &self.secret, stamp };
+        let sabotage = self.order.sabotage;
+        let load = Load { length: self.length(), secret: &self.secret, stamp, sabotage };
         let aim = Aim::prepare(self.device, self.order.access, self.order.target, &load)
             .map_err(Judgement::NotPossible)?;
         match (&aim.hold, aim.memory, self.order.access) {
@@ -250,14 +255,14 @@ impl Attempt {
     /// Tells whether the number aimed at still means what it meant before the probe's own buffers were
     /// mapped. An address that was given stays, with the verdict that it would get now.
     fn aim_stands(&mut self) -> Result<bool, Judgement> {
-        let Some(aim) = &mut self.aim else { return Ok(true) };
+        let Some(aim) = self.aim.as_mut().filter(|aim| aim.expected.is_some()) else { return Ok(true) };
         let now = predict(self.device.record(), aim.iova, self.order.access);
         if matches!(self.order.target, Target::Address(_)) {
             aim.check_address(self.device, self.skill.bytes(self.order.access))
                 .map_err(Judgement::NotPossible)?;
-            aim.expected = now;
+            aim.expected = Some(now);
         }
-        Ok(now == aim.expected)
+        Ok(aim.expected == Some(now))
     }
 
     /// Lets the device read the pattern.
@@ -314,7 +319,8 @@ impl Attempt {
             expected: aim.expected,
             seen: None,
         };
-        if self.order.sabotage == Sabotage::MapTarget && !self.target_is_mapped {
+        let to_map = self.order.sabotage == Sabotage::MapTarget && self.order.target != Target::Neighbour;
+        if to_map && !self.target_is_mapped {
             let memory = aim.memory.ok_or(Judgement::Broken)?;
             let domain = self.device.dma().domain();
             let mapped =
@@ -345,7 +351,7 @@ impl Attempt {
         let start = page.bytes_mut().get_mut(..self.secret.len()).ok_or(Judgement::Broken)?;
         start.copy_from_slice(&self.secret);
         let memory = Some(inspect::buffer(&page));
-        Ok(Aim { iova, memory, expected: Verdict::Stale, hold: Hold::Page(page) })
+        Ok(Aim { iova, memory, expected: Some(Verdict::Stale), hold: Hold::Page(page) })
     }
 
     /// What lies at the target now, as far as a leak would show it.
@@ -363,14 +369,23 @@ impl Attempt {
         let made_for_it = !matches!(aim.hold, Hold::Nothing);
         let now = aim.memory.and_then(|memory| bytes_at(memory, self.secret.len()));
         let changed = made_for_it && now.is_some_and(|now| now != self.secret);
-        let judgement = match flight.seen {
+        let judgement = match (flight.seen, flight.expected) {
             _ if changed || reached == Reached::Yes => Judgement::Leaked,
-            Some(verdict) => Judgement::Blocked { verdict, expected: flight.expected },
-            None if self.tries < TRIES => return self.strike(),
-            None => Judgement::Silent,
+            (Some(verdict), Some(expected)) => Judgement::Blocked { verdict, expected },
+            (_, None) => self.judge_neighbour()?,
+            (None, Some(_)) if self.tries < TRIES => return self.strike(),
+            (None, Some(_)) => Judgement::Silent,
         };
         report(&flight, judgement);
         Ok(Step::Over(judgement))
+    }
+
+    /// Judges an access beside a buffer that has neither shown nor changed what its neighbour holds.
+    fn judge_neighbour(&mut self) -> Result<Judgement, Judgement> {
+        match self.aim.as_mut().map(|aim| &mut aim.hold) {
+            Some(Hold::Neighbour(neighbour)) => neighbour.judge(&self.pattern),
+            _ => Err(Judgement::Broken),
+        }
     }
 
     /// Takes the buffers back. A failure there is the unit's, and is reported where it arises.

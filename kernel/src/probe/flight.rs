@@ -51,8 +51,8 @@ pub struct Flight {
     pub length: u32,
     /// The target's first bytes before.
     pub before: Option<[u8; SHOWN]>,
-    /// The verdict that the fault must get.
-    pub expected: Verdict,
+    /// The verdict that the fault must get; none where no fault can come.
+    pub expected: Option<Verdict>,
     /// The verdict that it got.
     pub seen: Option<Verdict>,
 }
@@ -88,7 +88,7 @@ pub fn announce(
         memory: None,
         length: 0,
         before: None,
-        expected: Verdict::NeverMapped,
+        expected: Some(Verdict::NeverMapped),
         seen: None,
     })
 }
@@ -109,7 +109,7 @@ pub fn note_fault(requester: Bdf, page: Iova, access: Access, verdict: Verdict) 
 impl Flight {
     /// Tells whether this probe causes a fault with these facts: one, or any number for a self-test.
     fn causes(&self, requester: Bdf, page: Iova, access: Access) -> bool {
-        let due = self.seen.is_none() || self.command.is_none();
+        let due = self.expected.is_some() && (self.seen.is_none() || self.command.is_none());
         due && self.device.requester == requester && self.iova.page() == page && self.access == access
     }
 
@@ -124,7 +124,7 @@ impl Flight {
     pub fn report(&self, result: DrillResult, detail: Option<&str>) {
         // A self-test reports a check of its own instead.
         let Some(command) = self.command else { return };
-        if result == DrillResult::Leaked || self.seen.is_some_and(|seen| seen != self.expected) {
+        if result == DrillResult::Leaked || self.seen.is_some_and(|seen| self.expected != Some(seen)) {
             journal::note_failure();
         }
         let target = Text::<32>::of(&self.target);
@@ -142,7 +142,7 @@ impl Flight {
             length: Some(u64::from(self.length)),
             before: before.as_ref().map(|text| text.as_str().into()),
             after: after.as_ref().map(|text| text.as_str().into()),
-            expected_fault: Some(ExpectedFault {
+            expected_fault: self.expected.map(|_| ExpectedFault {
                 requester: Function(self.device.requester),
                 page: Hex(self.iova.page().as_u64()),
                 access: self.access.into(),

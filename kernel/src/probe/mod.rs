@@ -8,6 +8,7 @@
 mod aim;
 mod attempt;
 mod flight;
+mod neighbour;
 mod run;
 
 use alloc::vec::Vec;

@@ -97,6 +97,9 @@ fn settle(device: &'static dyn Overreach, order: Order, command: DrillCommand, j
                 record.bdf
             );
         }
+        Judgement::Harmless => {
+            crate::println!("{} {access} {target}: blocked, nothing of anyone's lies there", record.bdf);
+        }
         Judgement::Leaked => crate::println!("{} {access} {target}: LEAKED", record.bdf),
         Judgement::Silent => fail("memory is untouched, but no fault was recorded"),
         Judgement::DeadDevice => fail("the device does not even reach the memory it was given"),

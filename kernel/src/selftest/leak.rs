@@ -1,6 +1,4 @@
-//! Whether a leak would be seen: the same attack, with the target mapped on purpose.
-
-use alloc::vec::Vec;
+//! Whether a leak would be seen: the same attacks, with the target exposed on purpose.
 
 use dma_types::Access;
 use options::Target;
@@ -13,15 +11,18 @@ const NAME: &str = "leak-detector";
 /// Reading and writing must both come out as leaked.
 pub(super) fn run() {
     let Some(device) = some_device(NAME) else { return };
-    let order = |access| Order {
+    let order = |target, access| Order {
         command: None,
         notice: Notice::Announced,
         access,
-        target: Target::Canary,
+        target,
         sabotage: Sabotage::MapTarget,
     };
-    let judge = |access| run_probes(&[device], order(access));
-    let judgements: Vec<_> = [Access::Read, Access::Write].into_iter().flat_map(judge).collect();
-    let seen = judgements.iter().all(|judgement| *judgement == Judgement::Leaked);
+    let judge = |target| {
+        let both = [Access::Read, Access::Write].into_iter();
+        both.flat_map(move |access| run_probes(&[device], order(target, access)))
+    };
+    let mut judgements = [Target::Canary, Target::Neighbour].into_iter().flat_map(judge);
+    let seen = judgements.all(|judgement| judgement == Judgement::Leaked);
     check(NAME, if seen { Ok(()) } else { Err("a device that could reach the target was not caught") });
 }

@@ -1,12 +1,16 @@
 //! The kernel's checks of itself, one event a check.
 
 mod books;
+mod bytes;
+mod claims;
 mod exhaustion;
 mod faults;
 mod gates;
 mod leak;
 mod raise;
 mod regions;
+mod release;
+mod reset;
 mod stale;
 mod tables;
 mod takeover;
@@ -40,12 +44,17 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 12] = [
+const TESTS: [Test; 17] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
     Test { name: "leak-detector", part: Part::Always, run: leak::run },
+    Test { name: "byte-buffers", part: Part::Always, run: bytes::run },
     Test { name: "stale", part: Part::Always, run: stale::run },
+    Test { name: "allocation-failure", part: Part::Always, run: release::run_short_of_memory },
+    Test { name: "release", part: Part::ByName, run: release::run },
+    Test { name: "shared-domain", part: Part::ByName, run: claims::run },
+    Test { name: "function-reset", part: Part::ByName, run: reset::run },
     Test { name: "takeover", part: Part::ByName, run: takeover::run },
     Test { name: "tables", part: Part::ByName, run: tables::run },
     Test { name: "regions", part: Part::ByName, run: regions::run },

@@ -63,6 +63,11 @@ impl Acs {
         }
     }
 
+    /// Where its control register stands.
+    pub(crate) const fn control(&self) -> u16 {
+        self.offset.saturating_add(CONTROL)
+    }
+
     /// Tells whether every one of `controls` that is offered is on, and no way around them.
     ///
     /// A control that is not offered is one that the function does not need: it has no such peer traffic

@@ -76,6 +76,8 @@ pub(crate) mod register {
     pub(crate) const STATUS: u16 = 0x06;
     /// Revision in the low byte, class code above it, read-only.
     pub(crate) const CLASS_REVISION: u16 = 0x08;
+    /// Cache line size, then latency timer, 8 bits each; header layout 0.
+    pub(crate) const CACHE_LINE: u16 = 0x0c;
     /// Header type, 8 bits, read-only.
     pub(crate) const HEADER_TYPE: u16 = 0x0e;
     /// First base address register.
@@ -88,6 +90,8 @@ pub(crate) mod register {
     pub(crate) const SUBSYSTEM: u16 = 0x2c;
     /// Pointer to the first capability, 8 bits.
     pub(crate) const CAPABILITIES: u16 = 0x34;
+    /// Interrupt line, then interrupt pin, which is read-only, 8 bits each; header layout 0.
+    pub(crate) const INTERRUPT_LINE: u16 = 0x3c;
 }
 
 /// Changes bits of the command register.

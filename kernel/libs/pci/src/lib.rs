@@ -36,6 +36,7 @@ pub mod groups;
 pub mod msi;
 pub mod names;
 mod requester;
+pub mod reset;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod topology;

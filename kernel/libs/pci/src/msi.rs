@@ -199,6 +199,16 @@ impl MsixCapability {
         }
     }
 
+    /// Whether messages are used now.
+    pub fn state(&self, config: &impl ConfigSpace, function: Bdf) -> MsixState {
+        let control = config.read16(function, self.offset + CONTROL);
+        match (control & MSIX_ENABLE != 0, control & MSIX_MASK_ALL != 0) {
+            (false, _) => MsixState::Off,
+            (true, true) => MsixState::Masked,
+            (true, false) => MsixState::On,
+        }
+    }
+
     /// Switches MSI-X.
     pub fn set_state(&self, config: &impl ConfigSpace, function: Bdf, to: MsixState) {
         let control = config.read16(function, self.offset + CONTROL) & !(MSIX_ENABLE | MSIX_MASK_ALL);
@@ -277,7 +287,7 @@ mod tests {
             [(MsixState::Masked, 0xc040), (MsixState::On, 0x8040), (MsixState::Off, 0x0040)]
         {
             msix.set_state(&space, at, state);
-            assert_eq!(space.read16(at, 0x42), control);
+            assert_eq!((space.read16(at, 0x42), msix.state(&space, at)), (control, state));
         }
     }
 }

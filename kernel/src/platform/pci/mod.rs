@@ -6,11 +6,14 @@ mod ports;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::time::Duration;
 
 use dma_types::{Bdf, Iova, Segment, SourceId};
-use pci::control::{self, BusMaster};
-use pci::{BusRange, ConfigSpace, EcamWindow, Topology};
+use pci::control::{self, BusMaster, Transactions};
+use pci::{BusRange, ConfigSpace, EcamWindow, Function, Topology};
 use spin::Once;
+
+use super::clock::{self, Deadline};
 
 pub use config::MachineConfig;
 
@@ -50,6 +53,23 @@ pub fn config() -> &'static MachineConfig {
 /// Lets a function start requests or forbids it; gives what the function then says.
 pub fn set_bus_master(function: Bdf, to: BusMaster) -> BusMaster {
     control::set_bus_master(config(), function, to)
+}
+
+/// Longest time for a function to complete what it has begun: beyond what completion time-outs allow as a rule
+/// (PCIe "Completion Timeout").
+const DRAIN: Duration = Duration::from_millis(100);
+
+/// Waits until a function whose bus mastering is off has no request under way; tells whether that came true, as far
+/// as the function can tell.
+pub fn drain(function: &Function) -> bool {
+    let deadline = Deadline::after(DRAIN);
+    while control::transactions(config(), function) == Transactions::Pending {
+        if deadline.expired() {
+            return false;
+        }
+        clock::sleep(Duration::from_millis(1));
+    }
+    true
 }
 
 /// Tells whether a function may start requests.

@@ -1,0 +1,110 @@
+//! What a function loses in a function-level reset, and how it gets it back.
+//!
+//! PCIe "Function Level Reset" leaves little: the windows' addresses, what the command register allows, message
+//! and isolation controls are as after power-on. Drivers program their messages anew; the rest is kept here.
+
+use dma_types::Bdf;
+
+use crate::config::{Command, ConfigSpace, register};
+use crate::express::{DEVICE_CONTROL, INITIATE_RESET};
+use crate::function::Function;
+
+/// Base address registers of an endpoint.
+const BARS: usize = 6;
+
+/// Settings of a function that a reset takes away, as they were read.
+///
+/// Only of an endpoint: no bridge is ever reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    bars: [u32; BARS],
+    /// Cache line size, latency timer.
+    timing: u16,
+    /// Interrupt line and pin.
+    interrupt: u16,
+    command: Command,
+    device_control: Option<(u16, u16)>,
+    acs: Option<(u16, u16)>,
+}
+
+impl Settings {
+    /// Reads the settings of a function.
+    pub fn read(config: &impl ConfigSpace, function: &Function) -> Self {
+        let bdf = function.bdf;
+        let at = |offset: u16| (offset, config.read16(bdf, offset));
+        let mut bars = [0; BARS];
+        for (bar, offset) in bars.iter_mut().zip(bar_registers()) {
+            *bar = config.read32(bdf, offset);
+        }
+        Self {
+            bars,
+            timing: config.read16(bdf, register::CACHE_LINE),
+            interrupt: config.read16(bdf, register::INTERRUPT_LINE),
+            command: Command::from_bits_retain(config.read16(bdf, register::COMMAND)),
+            device_control: function.express.map(|express| at(express.offset + DEVICE_CONTROL)),
+            acs: function.acs.map(|acs| at(acs.control())),
+        }
+    }
+
+    /// Writes them back: isolation controls first, the command register last, all of it without bus mastering,
+    /// which whoever switched it off gives back.
+    pub fn restore(&self, config: &impl ConfigSpace, function: Bdf) {
+        if let Some((offset, control)) = self.acs {
+            config.write16(function, offset, control);
+        }
+        if let Some((offset, control)) = self.device_control {
+            config.write16(function, offset, control & !INITIATE_RESET);
+        }
+        for (bar, offset) in self.bars.into_iter().zip(bar_registers()) {
+            config.write32(function, offset, bar);
+        }
+        config.write16(function, register::CACHE_LINE, self.timing);
+        config.write16(function, register::INTERRUPT_LINE, self.interrupt);
+        config.write16(function, register::COMMAND, self.command.difference(Command::BUS_MASTER).bits());
+    }
+}
+
+fn bar_registers() -> impl Iterator<Item = u16> {
+    (register::BAR0..).step_by(4).take(BARS)
+}
+
+/// Tells whether a function answers again after a reset (PCIe "Configuration Request Retry Status").
+pub fn is_back(config: &impl ConfigSpace, function: &Function) -> bool {
+    config.read16(function.bdf, register::VENDOR) == function.vendor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{FakeSpace, bdf};
+
+    #[test]
+    fn everything_but_bus_mastering_comes_back() {
+        let at = bdf("00:05.0");
+        let settings =
+            [(0x04_u16, 0x0407_u16), (0x0c, 0x2010), (0x3c, 0x010b), (0x48, 0x2910), (0x106, 0x001d)];
+        let space = FakeSpace::new().express_endpoint("00:05.0", 0x1b36, 0x10).acs("00:05.0", 0x001f);
+        let space = space.with("00:05.0", |f| {
+            let f = f.bar(0, 0xfea0_0004, 0xffff_c004).bar(1, 0x80, 0xffff_ffff);
+            settings.iter().fold(f, |f, (offset, value)| f.set16(usize::from(*offset), *value))
+        });
+        let topology = space.enumerate();
+        let function = topology.get(at).unwrap();
+        let kept = Settings::read(&space, function);
+        for offset in [0x10, 0x14] {
+            space.write32(at, offset, 0);
+        }
+        settings.iter().for_each(|(offset, _)| space.write16(at, *offset, 0));
+
+        kept.restore(&space, at);
+        assert_eq!((space.read32(at, 0x10), space.read32(at, 0x14)), (0xfea0_0004, 0x80));
+        for (offset, value) in settings {
+            let expected = if offset == 0x04 { value & !0x4 } else { value };
+            assert_eq!(space.read16(at, offset), expected, "{offset:#x}");
+        }
+        assert!(is_back(&space, function));
+        let writes = space.writes();
+        assert!(writes.iter().all(|write| write.offset != 0x48 || write.value & 0x8000 == 0));
+        assert_eq!(writes.last().map(|write| write.offset), Some(0x04), "windows before decoding");
+    }
+}
