@@ -140,7 +140,11 @@ impl<'p, 'a> Pen<'p, 'a> {
                 self.put(b' ');
             }
             _ => {
-                let letter = u8::try_from(character).unwrap_or(b'?');
+                let letter = match character {
+                    // The font has ASCII alone; this one stands in times.
+                    'µ' => b'u',
+                    _ => u8::try_from(character).unwrap_or(b'?'),
+                };
                 if self.word_length == MAX_WORD {
                     self.end_word();
                 }

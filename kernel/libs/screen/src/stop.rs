@@ -152,17 +152,14 @@ impl<'p, 'a> Page<'p, 'a> {
     fn registers(&mut self, registers: &[Register<'_>]) {
         let typeface = self.layout.typeface.smaller();
         let cell = REGISTER_WIDTH * typeface.width();
-        let mut rest = registers;
-        while !rest.is_empty() {
-            let beside = self.y < self.notch.y + self.notch.height;
-            let end = if beside { self.notch.x } else { self.content.x + self.content.width };
-            let columns = (end.saturating_sub(self.content.x) / cell).max(1);
-            let (line, further) = rest.split_at(columns.min(rest.len()));
+        let beside = self.y < self.notch.y + self.notch.height;
+        let end = if beside { self.notch.x } else { self.content.x + self.content.width };
+        let columns = (end.saturating_sub(self.content.x) / cell).max(1);
+        for line in registers.chunks(columns) {
             for (column, register) in line.iter().enumerate() {
                 self.write(register, column * cell, typeface, QUIET);
             }
             self.y += typeface.height();
-            rest = further;
         }
     }
 
