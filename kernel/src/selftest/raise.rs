@@ -5,9 +5,18 @@
 
 use core::fmt;
 use core::hint::black_box;
+use core::time::Duration;
+
+use dma_types::{Access, Iova};
 
 use super::{check, skip};
 use crate::arch::raise;
+use crate::platform::{clock, framebuffer};
+
+/// An address below every window: nothing is ever mapped there.
+const NOBODYS: Iova = Iova::new(0x1_0000);
+/// Longer than any device takes from its start to its request.
+const REQUEST_TIME: Duration = Duration::from_secs(2);
 
 /// One way to end the kernel.
 pub(super) struct Raise {
@@ -46,7 +55,7 @@ impl Raise {
 }
 
 /// Every one.
-pub(super) const RAISES: [Raise; 19] = [
+pub(super) const RAISES: [Raise; 21] = [
     Raise::new("raise-de", raise::divide_error),
     Raise::new("raise-db", raise::debug_exception),
     Raise::new("raise-bp", raise::breakpoint),
@@ -67,6 +76,8 @@ pub(super) const RAISES: [Raise; 19] = [
     Raise::new("overflow-stack", overflow_stack),
     Raise::new("panic", panic_plainly),
     Raise::new("panic-twice", panic_twice),
+    Raise::new("raise-in-screen", fault_while_drawing),
+    Raise::new("raise-with-spoiled-heap", violate_with_spoiled_heap),
 ];
 
 /// Calls itself until the stack runs into its guard page.
@@ -88,6 +99,24 @@ fn panic_plainly() {
 /// Panics with a message that raises an exception when the stop path wants to show it.
 fn panic_twice() {
     panic!("{Unspeakable}");
+}
+
+/// Panics, and raises an exception while the stop screen is drawn.
+fn fault_while_drawing() {
+    framebuffer::lose();
+    panic!("asked for by the self-test, with a screen that is gone");
+}
+
+/// Lets a device write where nothing is mapped for it, unannounced, and spoils the heap before it does. Panics
+/// where no device can be told to.
+fn violate_with_spoiled_heap() {
+    let started = super::copying_devices().next().map(|device| device.start(Access::Write, NOBODYS).is_ok());
+    raise::write_after_free();
+    // The request comes some time after the start, and so does the interrupt.
+    match started {
+        Some(true) => clock::sleep(REQUEST_TIME),
+        _ => panic!("asked for by the self-test, with a spoiled heap"),
+    }
 }
 
 struct Unspeakable;
