@@ -121,6 +121,18 @@ fn a_stop_comes_through_with_a_spoiled_heap() {
     assert_eq!(outcome.end()["status"], "bugcheck");
 }
 
+/// The positive twin: an allocation does go astray then. The stop comes through although the heap's lock is held.
+#[test]
+fn a_spoiled_heap_is_one_that_nothing_can_be_had_from() {
+    let mut running = Run::new().no_default_devices().script("selftest raise-in-spoiled-heap").start();
+    assert_eq!(running.wait_end(), Moment::Stopped);
+    let scanned = running.picture().scan();
+    let outcome = running.finish();
+    assert_eq!(outcome.event("bugcheck")["code"], "0x7f");
+    assert_eq!(scanned, line_of(&outcome));
+    outcome.assert_status(3);
+}
+
 /// The screen's memory is gone and its lock is held: the stop has told everything else by then, and ends with a
 /// line and with the report's last one.
 #[test]

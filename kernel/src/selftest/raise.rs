@@ -3,6 +3,7 @@
 //! Each must end in a report and a stop screen, which only somebody outside can check. Here fails what does
 //! not end the kernel.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::hint::black_box;
 use core::time::Duration;
@@ -55,7 +56,7 @@ impl Raise {
 }
 
 /// Every one.
-pub(super) const RAISES: [Raise; 21] = [
+pub(super) const RAISES: [Raise; 22] = [
     Raise::new("raise-de", raise::divide_error),
     Raise::new("raise-db", raise::debug_exception),
     Raise::new("raise-bp", raise::breakpoint),
@@ -78,6 +79,7 @@ pub(super) const RAISES: [Raise; 21] = [
     Raise::new("panic-twice", panic_twice),
     Raise::new("raise-in-screen", fault_while_drawing),
     Raise::new("raise-with-spoiled-heap", violate_with_spoiled_heap),
+    Raise::new("raise-in-spoiled-heap", allocate_from_spoiled_heap),
 ];
 
 /// Calls itself until the stack runs into its guard page.
@@ -116,6 +118,15 @@ fn violate_with_spoiled_heap() {
     match started {
         Some(true) => clock::sleep(REQUEST_TIME),
         _ => panic!("asked for by the self-test, with a spoiled heap"),
+    }
+}
+
+/// Allocates after the heap was spoiled, which shows that it was: an exception comes with the heap's lock held.
+fn allocate_from_spoiled_heap() {
+    raise::write_after_free();
+    for exponent in 5..17 {
+        let blocks: [Vec<u8>; 8] = core::array::from_fn(|_| Vec::with_capacity(1 << exponent));
+        black_box(blocks);
     }
 }
 
