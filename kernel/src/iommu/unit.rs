@@ -2,9 +2,10 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use dma_types::{DomainId, Iova, PhysAddr, Segment, SourceId};
+use dma_types::{DomainId, Iova, PAGE_SIZE, PhysAddr, Segment, SourceId};
 use report::{Event, Hex, InvalidationKind, UnitKind, UnitState};
 use vtd::spec::command::GlobalStatus;
 use vtd::tables::{Format, RequestWalk, RootTable, TableError, walk_request};
@@ -125,7 +126,15 @@ impl Unit {
     /// The entries that it reads for a request, as they stand in memory now; `None` if it does not enforce.
     pub fn walk(&self, source: SourceId, iova: Option<Iova>) -> Option<RequestWalk> {
         let root = self.control(|control| Ok(control.roots.address())).ok()?;
-        let read = |at| direct::is_ram(at, 8).then(|| direct::read_word(at));
+        // The root table is a frame of ours; where an entry leads is looked at once a page.
+        let known = Cell::new(root);
+        let read = |at: PhysAddr| {
+            let page = at.page();
+            if known.get() != page {
+                direct::is_ram(page, PAGE_SIZE).then(|| known.set(page))?;
+            }
+            Some(direct::read_word(at))
+        };
         Some(walk_request(&read, root, source, iova))
     }
 
