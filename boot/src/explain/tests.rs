@@ -176,7 +176,8 @@ fn logs_of_windows_may_be_utf16() {
 
 #[test]
 fn no_bytes_are_too_strange() {
-    let strange = b"Request device [\xff\xfe] e6 (\x80{[0xE6(DRHD: handling fault status reg \x1b[hi=FRCD IO_PAGE_FAULT =";
+    let strange = b"Request device [\xff\xfe] e6 (\x80{[0xE6(DRHD: handling fault status reg \x1b[hi=FRCD IO_PAGE_FAULT = \
+        IVT1:stop=e6,26,\xff;IVT1:stop=1,2,3,4,5;\x80 0000: 43 50 45 52 \n0004: ff\xfe 435045520101ffffffff0100";
     for length in 0..strange.len() {
         for start in 0..length {
             read(&mut &strange[start..length]).unwrap();

@@ -233,7 +233,7 @@ fn show_records(of: Option<Bdf>) {
 fn show_record(fault: &FaultNote) {
     list_fault(fault);
     let mut buffer = [0; DmaFault::BYTES];
-    match diagnosis::record(fault).write(&mut buffer) {
+    match diagnosis::error_record(fault).write(&mut buffer) {
         Ok(record) => {
             for (line, bytes) in record.chunks(16).enumerate() {
                 println!("{:04x}: {}", line * 16, HexBytes(bytes));

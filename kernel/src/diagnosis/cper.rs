@@ -66,7 +66,7 @@ pub(super) fn evidence(captured: &Captured, unit: &Unit, walk: Option<&RequestWa
 }
 
 /// The record about a fault.
-pub fn record(fault: &FaultNote) -> DmaFault {
+pub fn error_record(fault: &FaultNote) -> DmaFault {
     let [low, high] = fault.unit.fault_record;
     DmaFault {
         header: Header {

@@ -14,5 +14,5 @@ mod world;
 
 pub use account::{finish, forget_storm, policy, set_policy, start};
 pub use answer::{answer_waiting, end_window, predict};
-pub use cper::{note_table, record};
+pub use cper::{error_record, note_table};
 pub use store::{FaultNote, recent};
