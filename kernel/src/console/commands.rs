@@ -3,21 +3,15 @@
 use core::fmt;
 
 use ::network::Exchange;
-use cper::DmaFault;
 use dma_types::{Access, Bdf};
 use options::{COMMANDS, Command, Policy, RecordForm};
-use report::Action;
 
-use super::{network, output};
+use super::{faults, network, output};
 use crate::devices::{self, DeviceRecord, StartError};
-use crate::diagnosis::FaultNote;
 use crate::dma;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, power};
 use crate::{bench, diagnosis, iommu, println, probe, selftest};
-
-/// Error records that are shown at once.
-const RECORDS_SHOWN: usize = 4;
 
 /// Why a command that was understood could not be carried out.
 pub enum Mistake {
@@ -62,8 +56,8 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         Command::Devices => list_devices(),
         Command::Domains => list_domains(),
         Command::Mappings(bdf) => mappings(find(bdf)?),
-        Command::Faults { device, form: None } => list_faults(device),
-        Command::Faults { device, form: Some(RecordForm::Cper) } => show_records(device),
+        Command::Faults { device, form: None } => faults::list(device),
+        Command::Faults { device, form: Some(RecordForm::Cper) } => faults::show_records(device),
         Command::Report => report(),
         Command::Drill => probe::drill_all(),
         Command::Attack { device, transfer, target } => {
@@ -187,81 +181,6 @@ impl fmt::Display for EventLine<'_> {
             write!(f, " {label}")?;
         }
         event.site.map_or(Ok(()), |site| write!(f, " by {site}"))
-    }
-}
-
-fn list_faults(of: Option<Bdf>) {
-    diagnosis::recent(|fault| {
-        if of.is_none_or(|bdf| fault.is_of(bdf)) {
-            list_fault(fault);
-        }
-    });
-    println!("{} fault records drained since start", journal::faults());
-}
-
-fn list_fault(fault: &FaultNote) {
-    println!(
-        "{:>6}.{:03} s {} {} {} reason {}: {}, {}",
-        fault.at / 1_000_000_000,
-        fault.at / 1_000_000 % 1000,
-        fault.bdf.unwrap_or(fault.requester),
-        fault.access,
-        fault.address.unwrap_or_default(),
-        fault.reason,
-        fault.verdict,
-        answer(fault.action)
-    );
-}
-
-/// Shows the error records of the last few faults, for `ivt explain` and other readers of such records.
-fn show_records(of: Option<Bdf>) {
-    let is_meant = |fault: &FaultNote| of.is_none_or(|bdf| fault.is_of(bdf));
-    let mut left_out = 0_usize;
-    diagnosis::recent(|fault| left_out += usize::from(is_meant(fault)));
-    if left_out == 0 {
-        println!("no fault of it is kept");
-    }
-    left_out = left_out.saturating_sub(RECORDS_SHOWN);
-    diagnosis::recent(|fault| match (is_meant(fault), left_out.checked_sub(1)) {
-        (false, _) => {}
-        (true, Some(left)) => left_out = left,
-        (true, None) => show_record(fault),
-    });
-}
-
-/// Shows a fault's error record: a line for people, then 16 bytes a line behind their offset.
-fn show_record(fault: &FaultNote) {
-    list_fault(fault);
-    let mut buffer = [0; DmaFault::BYTES];
-    match diagnosis::error_record(fault).write(&mut buffer) {
-        Ok(record) => {
-            for (line, bytes) in record.chunks(16).enumerate() {
-                println!("{:04x}: {}", line * 16, HexBytes(bytes));
-            }
-        }
-        Err(error) => println!("{error}"),
-    }
-}
-
-/// Bytes in hex, with blanks between.
-struct HexBytes<'a>(&'a [u8]);
-
-impl fmt::Display for HexBytes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .enumerate()
-            .try_for_each(|(index, byte)| write!(f, "{}{byte:02x}", if index == 0 { "" } else { " " }))
-    }
-}
-
-/// What was done about a fault, as the report spells it.
-const fn answer(action: Action) -> &'static str {
-    match action {
-        Action::Bugcheck => "bugcheck",
-        Action::Contained => "contained",
-        Action::Logged => "logged",
-        Action::Expected => "expected",
     }
 }
 
