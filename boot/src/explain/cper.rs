@@ -158,7 +158,7 @@ mod tests {
                 root_entry: [0x1001, 0],
                 context_entry: [0x2001, 0x0702],
                 entries: [0, 0x4003, 0x3003, 0x2003, 0, 0],
-                ..VtdDmar::default()
+                ..VtdDmar::NOTHING
             },
         }
     }
@@ -200,7 +200,7 @@ mod tests {
     /// A record of another writer: no section of the unit, or one without a fault.
     #[test]
     fn the_generic_section_is_enough() {
-        let without = DmaFault { vtd: VtdDmar::default(), ..fault() };
+        let without = DmaFault { vtd: VtdDmar::NOTHING, ..fault() };
         let record = read_back(&without);
         assert_eq!(record.request.reason, Reading::Value(FaultReason(6)));
         assert_eq!(record.request.access, Some(Access::Read));

@@ -93,7 +93,7 @@ fn an_error_record_is_found_in_a_console_log() {
             fault_record: [0x113_d000, 0x80ff_ff05_0000_0018],
             root_entry: [0x113_c001, 0],
             context_entry: [0x118_d001, 0x302],
-            ..Default::default()
+            ..::cper::VtdDmar::NOTHING
         },
     };
     let mut buffer = [0; DmaFault::BYTES];

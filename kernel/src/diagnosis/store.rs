@@ -2,7 +2,7 @@
 
 use ::diagnosis::{Reason, Verdict};
 use cper::VtdDmar;
-use dma_types::{Access, Bdf, Iova};
+use dma_types::{Access, Bdf, Iova, Segment, SourceId};
 use report::Action;
 
 use crate::arch::interrupts::IrqLock;
@@ -44,11 +44,25 @@ impl FaultNote {
 
 /// What is kept; the oldest makes room for the newest.
 struct Store {
-    notes: [Option<FaultNote>; RECENT],
+    notes: [FaultNote; RECENT],
     noted: u64,
 }
 
-static STORE: IrqLock<Store> = IrqLock::new(Store { notes: [None; RECENT], noted: 0 });
+/// What stands where nothing was noted yet: zeros, which take no room in the kernel's file.
+const NOTHING: FaultNote = FaultNote {
+    number: 0,
+    at: 0,
+    requester: Bdf::new(Segment(0), SourceId::from_bits(0)),
+    bdf: None,
+    access: Access::Read,
+    address: None,
+    reason: Reason(0),
+    verdict: Verdict::Interrupt,
+    action: Action::Bugcheck,
+    unit: VtdDmar::NOTHING,
+};
+
+static STORE: IrqLock<Store> = IrqLock::new(Store { notes: [NOTHING; RECENT], noted: 0 });
 
 /// The slot of the fault with this number.
 const fn slot(number: u64) -> usize {
@@ -60,7 +74,7 @@ pub(super) fn note(fault: FaultNote) {
     let mut store = STORE.lock();
     let number = store.noted;
     if let Some(place) = store.notes.get_mut(slot(number)) {
-        *place = Some(FaultNote { number, ..fault });
+        *place = FaultNote { number, ..fault };
     }
     store.noted += 1;
 }
@@ -70,7 +84,7 @@ pub fn recent(mut show: impl FnMut(&FaultNote)) {
     let noted = STORE.lock().noted;
     for number in noted.saturating_sub(RECENT as u64)..noted {
         // A copy, so that faults are noted while this one is shown.
-        let note = STORE.lock().notes.get(slot(number)).copied().flatten();
+        let note = STORE.lock().notes.get(slot(number)).copied();
         note.filter(|note| note.number == number).iter().for_each(&mut show);
     }
 }

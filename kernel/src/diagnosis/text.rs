@@ -14,7 +14,7 @@ const CUT: &str = "...";
 impl<const N: usize> Text<N> {
     /// Writes a value out.
     pub fn of(value: &(impl fmt::Display + ?Sized)) -> Self {
-        let mut text = Self::default();
+        let mut text = Self { bytes: [0; N], length: 0 };
         if fmt::write(&mut text, format_args!("{value}")).is_err() {
             let end = text.as_str().floor_char_boundary(N - CUT.len());
             text.length = end;
@@ -27,12 +27,6 @@ impl<const N: usize> Text<N> {
     /// The text.
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.bytes[..self.length]).unwrap_or("")
-    }
-}
-
-impl<const N: usize> Default for Text<N> {
-    fn default() -> Self {
-        Self { bytes: [0; N], length: 0 }
     }
 }
 

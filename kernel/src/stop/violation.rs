@@ -3,7 +3,7 @@
 use core::fmt;
 
 use ::diagnosis::Timestamp;
-use report::{Fault, Op, Text};
+use report::{Fault, Op};
 use screen::Field;
 
 use super::Story;
@@ -29,9 +29,8 @@ pub(super) fn with_story<R>(fault: &Fault<'_>, object: u64, tell: impl FnOnce(&S
     let why = FixedText::<128>::of(&format_args!("{reason:#x}: {}", fault.reason_name));
     let when = FixedText::<256>::of(&When(fault));
     let often = FixedText::<64>::of(&Often(fault));
-    let or_nothing = |text: &Option<Text<'_>>| text.as_deref().map(FixedText::<1024>::of).unwrap_or_default();
-    let (verdict, explanation, advice) =
-        (or_nothing(&fault.verdict), or_nothing(&fault.explanation), or_nothing(&fault.advice));
+    let [verdict, explanation, advice] =
+        [&fault.verdict, &fault.explanation, &fault.advice].map(|text| text.as_deref().unwrap_or_default());
     let fields = [
         Field { label: "device", value: &who },
         Field { label: "access", value: &access },

@@ -20,7 +20,7 @@ const fn page_entry(level: usize) -> Field<u64> {
 }
 
 /// The unit's registers, and the entries that the walk for the request met. Pairs are lower and upper half.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VtdDmar {
     /// The version register: major in bits 7:4, minor in bits 3:0.
     pub version: u8,
@@ -51,6 +51,22 @@ pub struct VtdDmar {
 impl VtdDmar {
     /// Bytes of a section.
     pub const BYTES: usize = 144;
+
+    /// A section that says nothing.
+    pub const NOTHING: Self = Self {
+        version: 0,
+        revision: 0,
+        oem_id: [0; 6],
+        capabilities: 0,
+        extended_capabilities: 0,
+        global_command: 0,
+        global_status: 0,
+        fault_status: 0,
+        fault_record: [0; 2],
+        root_entry: [0; 2],
+        context_entry: [0; 2],
+        entries: [0; Self::LEVELS],
+    };
 
     /// Levels of page tables that a section has room for.
     pub const LEVELS: usize = 6;
