@@ -105,6 +105,7 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
     let mut topology = bus::enumerate(tables.map_or(&[][..], |tables| &tables.ecam));
     topology.enable_acs(bus::config());
     let dmar = Dmar::parse(&table.bytes).ok();
+    diagnosis::note_table(&table.bytes);
     let plan = dmar.as_ref().map(|dmar| Plan::new(dmar, &topology, cpu::physical_address_bits()));
     let (honour, of_regions) =
         plan.as_ref().map(|plan| regions::set_aside(plan, &topology, tables)).unwrap_or_default();

@@ -4,11 +4,13 @@
 //! the screen say what happened, and the processor halts for good. Nothing here allocates; no lock is waited
 //! for that interrupted code may hold.
 
+mod violation;
+
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use ::exceptions::{CpuState, ExceptionReport};
-use report::{Bugcheck, DrillResult, Event, Fault, Hex, List, Registers, Text};
+use report::{Bugcheck, DIGEST_BYTES, Digest, DrillResult, Event, Fault, Hex, List, Registers, Text};
 use screen::{Field, Register, StopCode, StopText};
 
 use crate::arch::{cpu, exceptions};
@@ -17,10 +19,6 @@ use crate::journal::{self, Ending};
 use crate::platform::{clock, framebuffer, pci, serial};
 use crate::probe::Flight;
 
-/// The stop code of a DMA violation, and its name.
-const DMA_VIOLATION: (u32, &str) = (0xe6, "DRIVER_VERIFIER_DMA_VIOLATION");
-/// Parameter 1: the IOMMU reported it.
-const BY_IOMMU: u64 = 0x26;
 /// The stop code of a processor exception, and its name.
 const EXCEPTION: (u32, &str) = (0x7f, "UNEXPECTED_KERNEL_MODE_TRAP");
 /// The stop code of a panic, and its name.
@@ -54,41 +52,7 @@ pub fn violation(fault: Fault<'_>, object: u64, cpu: &CpuState, probe: Option<&F
         let result = if probe.look() == probe.before { DrillResult::Blocked } else { DrillResult::Leaked };
         probe.report(result, None);
     }
-    let page = fault.address.map_or(0, |address| address.0);
-    let reason = fault.reason.0;
-    let name = fault.name.clone().unwrap_or(Text::Borrowed("unknown device"));
-    let driver = fault.driver.clone().unwrap_or(Text::Borrowed("none"));
-    let device = fault.bdf.map_or(fault.requester.0, |function| function.0);
-    let access = Word(&fault.access);
-    let who = format_args!("{device}  {name}, driver {driver}").to_fixed();
-    let through = format_args!("{}", fault.requester.0).to_fixed();
-    let address = format_args!("{page:#x}").to_fixed();
-    let why = format_args!("{reason:#x}: {}", fault.reason_name).to_fixed();
-    let verdict = fault.verdict.clone().unwrap_or_default();
-    let explanation = fault.explanation.clone().unwrap_or_default();
-    let advice = fault.advice.clone().unwrap_or_default();
-    let fields = [
-        Field { label: "device", value: &who },
-        Field { label: "requester", value: &through },
-        Field { label: "access", value: &access },
-        Field { label: "address", value: &address },
-        Field { label: "reason", value: &why },
-        Field { label: "verdict", value: &verdict },
-        Field { label: "explanation", value: &explanation },
-        Field { label: "what next", value: &advice },
-    ];
-    tell(
-        &Story {
-            code: DMA_VIOLATION,
-            parameters: [BY_IOMMU, object, page, reason],
-            headline: &"A device reached for memory that it was not given. The IOMMU blocked it, and the machine \
-                was stopped before anything else could happen.",
-            fields: &fields,
-            fault: Some(fault.clone()),
-            detail: None,
-        },
-        cpu,
-    )
+    violation::with_story(&fault, object, |story| tell(story, cpu))
 }
 
 /// Stops for an exception that nothing expected.
@@ -153,7 +117,7 @@ fn tell(story: &Story<'_>, cpu: &CpuState) -> ! {
     let (code, name) = story.code;
     let [p1, p2, p3, p4] = story.parameters;
     let registers = cpu.registers().map(|(name, value)| (Text::Borrowed(name), Hex(value)));
-    journal::emit(&Event::Bugcheck(Bugcheck {
+    let stop = Bugcheck {
         t: clock::now_ns(),
         code: Hex(u64::from(code)),
         name: name.into(),
@@ -164,7 +128,9 @@ fn tell(story: &Story<'_>, cpu: &CpuState) -> ! {
         cpu: Registers(List::Borrowed(&registers)),
         fault: story.fault.clone(),
         detail: story.detail.map(Into::into),
-    }));
+    };
+    journal::emit(&Event::Bugcheck(stop.clone()));
+    let digest = FixedText::<DIGEST_BYTES>::of(&Digest::of(env!("CARGO_PKG_VERSION"), &stop));
     let all = cpu.registers();
     let shown = SHOWN.map(|name| {
         let value = all.iter().find(|(known, _)| *known == name).map_or(0, |(_, value)| *value);
@@ -176,27 +142,13 @@ fn tell(story: &Story<'_>, cpu: &CpuState) -> ! {
         name,
         fields: story.fields,
         registers: &shown,
+        digest: digest.as_str(),
         closing: &"The machine is halted. No device can reach memory any more. It is safe to switch it off.",
     };
     serial::write_now(format_args!("\n{text}\n"));
     framebuffer::draw_stop_screen(&text);
     journal::end(Ending::Stopped);
     cpu::halt_forever()
-}
-
-/// An access as a report spells it.
-struct Word<'a>(&'a report::Access);
-
-impl fmt::Display for Word<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            report::Access::Read => "read",
-            report::Access::Write => "write",
-            report::Access::Atomic => "atomic",
-            report::Access::Interrupt => "interrupt",
-            report::Access::Unknown => "unknown",
-        })
-    }
 }
 
 /// Text made on the stack.

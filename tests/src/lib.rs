@@ -11,6 +11,7 @@
 
 mod kept;
 mod outcome;
+mod picture;
 mod running;
 mod slot;
 
@@ -25,6 +26,7 @@ use boot::machine::{DefaultDevices, Firmware, Iommu, Machine, Media};
 use boot::qemu::{Launch, Qemu};
 
 pub use outcome::{Outcome, hex};
+pub use picture::Picture;
 pub use running::Running;
 
 /// A run that is being described. Starts as the default machine with no options.

@@ -8,7 +8,7 @@ use boot::report::Report;
 use serde_json::Value;
 
 use crate::slot::Slot;
-use crate::{Outcome, kept};
+use crate::{Outcome, Picture, kept};
 
 /// What the console shows when it waits for a command.
 const PROMPT: &str = "ivt> ";
@@ -123,6 +123,14 @@ impl Running {
     #[track_caller]
     pub fn memory(&mut self, address: u64, length: usize) -> Vec<u8> {
         told(self.session().memory(address, length))
+    }
+
+    /// Takes a picture of the screen.
+    #[track_caller]
+    pub fn picture(&mut self) -> Picture {
+        let file = tempfile::NamedTempFile::new().unwrap_or_else(|error| panic!("{error}"));
+        told(self.session().screenshot(file.path()));
+        Picture::read(file.path())
     }
 
     /// Ends the machine and returns what remains of the run.

@@ -138,7 +138,8 @@ pub(super) struct AuditArguments {
 
 const EXPLAIN_HELP: &str = "\
 Takes single lines, wrapped text and whole logs: DMAR and INTR-REMAP lines of Linux and Xen, AMD-Vi events,
-VT-d fault records in hex, Windows bug check 0xE6 in any spelling, the stop line of this kernel.
+VT-d fault records in hex, Windows bug check 0xE6 in any spelling, the stop line of this kernel and the text of
+its QR code, UEFI error records (CPER) as hex dumps.
 
 Exit status: 0 explained; 1 no fault in the text.
 

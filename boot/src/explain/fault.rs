@@ -6,11 +6,13 @@ use dma_types::Access;
 use vtd::spec::fault_event::FaultStatus;
 use vtd::spec::fault_reason::FaultReason;
 
+use super::cper::ErrorRecord;
 use super::device::DeviceName;
 use super::event::{Event, EventFlags};
+use super::stop::Stop;
 
 /// One fault as it was reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Fault {
     /// A request that a VT-d unit blocked.
     Request(Request),
@@ -20,6 +22,10 @@ pub(super) enum Fault {
     Event(Event),
     /// The parameters of a Windows bug check 0xE6; `None` where the text does not give one.
     BugCheck([Option<u64>; 4]),
+    /// A stop of ivt, in its own words.
+    Stop(Box<Stop>),
+    /// A UEFI error record.
+    Cper(Box<ErrorRecord>),
 }
 
 /// A request that a VT-d unit blocked.
@@ -116,86 +122,118 @@ impl Fault {
             Self::Status(_) => "linux-dmar-status",
             Self::Event(_) => "amd-vi",
             Self::BugCheck(_) => "windows-0xe6",
+            Self::Stop(_) => "ivt-stop",
+            Self::Cper(_) => "uefi-cper",
+        }
+    }
+
+    /// The blocked request that it is about, if it is about one of a VT-d unit.
+    pub(super) fn request(&self) -> Option<&Request> {
+        match self {
+            Self::Request(request) => Some(request),
+            Self::Stop(stop) => stop.request.as_ref(),
+            Self::Cper(record) => Some(&record.request),
+            Self::Status(_) | Self::Event(_) | Self::BugCheck(_) => None,
         }
     }
 
     /// What was asked, or what happened.
-    pub(super) const fn op(&self) -> Option<&'static str> {
-        match self {
-            Self::Request(Request { access: Some(access), .. }) => Some(match access {
-                Access::Read => "read",
-                Access::Write => "write",
-                Access::Atomic => "atomic",
-                Access::Interrupt => "intr",
-                Access::Unknown => "unknown",
-            }),
-            Self::Event(event) => Some(event.kind.name()),
-            Self::Request(_) | Self::Status(_) | Self::BugCheck(_) => None,
+    pub(super) fn op(&self) -> Option<&'static str> {
+        if let Self::Event(event) = self {
+            return Some(event.kind.name());
         }
+        Some(match self.request()?.access? {
+            Access::Read => "read",
+            Access::Write => "write",
+            Access::Atomic => "atomic",
+            Access::Interrupt => "intr",
+            Access::Unknown => "unknown",
+        })
     }
 
     /// The requester.
-    pub(super) const fn device(&self) -> Option<DeviceName> {
+    pub(super) fn device(&self) -> Option<DeviceName> {
         match self {
-            Self::Request(request) => request.device,
             Self::Event(event) => event.device,
-            Self::Status(_) | Self::BugCheck(_) => None,
+            _ => self.request()?.device,
         }
     }
 
     /// The address, or the index of an interrupt request.
-    pub(super) const fn place(&self) -> Reading<u64> {
+    pub(super) fn place(&self) -> Reading<u64> {
         match self {
-            Self::Request(request) => request.place,
             Self::Event(event) => event.address,
-            Self::Status(_) | Self::BugCheck(_) => Reading::Absent,
+            _ => self.request().map_or(Reading::Absent, |request| request.place),
         }
     }
 
     /// Why, as the hardware codes it.
-    pub(super) const fn code(&self) -> Reading<Code> {
+    pub(super) fn code(&self) -> Reading<Code> {
         match self {
-            Self::Request(Request { reason: Reading::Value(reason), .. }) => {
-                Reading::Value(Code::Reason(*reason))
+            Self::Status(status) => status.and_then(|status| Some(Code::Status(status))),
+            Self::Event(event) => event.flags.and_then(|flags| Some(Code::Flags(flags))),
+            _ => {
+                let reason = self.request().map_or(Reading::Absent, |request| request.reason);
+                reason.and_then(|reason| Some(Code::Reason(reason)))
             }
-            Self::Status(Reading::Value(status)) => Reading::Value(Code::Status(*status)),
-            Self::Event(Event { flags: Reading::Value(flags), .. }) => Reading::Value(Code::Flags(*flags)),
-            Self::Request(Request { reason: Reading::Unreadable, .. })
-            | Self::Status(Reading::Unreadable)
-            | Self::Event(Event { flags: Reading::Unreadable, .. }) => Reading::Unreadable,
-            Self::Request(_) | Self::Status(_) | Self::Event(_) | Self::BugCheck(_) => Reading::Absent,
+        }
+    }
+
+    /// Parameters of a stop code; `None` where the text does not give one.
+    pub(super) fn parameters(&self) -> Option<[Option<u64>; 4]> {
+        match self {
+            Self::BugCheck(parameters) => Some(*parameters),
+            Self::Stop(stop) => Some(stop.parameters().map(Some)),
+            _ => None,
         }
     }
 
     /// The same fault without its place: what many addresses have in common.
-    pub(super) const fn anywhere(mut self) -> Self {
-        match &mut self {
+    pub(super) fn anywhere(&self) -> Self {
+        let mut fault = self.clone();
+        match &mut fault {
             Self::Request(request) => request.place = Reading::Absent,
             Self::Event(event) => event.address = Reading::Absent,
-            Self::Status(_) | Self::BugCheck(_) => {}
+            Self::Cper(record) => record.request.place = Reading::Absent,
+            // A stop is told with its parameters, and the place is one of them.
+            Self::Status(_) | Self::BugCheck(_) | Self::Stop(_) => {}
         }
-        self
+        fault
     }
 
     /// A fault of the same kind of which nothing else is known.
-    pub(super) const fn of_its_kind(self) -> Self {
+    pub(super) fn of_its_kind(&self) -> Self {
         match self {
-            Self::Request(Request { origin, access, .. }) => Self::Request(Request {
-                origin,
-                access: match access {
-                    Some(Access::Interrupt) => access,
-                    _ => None,
-                },
-                device: None,
-                place: Reading::Absent,
-                reason: Reading::Absent,
-                pasid: Pasid::Absent,
-            }),
+            Self::Request(request) => Self::Request(request.of_its_kind()),
             Self::Status(_) => Self::Status(Reading::Absent),
             Self::Event(Event { kind, .. }) => {
+                let kind = *kind;
                 Self::Event(Event { kind, device: None, address: Reading::Absent, flags: Reading::Absent })
             }
             Self::BugCheck(_) => Self::BugCheck([None; 4]),
+            Self::Stop(_) => Self::Stop(Box::new(Stop::unknown())),
+            Self::Cper(record) => Self::Cper(Box::new(ErrorRecord {
+                request: record.request.of_its_kind(),
+                walk: None,
+                purpose: record.purpose,
+            })),
+        }
+    }
+}
+
+impl Request {
+    /// A request of the same kind of which nothing else is known.
+    const fn of_its_kind(&self) -> Self {
+        Self {
+            origin: self.origin,
+            access: match self.access {
+                Some(Access::Interrupt) => self.access,
+                _ => None,
+            },
+            device: None,
+            place: Reading::Absent,
+            reason: Reading::Absent,
+            pasid: Pasid::Absent,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::fault::{Fault, Pasid, Reading, Request};
+use super::fault::{Fault, Pasid, Reading};
 use super::ledger::{Entry, Ledger, Sharing};
 use super::words::{self, Explanation};
 
@@ -41,18 +41,13 @@ fn spelled<T>(reading: Reading<T>, spell: impl FnOnce(T) -> String) -> Option<St
 }
 
 fn pasid(fault: &Fault) -> Option<String> {
-    match fault {
-        Fault::Request(Request { pasid: Pasid::None, .. }) => Some("none".into()),
-        Fault::Request(Request { pasid: Pasid::Number(number), .. }) => Some(format!("{number:#x}")),
-        _ => None,
+    match fault.request()?.pasid {
+        Pasid::None => Some("none".into()),
+        Pasid::Number(number) => Some(format!("{number:#x}")),
+        Pasid::Absent => None,
     }
 }
 
 fn parameters(fault: &Fault) -> Option<[Option<String>; 4]> {
-    match fault {
-        Fault::BugCheck(parameters) => {
-            Some(parameters.map(|parameter| parameter.map(|number| format!("{number:#x}"))))
-        }
-        _ => None,
-    }
+    Some(fault.parameters()?.map(|parameter| parameter.map(|number| format!("{number:#x}"))))
 }

@@ -22,7 +22,7 @@ pub(super) struct Ledger {
 }
 
 /// A fault and how often it was reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     /// The fault.
     pub(super) fault: Fault,
@@ -49,7 +49,7 @@ impl Ledger {
     /// Counts a fault.
     pub(super) fn add(&mut self, fault: Fault) {
         self.total += 1;
-        let known = [(Sharing::Exact, fault), (Sharing::Anywhere, fault.anywhere())]
+        let known = [(Sharing::Exact, fault.clone()), (Sharing::Anywhere, fault.anywhere())]
             .iter()
             .find_map(|key| self.places.get(key).copied());
         let place = known.unwrap_or_else(|| self.place(fault));
@@ -63,8 +63,8 @@ impl Ledger {
             entries if entries < EXACT + ANYWHERE => (Sharing::Anywhere, fault.anywhere()),
             _ => (Sharing::Kind, fault.of_its_kind()),
         };
-        *self.places.entry(key).or_insert_with(|| {
-            let (sharing, fault) = key;
+        *self.places.entry(key).or_insert_with_key(|(sharing, fault)| {
+            let (sharing, fault) = (*sharing, fault.clone());
             self.entries.push(Entry { fault, count: 0, sharing });
             self.entries.len() - 1
         })
@@ -115,7 +115,8 @@ mod tests {
     fn equal_faults_share_an_entry() {
         let mut ledger = Ledger::default();
         [1, 2, 1, 1].into_iter().for_each(|address| ledger.add(at(address)));
-        let counts: Vec<_> = ledger.entries().iter().map(|entry| (entry.fault, entry.count)).collect();
+        let counts: Vec<_> =
+            ledger.entries().iter().map(|entry| (entry.fault.clone(), entry.count)).collect();
         assert_eq!(counts, [(at(1), 3), (at(2), 1)]);
     }
 

@@ -7,13 +7,16 @@
 //! `scanner` finds the places where a fault may be spelled, one module a spelling reads it into a
 //! `fault::Fault`, `ledger` counts, `words` explains, `text` and `json` write.
 //!
-//! Documents: VT-d 774206 (fault records and reasons), AMD-Vi 48882 ("Event Logging").
+//! Documents: VT-d 774206 (fault records and reasons), AMD-Vi 48882 ("Event Logging"), UEFI Specification 2.10
+//! (appendix N, error records).
 
 mod amd;
 mod bare;
 mod bugcheck;
+mod cper;
 mod cursor;
 mod device;
+mod dump;
 mod event;
 mod fault;
 mod json;
@@ -22,6 +25,7 @@ mod raw;
 mod request;
 mod scanner;
 mod status;
+mod stop;
 mod suppressed;
 mod text;
 mod words;

@@ -7,16 +7,17 @@ use std::io::{self, Read};
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
+use report::DIGEST_MARK;
 
 use super::bugcheck::{self, Mention, Standing};
 use super::event::EventKind;
 use super::fault::Fault;
-use super::{amd, raw, request, status, suppressed};
+use super::{amd, cper, raw, request, status, stop, suppressed};
 
 /// How much before a word may belong to its message.
 const LOOK_BACK: usize = 512;
 /// How much behind a word may belong to its message.
-const LOOK_AHEAD: usize = 4096;
+const LOOK_AHEAD: usize = 8192;
 /// How much is read at once.
 const BLOCK: usize = 256 << 10;
 /// How far behind a bug check a further mention may be about the same crash.
@@ -34,6 +35,8 @@ enum Trigger {
     Halves,
     Register,
     Suppressed,
+    Stop,
+    Cper,
 }
 
 /// The words, in upper or lower case.
@@ -48,6 +51,10 @@ static TRIGGERS: LazyLock<(AhoCorasick, Vec<Trigger>)> = LazyLock::new(|| {
         ("high=", Trigger::Halves),
         ("frcd", Trigger::Register),
         ("callbacks", Trigger::Suppressed),
+        (DIGEST_MARK, Trigger::Stop),
+        ("43 50 45 52", Trigger::Cper),
+        ("4350 4552", Trigger::Cper),
+        ("43504552", Trigger::Cper),
     ]);
     words.extend(EventKind::ALL.map(|kind| (kind.name(), Trigger::Event(kind))));
     let (texts, triggers): (Vec<_>, Vec<_>) = words.into_iter().unzip();
@@ -161,6 +168,8 @@ impl<R: Read> Scanner<R> {
             Trigger::Event(kind) => amd::read(text, at, kind)?,
             Trigger::Halves => raw::read_halves(text, at)?,
             Trigger::Register => raw::read_register(text, at)?,
+            Trigger::Stop => stop::read(text, at)?,
+            Trigger::Cper => cper::read(text, at)?,
             Trigger::Suppressed => {
                 self.left_out = self.left_out.saturating_add(suppressed::read(text, at)?);
                 return None;
@@ -173,7 +182,8 @@ impl<R: Read> Scanner<R> {
         Some(fault)
     }
 
-    /// Goes on behind a mention of a bug check; `None` if it is about the same crash as the one before.
+    /// Goes on behind a mention of a bug check; `None` if it is about the same crash as the one before, or as a
+    /// line that follows and says more.
     fn take(&mut self, mention: Mention) -> Option<Fault> {
         let Mention { parameters, standing, end } = mention;
         self.at = self.at.max(end);
@@ -185,8 +195,9 @@ impl<R: Read> Scanner<R> {
         if repeats {
             return None;
         }
+        let says_more = stop::follows(&self.window, &mention);
         self.last_bugcheck = Some(BugCheckSeen { end, parameters });
-        Some(Fault::BugCheck(parameters))
+        (!says_more).then_some(Fault::BugCheck(parameters))
     }
 }
 

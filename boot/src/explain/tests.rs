@@ -39,6 +39,79 @@ fn windows_parameters_stand_apart() {
     assert_eq!(line["parameters"], json!(["0x26", "0xffff9a0b1c2d3e40", "0x40", "0x6"]));
 }
 
+const STOP_LINE: &str =
+    "*** STOP: 0x000000E6 (0x0000000000000026, 0xFFFF880000177720, 0x000000000113D000, 0x0000000000000005)";
+const DIGEST: &str = "IVT1:stop=e6,26,ffff880000177720,113d000,5;ver=0.1.0;req=0000:00:03.0;dev=0000:00:03.0;\
+    id=1234:11e8;drv=edu;op=write;at=113d000;why=5;is=never-mapped;near=probe+source;site=a.rs:240;n=2;";
+
+#[test]
+fn a_stop_of_ours_is_told_by_its_line() {
+    let [line] = &lines(DIGEST)[..] else { panic!("not one line") };
+    let expected = ["ivt-stop", "write", "0000:00:03.0", "0x113d000", "0x05"].map(Value::from);
+    assert_eq!(fields(line)[..5], expected.each_ref());
+    assert_eq!(line["pasid"], Value::Null);
+    assert_eq!(line["parameters"], json!(["0x26", "0xffff880000177720", "0x113d000", "0x5"]));
+}
+
+#[test]
+fn a_whole_stop_screen_is_one_stop() {
+    let screen = format!(
+        "{STOP_LINE}\nDRIVER_VERIFIER_DMA_VIOLATION\n\ndevice 0000:00:03.0\n{}\n{DIGEST}\n",
+        "rip ffffffff800bec2f  ".repeat(100)
+    );
+    let [line] = &lines(&screen)[..] else { panic!("{:?}", lines(&screen)) };
+    assert_eq!((&line["kind"], &line["count"]), (&json!("ivt-stop"), &json!(1)));
+    // Without its own line, or with that of another stop, the familiar one counts.
+    assert_eq!(lines(STOP_LINE)[0]["kind"], "windows-0xe6");
+    let other = screen.replace("113d000,5;", "113e000,5;");
+    let kinds: Vec<_> = lines(&other).iter().map(|line| line["kind"].clone()).collect();
+    assert_eq!(kinds, ["windows-0xe6", "ivt-stop"]);
+}
+
+#[test]
+fn an_error_record_is_found_in_a_console_log() {
+    use ::cper::{
+        AccessType, Architecture, DmaFault, DmarGeneric, Flags, GenericReason, Guid, Header, Severity,
+    };
+    let fault = DmaFault {
+        header: Header {
+            severity: Severity::RECOVERABLE,
+            creator: Guid::VTD_DMAR,
+            notification: Guid::DMAR_NOTIFICATION,
+            id: 0,
+            flags: Flags::SIMULATED,
+        },
+        generic: DmarGeneric {
+            requester: "0000:00:03.0".parse().unwrap(),
+            reason: GenericReason::of_vtd(5),
+            access: AccessType::WRITE,
+            address_type: 0,
+            architecture: Architecture::VTD,
+            address: 0x113_d000,
+        },
+        vtd: ::cper::VtdDmar {
+            fault_record: [0x113_d000, 0x80ff_ff05_0000_0018],
+            root_entry: [0x113_c001, 0],
+            context_entry: [0x118_d001, 0x302],
+            ..::cper::VtdDmar::NOTHING
+        },
+    };
+    let mut buffer = [0; DmaFault::BYTES];
+    let mut text = String::from("ivt> faults 00:03.0 cper\n     0.551 s 0000:00:03.0 write\n");
+    for (line, bytes) in fault.write(&mut buffer).unwrap().chunks(16).enumerate() {
+        let bytes: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        writeln!(text, "{:04x}: {}", line * 16, bytes.join(" ")).unwrap();
+    }
+    let found = lines(&text.repeat(2));
+    let [line] = &found[..] else { panic!("{found:?}") };
+    let expected = ["uefi-cper", "write", "0000:00:03.0", "0x113d000", "0x05"].map(Value::from);
+    assert_eq!(fields(line)[..5], expected.each_ref());
+    assert_eq!((&line["pasid"], &line["count"]), (&Value::Null, &json!(2)));
+    let meaning = line["meaning"].as_str().unwrap();
+    assert!(meaning.contains("ended at level 4 with the entry 0x0, which permits nothing"), "{meaning}");
+    assert!(meaning.contains("on purpose"), "{meaning}");
+}
+
 #[test]
 fn repeats_are_counted_in_order_of_appearance() {
     let line = |device: &str| {
@@ -103,7 +176,8 @@ fn logs_of_windows_may_be_utf16() {
 
 #[test]
 fn no_bytes_are_too_strange() {
-    let strange = b"Request device [\xff\xfe] e6 (\x80{[0xE6(DRHD: handling fault status reg \x1b[hi=FRCD IO_PAGE_FAULT =";
+    let strange = b"Request device [\xff\xfe] e6 (\x80{[0xE6(DRHD: handling fault status reg \x1b[hi=FRCD IO_PAGE_FAULT = \
+        IVT1:stop=e6,26,\xff;IVT1:stop=1,2,3,4,5;\x80 0000: 43 50 45 52 \n0004: ff\xfe 435045520101ffffffff0100";
     for length in 0..strange.len() {
         for start in 0..length {
             read(&mut &strange[start..length]).unwrap();

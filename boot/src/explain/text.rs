@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::device::DeviceName;
-use super::fault::{Fault, Reading};
+use super::fault::{Code, Fault, Reading};
 use super::ledger::{Entry, Ledger};
 use super::words::{self, Explanation};
 use crate::colour::{Colours, Tone};
@@ -151,12 +151,12 @@ fn write_wrapped(output: &mut dyn Write, first: &str, paragraph: &str) -> io::Re
 fn heading(fault: &Fault) -> String {
     let mut parts = Vec::from([fault.kind().to_owned()]);
     parts.extend(fault.op().map(str::to_owned));
-    match (fault, fault.code()) {
-        (Fault::Request(_), Reading::Value(code)) => parts.push(format!("reason {code}")),
-        (_, Reading::Value(code)) => parts.push(code.to_string()),
-        (_, Reading::Absent | Reading::Unreadable) => {}
+    match fault.code() {
+        Reading::Value(code @ Code::Reason(_)) => parts.push(format!("reason {code}")),
+        Reading::Value(code) => parts.push(code.to_string()),
+        Reading::Absent | Reading::Unreadable => {}
     }
-    if let Fault::BugCheck(parameters) = fault {
+    if let Some(parameters) = fault.parameters() {
         let given = parameters.map(|parameter| parameter.map_or("?".into(), |number| format!("{number:#x}")));
         parts.push(format!("({})", given.join(", ")));
     }

@@ -4,7 +4,10 @@
 //! raised nothing.
 #![expect(unsafe_code, reason = "UNSAFETY: each function breaks one rule of the processor's on purpose")]
 
+use alloc::alloc::{alloc, dealloc};
+use core::alloc::Layout;
 use core::arch::{asm, global_asm};
+use core::hint::black_box;
 
 use super::{cpu, gdt};
 
@@ -118,6 +121,37 @@ pub fn simd_error() {
     // SAFETY: the unit was just switched on, and nobody has state in it.
     unsafe { raise_simd_error() };
     cpu::forbid_floating_point();
+}
+
+/// Sizes of the blocks that [`write_after_free`] spoils, from 32 bytes to 64 KiB.
+const SPOILED_SIZES: usize = 12;
+/// Blocks of each size; every second one is freed, so that they stay apart.
+const BLOCKS: usize = 8;
+
+/// Writes to memory that was given back to the heap, which keeps its own books there: from now on the next
+/// allocation may go anywhere.
+pub fn write_after_free() {
+    let layout = |exponent: usize| Layout::from_size_align(32 << exponent, 8).unwrap_or(Layout::new::<u64>());
+    let mut blocks = [[core::ptr::null_mut::<u8>(); BLOCKS]; SPOILED_SIZES];
+    for (exponent, blocks) in blocks.iter_mut().enumerate() {
+        // SAFETY: the layouts are not empty.
+        blocks.fill_with(|| black_box(unsafe { alloc(layout(exponent)) }));
+    }
+    let freed = || {
+        blocks.iter().enumerate().flat_map(|(exponent, blocks)| {
+            let layout = layout(exponent);
+            blocks.iter().step_by(2).filter(|block| !block.is_null()).map(move |block| (*block, layout))
+        })
+    };
+    for (block, layout) in freed() {
+        // SAFETY: the block was allocated above with this layout, and is freed once.
+        unsafe { dealloc(block, layout) };
+    }
+    for (block, layout) in freed() {
+        let (bytes, filler) = (layout.size(), 0xa5_u8);
+        // SAFETY: breaks the heap's books on purpose; no block that is in use lies there.
+        unsafe { asm!("rep stosb", inout("rcx") bytes => _, inout("rdi") block => _, in("al") filler) };
+    }
 }
 
 unsafe extern "C" {

@@ -4,10 +4,9 @@ use core::fmt;
 
 use ::network::Exchange;
 use dma_types::{Access, Bdf};
-use options::{COMMANDS, Command, Policy};
-use report::Action;
+use options::{COMMANDS, Command, Policy, RecordForm};
 
-use super::{network, output};
+use super::{faults, network, output};
 use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
 use crate::journal::{self, Ending};
@@ -57,7 +56,8 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         Command::Devices => list_devices(),
         Command::Domains => list_domains(),
         Command::Mappings(bdf) => mappings(find(bdf)?),
-        Command::Faults(bdf) => faults(bdf),
+        Command::Faults { device, form: None } => faults::list(device),
+        Command::Faults { device, form: Some(RecordForm::Cper) } => faults::show_records(device),
         Command::Report => report(),
         Command::Drill => probe::drill_all(),
         Command::Attack { device, transfer, target } => {
@@ -181,36 +181,6 @@ impl fmt::Display for EventLine<'_> {
             write!(f, " {label}")?;
         }
         event.site.map_or(Ok(()), |site| write!(f, " by {site}"))
-    }
-}
-
-fn faults(of: Option<Bdf>) {
-    diagnosis::recent(|fault| {
-        if of.is_some_and(|bdf| fault.bdf != Some(bdf) && fault.requester != bdf) {
-            return;
-        }
-        println!(
-            "{:>6}.{:03} s {} {} {} reason {}: {}, {}",
-            fault.at / 1_000_000_000,
-            fault.at / 1_000_000 % 1000,
-            fault.bdf.unwrap_or(fault.requester),
-            fault.access,
-            fault.address.unwrap_or_default(),
-            fault.reason,
-            fault.verdict,
-            answer(fault.action)
-        );
-    });
-    println!("{} fault records drained since start", journal::faults());
-}
-
-/// What was done about a fault, as the report spells it.
-const fn answer(action: Action) -> &'static str {
-    match action {
-        Action::Bugcheck => "bugcheck",
-        Action::Contained => "contained",
-        Action::Logged => "logged",
-        Action::Expected => "expected",
     }
 }
 

@@ -1,9 +1,9 @@
-//! Counts, policies, and the faults of late.
+//! Counts and policies.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use ::diagnosis::{FaultLedger, Line, Reason, Scope, StormDetector, Threshold, Verdict};
-use dma_types::{Access, Bdf, Iova};
+use ::diagnosis::{FaultLedger, Line, Scope, StormDetector, Threshold, Verdict};
+use dma_types::Bdf;
 use iova::OutOfMemory;
 use options::{Policy, Storm};
 use report::Action;
@@ -15,9 +15,6 @@ use crate::devices::DeviceRecord;
 
 /// Requesters whose faults are counted one by one.
 const REQUESTERS: usize = 64;
-
-/// Faults that the console can show.
-const RECENT: usize = 64;
 
 /// Counts and storm signs.
 pub(super) struct Accounts {
@@ -36,30 +33,8 @@ pub(super) struct Answer {
     pub action: Action,
 }
 
-/// A fault as the console shows it.
-#[derive(Clone, Copy)]
-pub struct FaultNote {
-    /// When it was drained: nanoseconds since kernel entry.
-    pub at: u64,
-    /// The id that it carried.
-    pub requester: Bdf,
-    /// The function held responsible.
-    pub bdf: Option<Bdf>,
-    /// What was asked.
-    pub access: Access,
-    /// The page.
-    pub address: Option<Iova>,
-    /// The unit's reason.
-    pub reason: Reason,
-    /// Why it was blocked.
-    pub verdict: Verdict,
-    /// What was done.
-    pub action: Action,
-}
-
 static ACCOUNTS: Once<IrqLock<Accounts>> = Once::new();
 static POLICY: AtomicU8 = AtomicU8::new(0);
-static NOTES: IrqLock<([Option<FaultNote>; RECENT], usize)> = IrqLock::new(([None; RECENT], 0));
 
 const POLICIES: [Policy; 3] = [Policy::Bugcheck, Policy::Contain, Policy::Log];
 
@@ -105,23 +80,6 @@ pub(super) fn with<T>(work: impl FnOnce(&mut Accounts) -> T) -> Option<T> {
 /// Forgets how often a requester has faulted of late: it starts anew.
 pub fn forget_storm(requester: Bdf) {
     with(|accounts| accounts.storms.forget(requester));
-}
-
-/// Keeps a fault for the console.
-pub(super) fn note(fault: FaultNote) {
-    let mut notes = NOTES.lock();
-    let (ring, next) = &mut *notes;
-    if let Some(slot) = ring.get_mut(*next) {
-        *slot = Some(fault);
-    }
-    *next = (*next + 1) % RECENT;
-}
-
-/// Shows the faults of late, oldest first.
-pub fn recent(mut show: impl FnMut(&FaultNote)) {
-    let (ring, next) = *NOTES.lock();
-    let (newer, older) = ring.split_at(next);
-    older.iter().chain(newer).flatten().for_each(&mut show);
 }
 
 /// Reports the counts that have changed since they were last told. To be called before the report ends.

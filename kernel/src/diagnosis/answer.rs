@@ -1,17 +1,17 @@
 //! One fault: judged, counted, told, answered.
 
 use ::diagnosis::{
-    Cadence, Completeness, Diagnosis, Fault, FaultKey, Pace, Reason, Timestamp, Urgency, Verdict, Window,
-    diagnose,
+    Cadence, Completeness, Fault, FaultKey, Pace, Reason, Timestamp, Urgency, Verdict, Window, diagnose,
 };
 use arrayvec::ArrayVec;
 use dma_types::{Access, Bdf, Iova};
 use options::Policy;
 use report::{Action, DeviceState};
 
-use super::account::{self, Answer, FaultNote};
-use super::telling;
+use super::account::{self, Answer};
+use super::store::{self, FaultNote};
 use super::world::{Held, KernelWorld};
+use super::{cper, telling};
 use crate::arch::{TrapFrame, cpu};
 use crate::devices::{self, DeviceRecord};
 use crate::iommu::records::{Arrival, Captured};
@@ -53,7 +53,7 @@ pub fn end_window(window: Window) {
 /// The verdict that a request of this device would get.
 pub fn predict(record: &DeviceRecord, iova: Iova, access: Access) -> Verdict {
     let held = Held::new();
-    let world = KernelWorld::new(&held);
+    let world = KernelWorld::new(&held, iommu::unit_of(record));
     let beyond = iommu::unit_of(record).is_some_and(|unit| iova.as_u64() >> unit.width() != 0);
     let reason = match access {
         _ if beyond => Reason(0x4),
@@ -76,14 +76,26 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
         at: Timestamp::from_nanos(captured.at),
     };
     let held = Held::new();
-    let world = KernelWorld::new(&held);
+    let world = KernelWorld::new(&held, Some(unit));
     let diagnosis = diagnose(&fault, &world);
     bench::note_verdict();
     let suspect = diagnosis.suspect.and_then(|candidate| devices::find(candidate.function.device.bdf));
     let page = fault.address.unwrap_or_default();
     let flight = probe::note_fault(fault.requester, page, fault.access, diagnosis.verdict);
     let action = choose(&fault, suspect, flight.as_ref());
-    remember(&fault, &diagnosis, suspect, action);
+    let walk = world.walked();
+    store::note(FaultNote {
+        number: 0,
+        at: fault.at.as_nanos(),
+        requester: fault.requester,
+        bdf: suspect.map(|record| record.bdf),
+        access: fault.access,
+        address: fault.address,
+        reason: fault.reason,
+        verdict: diagnosis.verdict,
+        action,
+        unit: cper::evidence(captured, unit, walk.as_ref()),
+    });
     let key = FaultKey {
         bdf: suspect.map(|record| record.bdf),
         address: fault.address,
@@ -107,7 +119,9 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
         _ => stopping.then(|| telling::once(&fault, key)),
     };
     if let Some(line) = line {
-        telling::fault(captured.unit, &diagnosis, suspect, &line, action, |event| {
+        let found =
+            telling::Found { unit: captured.unit, diagnosis: &diagnosis, suspect, walk: walk.as_ref() };
+        telling::fault(&found, &line, action, |event| {
             if stopping {
                 let state = frame.map_or_else(cpu::state_without_frame, cpu::state);
                 stop::violation(event, suspect.map_or(0, DeviceRecord::object), &state, flight.as_ref());
@@ -138,24 +152,6 @@ fn choose(fault: &Fault, suspect: Option<&'static DeviceRecord>, flight: Option<
         Policy::Log if storm && suspect.is_some() => Action::Contained,
         Policy::Contain | Policy::Log => Action::Logged,
     }
-}
-
-fn remember(
-    fault: &Fault,
-    diagnosis: &Diagnosis<'_>,
-    suspect: Option<&'static DeviceRecord>,
-    action: Action,
-) {
-    account::note(FaultNote {
-        at: fault.at.as_nanos(),
-        requester: fault.requester,
-        bdf: suspect.map(|record| record.bdf),
-        access: fault.access,
-        address: fault.address,
-        reason: fault.reason,
-        verdict: diagnosis.verdict,
-        action,
-    });
 }
 
 fn cut_off(record: &'static DeviceRecord) {

@@ -6,9 +6,13 @@
 
 mod account;
 mod answer;
+mod cper;
+mod store;
 mod telling;
 pub mod text;
 mod world;
 
-pub use account::{FaultNote, finish, forget_storm, policy, recent, set_policy, start};
+pub use account::{finish, forget_storm, policy, set_policy, start};
 pub use answer::{answer_waiting, end_window, predict};
+pub use cper::{error_record, note_table};
+pub use store::{FaultNote, recent};

@@ -3,8 +3,9 @@
 use ::diagnosis::{Diagnosis, Event as BookEvent, Fault, FaultKey, Line, Operation, Owner, Scope, Site};
 use arrayvec::ArrayVec;
 use dma_types::Bdf;
-use report::{Action, Candidate, Event, Function, Hex, HistoryEntry, List, Nearest, Op};
+use report::{Action, Candidate, Event, Function, Hex, HistoryEntry, List, Nearest, Op, Walk, WalkStep};
 use vtd::spec::fault_reason::FaultReason;
+use vtd::tables::{RequestWalk, Step};
 
 use super::account::Answer;
 use super::text::Text;
@@ -25,15 +26,26 @@ fn site_text(site: &Site) -> Text<128> {
     Text::of(&format_args!("{}:{}", site.file(), site.line()))
 }
 
+/// What was found out about a fault.
+pub(super) struct Found<'d> {
+    /// The unit that blocked it.
+    pub unit: usize,
+    /// The judgement.
+    pub diagnosis: &'d Diagnosis<'d>,
+    /// The function held responsible.
+    pub suspect: Option<&'static DeviceRecord>,
+    /// The entries that the walk for it met.
+    pub walk: Option<&'d RequestWalk>,
+}
+
 /// Reports a fault, logs it, and hands the line on.
 pub(super) fn fault(
-    unit: usize,
-    diagnosis: &Diagnosis<'_>,
-    suspect: Option<&'static DeviceRecord>,
+    found: &Found<'_>,
     line: &Line<Answer>,
     action: Action,
     then: impl FnOnce(report::Fault<'_>),
 ) {
+    let Found { unit, diagnosis, suspect, walk } = *found;
     let fault = &diagnosis.fault;
     let shared = !matches!(line.scope, Scope::Key(_));
     let explanation = Text::<1024>::of(&diagnosis.explanation());
@@ -57,12 +69,15 @@ pub(super) fn fault(
         events().zip(&sites).map(|(event, site)| history_entry(event, site)).collect();
     let owner = diagnosis.nearest.map(|nearest| nearest.owner);
     let owner_site = owner.and_then(|owner| owner.mapped).map(|step| site_text(&step.site));
+    let id = suspect.map(id_text);
+    let entries: ArrayVec<_, LISTED> = walk.iter().flat_map(|walk| walk.steps()).map(walk_step).collect();
     let event = report::Fault {
         t: clock::now_ns(),
         unit: unit as u32,
         bdf: suspect.map(|record| Function(record.bdf)),
         requester: Function(fault.requester),
         name: suspect.map(|record| record.name.as_str().into()),
+        id: id.as_ref().map(|id| id.as_str().into()),
         driver: suspect.and_then(DeviceRecord::driver).map(Into::into),
         access: fault.access.into(),
         address: fault.address.filter(|_| !shared).map(|page| Hex(page.as_u64())),
@@ -75,6 +90,7 @@ pub(super) fn fault(
         advice: (!shared).then(|| advice.as_str().into()),
         nearest: owner.as_ref().map(|owner| nearest(owner, owner_site.as_ref())),
         history: List::Borrowed(&history),
+        walk: walk.filter(|_| !shared).map(|walk| walk_entries(walk, &entries)),
         count: line.count,
         at_least: line.at_least || shared,
         action,
@@ -93,12 +109,14 @@ pub(super) fn count(requester: Bdf, key: Option<&FaultKey>, line: &Line<Answer>)
     let verdict = line.answer.map(|answer| Text::<32>::of(&answer.verdict));
     let action = line.answer.map_or(Action::Logged, |answer| answer.action);
     let suspect = key.and_then(|key| key.bdf).and_then(crate::devices::find);
+    let id = suspect.map(id_text);
     journal::emit(&Event::Fault(report::Fault {
         t: clock::now_ns(),
         unit: suspect.and_then(|record| record.unit).unwrap_or(0) as u32,
         bdf: suspect.map(|record| Function(record.bdf)),
         requester: Function(requester),
         name: suspect.map(|record| record.name.as_str().into()),
+        id: id.as_ref().map(|id| id.as_str().into()),
         driver: suspect.and_then(DeviceRecord::driver).map(Into::into),
         access: key.map_or(dma_types::Access::Unknown, |key| key.access).into(),
         address: key.and_then(|key| key.address).map(|page| Hex(page.as_u64())),
@@ -111,10 +129,30 @@ pub(super) fn count(requester: Bdf, key: Option<&FaultKey>, line: &Line<Answer>)
         advice: None,
         nearest: None,
         history: List::default(),
+        walk: None,
         count: line.count,
         at_least: line.at_least,
         action,
     }));
+}
+
+/// Vendor and device id.
+fn id_text(record: &'static DeviceRecord) -> Text<16> {
+    let (vendor, device) = record.id;
+    Text::of(&format_args!("{vendor:04x}:{device:04x}"))
+}
+
+fn walk_step(step: Step) -> WalkStep {
+    WalkStep { level: step.level, entry: Hex(step.entry.bits()) }
+}
+
+fn walk_entries<'a>(walk: &RequestWalk, entries: &'a [WalkStep]) -> Walk<'a> {
+    let pair = |halves: Option<(u64, u64)>| halves.map_or([Hex(0); 2], |(low, high)| [Hex(low), Hex(high)]);
+    Walk {
+        root: pair(walk.root.map(|entry| (entry.low(), entry.high()))),
+        context: pair(walk.context.map(|entry| (entry.low(), entry.high()))),
+        entries: List::Borrowed(entries),
+    }
 }
 
 fn reason_text(reason: u8) -> &'static str {

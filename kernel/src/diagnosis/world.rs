@@ -1,13 +1,16 @@
 //! The machine as the diagnosis sees it: devices, domains, and what the tables hold.
 
+use core::cell::Cell;
+
 use diagnosis::{Book, Fault, FirmwareMemory, Function, Standing, WalkCheck};
-use dma_types::{Bdf, Iova};
+use dma_types::{Bdf, Iova, PageSize, Permissions, PhysAddr};
 use report::DeviceState;
+use vtd::tables::RequestWalk;
 
 use crate::arch::interrupts::{InterruptsOff, IrqGuard};
 use crate::devices::{self, DeviceRecord, Role};
 use crate::dma::{Books, Domain, domains};
-use crate::iommu::{self, AddressSpace, regions};
+use crate::iommu::{Unit, regions};
 use crate::memory::arc::Arc;
 
 /// Domains that one diagnosis looks at; memory of those beyond is not recognised as foreign.
@@ -35,19 +38,27 @@ impl Held {
 /// All books, locked; and with them the answers that the diagnosis asks for.
 pub struct KernelWorld<'h> {
     books: [Option<(&'h Domain, IrqGuard<'h, Books>)>; MAX_DOMAINS],
+    unit: Option<&'static Unit>,
+    walked: Cell<Option<RequestWalk>>,
     // After the guards, so that interrupts come back only when no book is locked.
     _off: InterruptsOff,
 }
 
 impl<'h> KernelWorld<'h> {
-    /// Locks the books of the domains held.
-    pub fn new(held: &'h Held) -> Self {
+    /// Locks the books of the domains held, for a request that a unit answers.
+    pub fn new(held: &'h Held, unit: Option<&'static Unit>) -> Self {
         let off = InterruptsOff::new();
         let lock = |domain: &'h Option<Arc<Domain>>| {
             let domain = domain.as_deref()?;
             Some((domain, domain.lock_books()))
         };
-        Self { books: held.domains.each_ref().map(lock), _off: off }
+        let books = held.domains.each_ref().map(lock);
+        Self { books, unit, walked: Cell::new(None), _off: off }
+    }
+
+    /// The entries that the walk of the diagnosis met, once there was one.
+    pub fn walked(&self) -> Option<RequestWalk> {
+        self.walked.get()
     }
 
     fn all(&self) -> impl Iterator<Item = (&'h Domain, &Book)> {
@@ -95,35 +106,36 @@ impl diagnosis::World for KernelWorld<'_> {
     }
 
     fn walk(&self, fault: &Fault) -> WalkCheck {
-        let agrees = devices::behind(fault.requester).all(|record| self.agrees(record, fault));
-        if agrees { WalkCheck::Agrees } else { WalkCheck::Differs }
+        let walked = self.unit.and_then(|unit| unit.walk(fault.requester.source, fault.address));
+        self.walked.set(walked);
+        let agrees = |record| walked.is_none_or(|walk| self.agrees(record, fault.address, &walk));
+        if devices::behind(fault.requester).all(agrees) { WalkCheck::Agrees } else { WalkCheck::Differs }
     }
 
-    fn address_width(&self, requester: Bdf) -> u8 {
-        let unit = devices::behind(requester).find_map(iommu::unit_of);
-        unit.map_or(0, iommu::Unit::width)
+    fn address_width(&self, _: Bdf) -> u8 {
+        self.unit.map_or(0, Unit::width)
     }
 }
 
 impl KernelWorld<'_> {
     /// Tells whether the tables hold for this device what the books say they should.
-    fn agrees(&self, record: &'static DeviceRecord, fault: &Fault) -> bool {
-        let Some(unit) = iommu::unit_of(record).filter(|unit| unit.is_enforcing()) else { return true };
-        let entry = AddressSpace::domain_of(unit, fault.requester.source);
+    fn agrees(&self, record: &'static DeviceRecord, address: Option<Iova>, walk: &RequestWalk) -> bool {
         let open = matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion);
         let Some((domain, book)) = self.of_group(record.group).filter(|_| open) else {
             // Another member of the group may own the id, so an entry alone proves nothing.
             return true;
         };
-        entry == Some(domain.space().id()) && fault.address.is_none_or(|page| same_at(domain, book, page))
+        let entry = walk.context.filter(|entry| entry.is_present());
+        entry.is_some_and(|entry| entry.domain() == domain.space().id())
+            && address.is_none_or(|page| same_at(walk.path.translation(page), book, page))
     }
 }
 
 /// Compares tables and books at one page.
-fn same_at(domain: &Domain, book: &Book, page: Iova) -> bool {
-    match (domain.space().translate(page), book.live_at(page)) {
+fn same_at(walked: Option<(PhysAddr, Permissions, PageSize)>, book: &Book, page: Iova) -> bool {
+    match (walked, book.live_at(page)) {
         (None, None) => true,
-        (Some((memory, permissions)), Some(owner)) => {
+        (Some((memory, permissions, _)), Some(owner)) => {
             permissions == owner.mapping.direction.permissions() && owner.mapping.backing.covers(memory)
         }
         _ => false,

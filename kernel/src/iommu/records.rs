@@ -5,6 +5,7 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use vtd::spec::fault_event::FaultStatus;
 use vtd::spec::fault_record::FaultRecord;
 
 use super::{Unit, units};
@@ -25,6 +26,8 @@ pub struct Captured {
     pub unit: usize,
     /// The record.
     pub record: FaultRecord,
+    /// The unit's fault status before its records were drained.
+    pub status: FaultStatus,
     /// When it was drained: nanoseconds since kernel entry.
     pub at: u64,
     /// What came before that.
@@ -85,12 +88,12 @@ pub fn drain(arrival: Arrival) -> Look {
 
 fn drain_unit(unit: &Unit, arrival: Arrival, look: &mut Look) {
     let Some(port) = &unit.faults else { return };
-    let at = clock::now_ns();
+    let (at, status) = (clock::now_ns(), port.status());
     let outcome = port.drain(
         &mut |record| {
             look.drained += 1;
             bench::note_record();
-            if !push(Captured { unit: unit.index, record, at, arrival }) {
+            if !push(Captured { unit: unit.index, record, status, at, arrival }) {
                 look.lost = true;
             }
         },

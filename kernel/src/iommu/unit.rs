@@ -2,17 +2,20 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use dma_types::{DomainId, PhysAddr, Segment, SourceId};
+use dma_types::{DomainId, Iova, PAGE_SIZE, PhysAddr, Segment, SourceId};
 use report::{Event, Hex, InvalidationKind, UnitKind, UnitState};
-use vtd::tables::{Format, RootTable, TableError};
+use vtd::spec::command::GlobalStatus;
+use vtd::tables::{Format, RequestWalk, RootTable, TableError, walk_request};
 use vtd::{FaultPort, Invalidation, InvalidationPath};
 
 use super::hardware::{FrameMemory, KernelClock, Window};
 use super::{IommuError, findings};
 use crate::arch::interrupts::IrqLock;
 use crate::journal;
+use crate::memory::direct;
 use crate::platform::clock;
 
 /// A unit that the firmware's table names, whether it could be taken or not.
@@ -113,6 +116,26 @@ impl Unit {
     /// Asks the hardware whether it still translates by our tables.
     pub fn enforces_now(&self) -> bool {
         self.control(|control| Ok(control.unit.is_enforcing())).unwrap_or(false)
+    }
+
+    /// Reads its status; `None` if it could not be taken.
+    pub fn status(&self) -> Option<GlobalStatus> {
+        self.control(|control| Ok(control.unit.status())).ok()
+    }
+
+    /// The entries that it reads for a request, as they stand in memory now; `None` if it does not enforce.
+    pub fn walk(&self, source: SourceId, iova: Option<Iova>) -> Option<RequestWalk> {
+        let root = self.control(|control| Ok(control.roots.address())).ok()?;
+        // The root table is a frame of ours; where an entry leads is looked at once a page.
+        let known = Cell::new(root);
+        let read = |at: PhysAddr| {
+            let page = at.page();
+            if known.get() != page {
+                direct::is_ram(page, PAGE_SIZE).then(|| known.set(page))?;
+            }
+            Some(direct::read_word(at))
+        };
+        Some(walk_request(&read, root, source, iova))
     }
 
     /// Runs something with the controlling half.

@@ -4,9 +4,11 @@
     reason = "UNSAFETY: a stopped kernel takes the screen from code that never runs again"
 )]
 
+use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use bootloader_api::info::{FrameBuffer, PixelFormat as LoaderFormat};
+use dma_types::PAGE_SIZE;
 use screen::{Geometry, PixelBuffer, PixelFormat, StopText};
 use spin::Once;
 
@@ -65,6 +67,15 @@ pub fn draw_stop_screen(text: &StopText<'_>) {
     let bytes = unsafe { core::slice::from_raw_parts_mut(start.load(Ordering::Relaxed), *bytes) };
     if let Some(mut pixels) = PixelBuffer::new(bytes, *geometry) {
         screen::draw_stop_screen(&mut pixels, text);
+    }
+}
+
+/// Takes the screen away, for a test of the stop: it stays locked, and what is drawn without the lock faults.
+pub fn lose() {
+    core::mem::forget(SCREEN.lock());
+    if let Some(memory) = MEMORY.get() {
+        // The lower half of the address space is empty.
+        memory.start.store(ptr::without_provenance_mut(PAGE_SIZE as usize), Ordering::Relaxed);
     }
 }
 

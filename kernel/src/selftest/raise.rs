@@ -3,11 +3,21 @@
 //! Each must end in a report and a stop screen, which only somebody outside can check. Here fails what does
 //! not end the kernel.
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::hint::black_box;
+use core::time::Duration;
+
+use dma_types::{Access, Iova};
 
 use super::{check, skip};
 use crate::arch::raise;
+use crate::platform::{clock, framebuffer};
+
+/// An address below every window: nothing is ever mapped there.
+const NOBODYS: Iova = Iova::new(0x1_0000);
+/// Longer than any device takes from its start to its request.
+const REQUEST_TIME: Duration = Duration::from_secs(2);
 
 /// One way to end the kernel.
 pub(super) struct Raise {
@@ -46,7 +56,7 @@ impl Raise {
 }
 
 /// Every one.
-pub(super) const RAISES: [Raise; 19] = [
+pub(super) const RAISES: [Raise; 22] = [
     Raise::new("raise-de", raise::divide_error),
     Raise::new("raise-db", raise::debug_exception),
     Raise::new("raise-bp", raise::breakpoint),
@@ -67,6 +77,9 @@ pub(super) const RAISES: [Raise; 19] = [
     Raise::new("overflow-stack", overflow_stack),
     Raise::new("panic", panic_plainly),
     Raise::new("panic-twice", panic_twice),
+    Raise::new("raise-in-screen", fault_while_drawing),
+    Raise::new("raise-with-spoiled-heap", violate_with_spoiled_heap),
+    Raise::new("raise-in-spoiled-heap", allocate_from_spoiled_heap),
 ];
 
 /// Calls itself until the stack runs into its guard page.
@@ -88,6 +101,33 @@ fn panic_plainly() {
 /// Panics with a message that raises an exception when the stop path wants to show it.
 fn panic_twice() {
     panic!("{Unspeakable}");
+}
+
+/// Panics, and raises an exception while the stop screen is drawn.
+fn fault_while_drawing() {
+    framebuffer::lose();
+    panic!("asked for by the self-test, with a screen that is gone");
+}
+
+/// Lets a device write where nothing is mapped for it, unannounced, and spoils the heap before it does. Panics
+/// where no device can be told to.
+fn violate_with_spoiled_heap() {
+    let started = super::copying_devices().next().map(|device| device.start(Access::Write, NOBODYS).is_ok());
+    raise::write_after_free();
+    // The request comes some time after the start, and so does the interrupt.
+    match started {
+        Some(true) => clock::sleep(REQUEST_TIME),
+        _ => panic!("asked for by the self-test, with a spoiled heap"),
+    }
+}
+
+/// Allocates after the heap was spoiled, which shows that it was: an exception comes with the heap's lock held.
+fn allocate_from_spoiled_heap() {
+    raise::write_after_free();
+    for exponent in 5..17 {
+        let blocks: [Vec<u8>; 8] = core::array::from_fn(|_| Vec::with_capacity(1 << exponent));
+        black_box(blocks);
+    }
 }
 
 struct Unspeakable;

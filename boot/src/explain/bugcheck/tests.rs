@@ -11,8 +11,8 @@ fn bugchecks(text: &str) -> Vec<([Option<u64>; 4], u64)> {
     ledger
         .entries()
         .iter()
-        .map(|entry| match entry.fault {
-            Fault::BugCheck(parameters) => (parameters, entry.count),
+        .map(|entry| match &entry.fault {
+            Fault::BugCheck(parameters) => (*parameters, entry.count),
             other => panic!("{other:?}"),
         })
         .collect()

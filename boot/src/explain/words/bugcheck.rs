@@ -53,6 +53,7 @@ fn by_iommu(device: Option<u64>, information: Option<u64>, kind: Option<u64>) ->
             None => format!(" The fault type {kind:#x} depends on the hardware and is not documented."),
         };
     }
+    meaning += " ivt stops with the same code; there parameter 3 is the page and 4 the reason.";
     let look = device.filter(|device| *device != 0).map_or_else(
         || "Get all four parameters with !analyze -v; parameter 2 names the device.".to_owned(),
         |device| format!("In the debugger, !devobj {device:#x} and !devstack {device:#x} name the device and its drivers."),

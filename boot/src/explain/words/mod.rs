@@ -1,11 +1,13 @@
 //! A fault in plain words: what happened, the usual causes, the next step.
 
 mod bugcheck;
+mod cper;
 mod device;
 mod event;
 mod reason;
 mod request;
 mod status;
+mod stop;
 
 use super::fault::Fault;
 
@@ -29,6 +31,8 @@ pub(super) fn explain(fault: &Fault) -> Explanation {
         Fault::Status(status) => status::explain(*status),
         Fault::Event(event) => event::explain(event),
         Fault::BugCheck(parameters) => bugcheck::explain(*parameters),
+        Fault::Stop(stop) => stop::explain(stop),
+        Fault::Cper(record) => cper::explain(record),
     }
 }
 

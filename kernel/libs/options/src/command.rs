@@ -10,7 +10,7 @@ use dma_types::Bdf;
 use crate::command_error::CommandError;
 use crate::nearest::nearest;
 use crate::target::Target;
-use crate::words::{Policy, Transfer};
+use crate::words::{Policy, RecordForm, Transfer};
 
 /// One command of the console, understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,13 @@ pub enum Command<'a> {
     Domains,
     /// List what a device can reach.
     Mappings(Bdf),
-    /// List the faults, of one device or of all.
-    Faults(Option<Bdf>),
+    /// Show the faults, of one device or of all.
+    Faults {
+        /// The device it is about; `None`: all.
+        device: Option<Bdf>,
+        /// How they are shown; `None`: a line each.
+        form: Option<RecordForm>,
+    },
     /// Show the protection report.
     Report,
     /// Let every capable device attack every target, announced.
@@ -95,7 +100,7 @@ pub const COMMANDS: [CommandHelp; 19] = [
     help(Verb::Devices, "devices", "", "list every PCI function, its state and its driver"),
     help(Verb::Domains, "domains", "", "list the domains and what they hold"),
     help(Verb::Mappings, "mappings", "BDF", "list what a device can reach"),
-    help(Verb::Faults, "faults", "[BDF]", "list the blocked accesses"),
+    help(Verb::Faults, "faults", "[BDF [cper]]", "list the blocked accesses, or show them as error records"),
     help(Verb::Report, "report", "", "show how well this machine is protected"),
     help(Verb::Drill, "drill", "", "let every capable device overreach once per target, announced"),
     help(Verb::Attack, "attack", "BDF read|write [TARGET]", "let one device overreach, unannounced"),
@@ -200,7 +205,7 @@ impl<'a> Command<'a> {
             Verb::Devices => Self::Devices,
             Verb::Domains => Self::Domains,
             Verb::Mappings => Self::Mappings(arguments.required(DEVICE)?),
-            Verb::Faults => Self::Faults(arguments.optional(DEVICE)?),
+            Verb::Faults => Self::parse_faults(arguments)?,
             Verb::Report => Self::Report,
             Verb::Drill => Self::Drill,
             Verb::Attack => Self::Attack {
@@ -227,6 +232,16 @@ impl<'a> Command<'a> {
             Verb::Reboot => Self::Reboot,
             Verb::PowerOff => Self::PowerOff,
         })
+    }
+
+    /// Reads `[BDF [cper]]`.
+    fn parse_faults(arguments: &mut Arguments<'a>) -> Result<Self, CommandError<'a>> {
+        let device = arguments.optional(DEVICE)?;
+        let form = match device {
+            Some(_) => arguments.optional(RecordForm::EXPECTED)?,
+            None => None,
+        };
+        Ok(Self::Faults { device, form })
     }
 
     /// Reads `[BDF] [NEW]`: the first word may be either.

@@ -36,6 +36,6 @@ pub use settings::{MAX_SOURCE_BYTES, OptionKey, Options};
 pub use target::{ParseTargetError, Target};
 pub use terminal::{Key, KeyDecoder};
 pub use words::{
-    DmarSource, ExpectedWord, ExternalDevices, LogLevel, ParseStormError, Policy, ReportTarget, Storm,
-    Switch, Transfer,
+    DmarSource, ExpectedWord, ExternalDevices, LogLevel, ParseStormError, Policy, RecordForm, ReportTarget,
+    Storm, Switch, Transfer,
 };

@@ -73,6 +73,14 @@ word_enum! {
 }
 
 word_enum! {
+    /// A binary form in which faults are shown.
+    RecordForm, "cper" {
+        /// UEFI error records, in hex.
+        Cper = "cper",
+    }
+}
+
+word_enum! {
     /// Something that is on or off.
     Switch, "on|off" {
         /// On.

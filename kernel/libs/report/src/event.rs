@@ -74,6 +74,7 @@ mod tests {
     use super::*;
     use crate::{
         Access, Action, DrillCommand, DrillResult, EndStatus, Function, Hex, List, Outcome, Registers, Text,
+        Walk, WalkStep,
     };
     use std::borrow::Cow;
     use std::string::String;
@@ -90,6 +91,7 @@ mod tests {
             bdf: Some(Function("00:03.0".parse().unwrap())),
             requester: Function("00:03.0".parse().unwrap()),
             name: Some(Cow::Borrowed("QEMU \"edu\"\n\u{1}µ")),
+            id: Some(Cow::Borrowed("1234:11e8")),
             driver: None,
             access: Access::Write,
             address: Some(Hex(0x1000)),
@@ -102,6 +104,14 @@ mod tests {
             advice: None,
             nearest: None,
             history: List::default(),
+            walk: Some(Walk {
+                root: [Hex(0x1001), Hex(0)],
+                context: [Hex(0x2001), Hex(0x102)],
+                entries: List::Borrowed(&[
+                    WalkStep { level: 4, entry: Hex(0x3003) },
+                    WalkStep { level: 3, entry: Hex(0) },
+                ]),
+            }),
             count: 1,
             at_least: false,
             action: Action::Bugcheck,

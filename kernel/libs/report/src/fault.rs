@@ -17,6 +17,8 @@ pub struct Fault<'a> {
     pub requester: Function,
     /// The function's name for people.
     pub name: Option<Text<'a>>,
+    /// Its vendor and device id, `vvvv:dddd`.
+    pub id: Option<Text<'a>>,
     /// Who drives it.
     pub driver: Option<Text<'a>>,
     /// What was asked.
@@ -41,6 +43,8 @@ pub struct Fault<'a> {
     pub nearest: Option<Nearest<'a>>,
     /// What happened at that address before, newest first.
     pub history: List<'a, HistoryEntry<'a>>,
+    /// The entries that a walk for the request met when the fault was judged.
+    pub walk: Option<Walk<'a>>,
     /// How often.
     pub count: u64,
     /// Whether hardware may have merged or dropped some.
@@ -92,6 +96,27 @@ pub struct HistoryEntry<'a> {
     pub site: Option<Text<'a>>,
     /// Its direction.
     pub direction: Option<Direction>,
+}
+
+/// The entries of the tables that the unit reads for a request, as they stand in memory. Pairs are the lower
+/// and the upper half.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Walk<'a> {
+    /// The root entry of the requester's bus.
+    pub root: [Hex; 2],
+    /// The requester's context entry.
+    pub context: [Hex; 2],
+    /// The page-table entries, from the highest level down to where the walk ends.
+    pub entries: List<'a, WalkStep>,
+}
+
+/// One page-table entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkStep {
+    /// The level of its table; 1 is the lowest.
+    pub level: u8,
+    /// The entry.
+    pub entry: Hex,
 }
 
 /// Kinds of history events.

@@ -10,14 +10,16 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod digest;
 mod event;
 mod fault;
 mod machine;
 mod run;
 mod value;
 
+pub use digest::{DIGEST_BYTES, DIGEST_MARK, Digest, FaultDigest};
 pub use event::{Event, LineError, MAX_LINE, write_line};
-pub use fault::{Action, Bugcheck, Candidate, Fault, HistoryEntry, Nearest, Op};
+pub use fault::{Action, Bugcheck, Candidate, Fault, HistoryEntry, Nearest, Op, Walk, WalkStep};
 pub use machine::{
     Boot, Device, DeviceState, DmarSource, Domain, Finding, InvalidationKind, Protected, Severity,
     StaleFault, Unit, UnitKind, UnitState, Window,

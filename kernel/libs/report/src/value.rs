@@ -111,7 +111,7 @@ impl<'de> Deserialize<'de> for Function {
 }
 
 /// What a request was; see [`dma_types::Access`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
     /// A read.
@@ -124,6 +124,22 @@ pub enum Access {
     Interrupt,
     /// The record does not tell.
     Unknown,
+}
+
+impl Access {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Atomic, Self::Interrupt, Self::Unknown];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Atomic => "atomic",
+            Self::Interrupt => "interrupt",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 impl From<dma_types::Access> for Access {

@@ -60,6 +60,8 @@ fn stop_text() -> StopText<'static> {
             },
         ],
         registers: &REGISTERS,
+        digest: "IVT1:stop=e6,26,ffff800000123450,1f37000,5;ver=0.1.0;req=0000:00:03.0;dev=0000:00:03.0;\
+            id=1234:11e8;drv=edu;op=write;at=1f37000;why=5;is=overrun;near=edu+buffer;site=devices/edu.rs:97;n=1;",
         closing: &"The machine is halted. No device can reach memory any more. It is safe to switch it off.",
     }
 }

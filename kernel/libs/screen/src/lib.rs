@@ -6,7 +6,8 @@
 //!
 //! - [`PixelBuffer`] knows the format of the memory and clips; [`Typeface`] and [`Pen`] put text into it.
 //! - [`TextScreen`] is the console: a grid of characters that is written cheaply and drawn later.
-//! - [`draw_stop_screen`] draws a [`StopText`], which is also a plain text for a serial line.
+//! - [`draw_stop_screen`] draws a [`StopText`] with a QR code of its report line; the text is also a plain one
+//!   for a serial line.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ mod colour;
 mod font;
 mod pen;
 mod pixels;
+mod qr;
 mod stop;
 mod stop_text;
 mod text_screen;

@@ -50,6 +50,8 @@ pub(crate) fn draw_character(
 pub struct Pen<'p, 'a> {
     canvas: Option<(&'p mut PixelBuffer<'a>, Ink)>,
     area: Rect,
+    /// How far down, and how far to the right, lines are shorter.
+    notch: (usize, usize),
     typeface: Typeface,
     row: usize,
     column: usize,
@@ -70,7 +72,14 @@ impl<'p, 'a> Pen<'p, 'a> {
             let ink = Ink::new(pixels, foreground, background);
             (pixels, ink)
         });
-        Self { canvas, area, typeface, row: 0, column: 0, word: [0; MAX_WORD], word_length: 0 }
+        let notch = (0, area.width);
+        Self { canvas, area, notch, typeface, row: 0, column: 0, word: [0; MAX_WORD], word_length: 0 }
+    }
+
+    /// Keeps the lines that begin in the area's first `height` pixels within `width`, so that text flows around
+    /// something in the upper right corner.
+    pub fn around(self, height: usize, width: usize) -> Self {
+        Self { notch: (height, width.min(self.area.width)), ..self }
     }
 
     /// Writes a text and returns the height it took, in pixels, the last line included.
@@ -82,7 +91,10 @@ impl<'p, 'a> Pen<'p, 'a> {
     }
 
     const fn columns(&self) -> usize {
-        self.area.width / self.typeface.width()
+        let (height, width) = self.notch;
+        let beside = self.row * self.typeface.height() < height;
+        let width = if beside { width } else { self.area.width };
+        width / self.typeface.width()
     }
 
     fn new_line(&mut self) {
@@ -128,7 +140,11 @@ impl<'p, 'a> Pen<'p, 'a> {
                 self.put(b' ');
             }
             _ => {
-                let letter = u8::try_from(character).unwrap_or(b'?');
+                let letter = match character {
+                    // The font has ASCII alone; this one stands in times.
+                    'µ' => b'u',
+                    _ => u8::try_from(character).unwrap_or(b'?'),
+                };
                 if self.word_length == MAX_WORD {
                     self.end_word();
                 }
@@ -177,6 +193,20 @@ mod tests {
         assert_eq!(lines("ab cdefghij", 4), 3);
         assert_eq!(lines(&"x".repeat(2 * MAX_WORD), 2 * MAX_WORD), 1);
         assert_eq!(lines(&"x".repeat(2 * MAX_WORD), 2 * MAX_WORD - 1), 2);
+    }
+
+    #[test]
+    fn text_flows_around_a_corner() {
+        let typeface = Typeface::SMALLEST;
+        let area = Rect { x: 0, y: 0, width: 8 * typeface.width(), height: 0 };
+        let lines = |text: &str, height: usize| {
+            let pen = Pen::new(None, area, typeface, WHITE, BLACK).around(height, 4 * typeface.width());
+            pen.write(&text) / typeface.height()
+        };
+        // Lines of four, four and eight characters, or of four and eight.
+        assert_eq!((lines("one two four five", 17), lines("one two four five", 16)), (4, 3));
+        assert_eq!(lines("one two four five", 0), 3);
+        assert_eq!(lines("abcdefghijkl", 16), 2);
     }
 
     #[test]

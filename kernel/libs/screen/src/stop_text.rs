@@ -60,6 +60,8 @@ pub struct StopText<'a> {
     pub fields: &'a [Field<'a>],
     /// The state of the processor.
     pub registers: &'a [Register<'a>],
+    /// The report in one line of printable ASCII, which a screen shows as a QR code.
+    pub digest: &'a str,
     /// What holds now, or what to do next.
     pub closing: &'a dyn fmt::Display,
 }
@@ -84,7 +86,7 @@ impl fmt::Display for StopText<'_> {
             }
             writeln!(f)?;
         }
-        writeln!(f, "\n{}", self.closing)
+        writeln!(f, "\n{}\n\n{}", self.digest, self.closing)
     }
 }
 
@@ -116,13 +118,14 @@ mod tests {
                 Register { name: "rax", value: 3 },
                 Register { name: "rbx", value: 4 },
             ],
+            digest: "IVT1:stop=0,0,0,0,0;",
             closing: &"Halted.",
         };
         let expected = "It stopped.\n\n*** STOP: 0x00000000 (0x0000000000000000, 0x0000000000000000, \
             0x0000000000000000, 0x0000000000000000)\nPANIC\n\n\
             device      0000:00:03.0\nwhy         7\n\n\
             rip    0000000000000001  rflags 0000000000000002  rax    0000000000000003\n\
-            rbx    0000000000000004\n\nHalted.\n";
+            rbx    0000000000000004\n\nIVT1:stop=0,0,0,0,0;\n\nHalted.\n";
         assert_eq!(format!("{text}"), expected);
     }
 }

@@ -27,8 +27,9 @@ fn every_form_is_read() {
         ("devices", Command::Devices),
         ("domains", Command::Domains),
         ("mappings 0001:00:03.0", Command::Mappings(bdf("0001:00:03.0"))),
-        ("faults", Command::Faults(None)),
-        ("faults 00:03.0", Command::Faults(Some(edu))),
+        ("faults", Command::Faults { device: None, form: None }),
+        ("faults 00:03.0", Command::Faults { device: Some(edu), form: None }),
+        ("faults 00:03.0 cper", Command::Faults { device: Some(edu), form: Some(RecordForm::Cper) }),
         ("report", Command::Report),
         ("drill", Command::Drill),
         ("attack 00:03.0 read", attack(Transfer::Read, Target::Canary)),
@@ -95,6 +96,8 @@ fn a_mistake_is_answered_with_what_was_expected() {
     }
     assert!(mistake("policy 00:03").contains("a device as [SSSS:]BB:DD.F in hex or bugcheck|contain|log"));
     assert!(mistake("policy log 00:03.0").contains("expected nothing more"));
+    assert_eq!(mistake("faults 00:03.0 hex"), "faults: expected cper, not 'hex'; usage: faults [BDF [cper]]");
+    assert!(mistake("faults cper").contains("expected a device as [SSSS:]BB:DD.F in hex, not 'cper'"));
     assert!(mistake("attack 00:03.0 read 4096").contains("past-end or an address such as 0x1000"));
 }
 

@@ -19,7 +19,8 @@ mod test_memory;
 
 pub use root_table::{Attached, RootTable};
 pub use second_stage::{
-    Format, IDLE_TABLES, MapError, SecondStage, Stale, Step, UnmapError, Unmapped, WalkPath,
+    Format, IDLE_TABLES, MapError, RequestWalk, SecondStage, Stale, Step, UnmapError, Unmapped, WalkPath,
+    walk_request,
 };
 
 /// Whether a unit's table walks see the processors' caches: the C field (VT-d "Extended Capability

@@ -175,17 +175,17 @@ impl RootTable {
 }
 
 /// The low word of a bus's entry.
-fn root_entry_at(root: PhysAddr, bus: u8) -> PhysAddr {
+pub(super) fn root_entry_at(root: PhysAddr, bus: u8) -> PhysAddr {
     word(root, u64::from(bus) * 2)
 }
 
 /// The low word of a requester's entry.
-fn context_entry_at(table: PhysAddr, source: SourceId) -> PhysAddr {
+pub(super) fn context_entry_at(table: PhysAddr, source: SourceId) -> PhysAddr {
     word(table, u64::from(source.devfn()) * 2)
 }
 
 /// The high word of the 16-byte entry at `low`.
-const fn high_word(low: PhysAddr) -> PhysAddr {
+pub(super) const fn high_word(low: PhysAddr) -> PhysAddr {
     PhysAddr::new(low.as_u64() | 8)
 }
 

@@ -21,11 +21,13 @@ mod idle;
 mod level;
 mod map;
 mod node;
+mod request;
 mod span;
 mod unmap;
 mod walk;
 
 pub use error::{MapError, UnmapError};
+pub use request::{RequestWalk, walk_request};
 pub use unmap::{Stale, Unmapped};
 pub use walk::{Step, WalkPath};
 
@@ -134,7 +136,7 @@ impl SecondStage {
         memory: &M,
         iova: Iova,
     ) -> Option<(PhysAddr, Permissions, PageSize)> {
-        walk::translate(self, memory, iova)
+        self.walk_path(memory, iova).translation(iova)
     }
 
     /// The entries that a walk to an address reads, for a report.

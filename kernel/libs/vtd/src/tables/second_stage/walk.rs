@@ -6,8 +6,8 @@ use crate::TableMemory;
 use crate::spec::second_stage::SecondStageEntry;
 use crate::tables::word;
 
+use super::SecondStage;
 use super::level::Level;
-use super::{SecondStage, read};
 
 /// The deepest table.
 const MAX_LEVELS: usize = 5;
@@ -35,6 +35,15 @@ impl WalkPath {
         self.steps.into_iter().flatten()
     }
 
+    /// What the address translates to by the entry that ends the walk; the entries above it permit everything.
+    pub fn translation(&self, iova: Iova) -> Option<(PhysAddr, Permissions, PageSize)> {
+        let last = self.steps().next_back()?;
+        let permissions = last.entry.permissions()?;
+        let size = Level::numbered(last.level).page_size()?;
+        let offset = iova.as_u64() & (size.bytes() - 1);
+        Some((last.entry.address().checked_add(offset)?, permissions, size))
+    }
+
     /// The entry of a level, if the walk came to it.
     pub fn entry(&self, level: u8) -> Option<SecondStageEntry> {
         self.steps().find(|step| step.level == level).map(|step| step.entry)
@@ -43,28 +52,25 @@ impl WalkPath {
 
 /// Walks to an address; an address beyond the width reads no entry.
 pub(super) fn path<M: TableMemory + ?Sized>(stage: &SecondStage, memory: &M, iova: Iova) -> WalkPath {
+    let top = (iova.as_u64() < stage.limit).then(|| (stage.top(), stage.root));
+    path_from(&|at| Some(memory.read(at)), top, iova)
+}
+
+/// Walks to an address through the table of a level, where there is one; a table that cannot be read ends it.
+pub(super) fn path_from(
+    read: &dyn Fn(PhysAddr) -> Option<u64>,
+    top: Option<(Level, PhysAddr)>,
+    iova: Iova,
+) -> WalkPath {
     let mut steps = [None; MAX_LEVELS];
-    let mut next = (iova.as_u64() < stage.limit).then(|| (stage.top(), stage.root));
+    let mut next = top;
     for step in &mut steps {
         let Some((level, table)) = next else { break };
         let at = word(table, level.index(iova));
-        let entry = read(memory, at);
+        let Some(entry) = read(at).map(SecondStageEntry::from_bits) else { break };
         *step = Some(Step { level: level.number(), at, entry });
         let ends = !entry.is_present() || entry.is_large();
         next = level.below().filter(|_| !ends).map(|below| (below, entry.address()));
     }
     WalkPath { steps }
-}
-
-/// Translates by the entry that ends the walk; the entries above it permit everything.
-pub(super) fn translate<M: TableMemory + ?Sized>(
-    stage: &SecondStage,
-    memory: &M,
-    iova: Iova,
-) -> Option<(PhysAddr, Permissions, PageSize)> {
-    let last = path(stage, memory, iova).steps().next_back()?;
-    let permissions = last.entry.permissions()?;
-    let size = Level::numbered(last.level).page_size()?;
-    let offset = iova.as_u64() & (size.bytes() - 1);
-    Some((last.entry.address().checked_add(offset)?, permissions, size))
 }

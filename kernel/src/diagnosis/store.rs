@@ -1,0 +1,90 @@
+//! The faults of late, each with what the unit and its tables held when it was judged.
+
+use ::diagnosis::{Reason, Verdict};
+use cper::VtdDmar;
+use dma_types::{Access, Bdf, Iova, Segment, SourceId};
+use report::Action;
+
+use crate::arch::interrupts::IrqLock;
+
+/// Faults that are kept.
+const RECENT: usize = 64;
+
+/// A fault that is kept.
+#[derive(Clone, Copy)]
+pub struct FaultNote {
+    /// How many were noted before it.
+    pub number: u64,
+    /// When it was drained: nanoseconds since kernel entry.
+    pub at: u64,
+    /// The id that it carried.
+    pub requester: Bdf,
+    /// The function held responsible.
+    pub bdf: Option<Bdf>,
+    /// What was asked.
+    pub access: Access,
+    /// The page.
+    pub address: Option<Iova>,
+    /// The unit's reason.
+    pub reason: Reason,
+    /// Why it was blocked.
+    pub verdict: Verdict,
+    /// What was done.
+    pub action: Action,
+    /// The unit's registers, its record, and the entries that the walk met.
+    pub unit: VtdDmar,
+}
+
+impl FaultNote {
+    /// Tells whether a function sent the request, or may have.
+    pub fn is_of(&self, function: Bdf) -> bool {
+        self.bdf == Some(function) || self.requester == function
+    }
+}
+
+/// What is kept; the oldest makes room for the newest.
+struct Store {
+    notes: [FaultNote; RECENT],
+    noted: u64,
+}
+
+/// What stands where nothing was noted yet: zeros, which take no room in the kernel's file.
+const NOTHING: FaultNote = FaultNote {
+    number: 0,
+    at: 0,
+    requester: Bdf::new(Segment(0), SourceId::from_bits(0)),
+    bdf: None,
+    access: Access::Read,
+    address: None,
+    reason: Reason(0),
+    verdict: Verdict::Interrupt,
+    action: Action::Bugcheck,
+    unit: VtdDmar::NOTHING,
+};
+
+static STORE: IrqLock<Store> = IrqLock::new(Store { notes: [NOTHING; RECENT], noted: 0 });
+
+/// The slot of the fault with this number.
+const fn slot(number: u64) -> usize {
+    (number % RECENT as u64) as usize
+}
+
+/// Keeps a fault, and numbers it.
+pub(super) fn note(fault: FaultNote) {
+    let mut store = STORE.lock();
+    let number = store.noted;
+    if let Some(place) = store.notes.get_mut(slot(number)) {
+        *place = FaultNote { number, ..fault };
+    }
+    store.noted += 1;
+}
+
+/// Shows the faults that are kept, oldest first.
+pub fn recent(mut show: impl FnMut(&FaultNote)) {
+    let noted = STORE.lock().noted;
+    for number in noted.saturating_sub(RECENT as u64)..noted {
+        // A copy, so that faults are noted while this one is shown.
+        let note = STORE.lock().notes.get(slot(number)).copied();
+        note.filter(|note| note.number == number).iter().for_each(&mut show);
+    }
+}
