@@ -1,6 +1,5 @@
 //! A virtio device at work: reset, agreed with, its queues set up; and again after it broke.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use dma_types::Iova;
@@ -13,6 +12,7 @@ use super::queue::{Chain, Finished, Queue};
 use super::transport::IsolatedTransport;
 use crate::devices::{DeviceRecord, Function, StartError};
 use crate::dma::{self, DmaError};
+use crate::memory::arc::Arc;
 
 /// What a driver wants of its device.
 #[derive(Clone, Copy)]
@@ -51,7 +51,8 @@ impl VirtioDevice {
         }
         // What firmware left under way must end before the device gets its domain and bus mastering.
         let transport = IsolatedTransport::new(function)?;
-        let dma = Arc::new(function.claim(wishes.driver, Iova::new(u64::MAX))?);
+        let dma =
+            Arc::try_new(function.claim(wishes.driver, Iova::new(u64::MAX))?).map_err(DmaError::from)?;
         let slot = TakenSlot::take(&dma).ok_or(VirtioError::NoSlot)?;
         Ok((Self { record, queues: Vec::new(), transport, slot, wishes, features: 0 }, dma))
     }

@@ -10,7 +10,6 @@
 //! is blocked and reported. `unshare` has nothing to do, since buffers are taken back by those who lent them.
 #![expect(unsafe_code, reason = "UNSAFETY: implements the crate's unsafe traits for memory and windows")]
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ptr::NonNull;
 
@@ -23,6 +22,7 @@ use virtio_drivers::{BufferDirection, Hal};
 
 use super::queue::PARTS;
 use crate::dma::{self, Both, Shared, ToDevice};
+use crate::memory::arc::Arc;
 
 /// Devices that can be driven at the same time.
 pub const SLOTS: usize = 6;

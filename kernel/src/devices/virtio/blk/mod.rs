@@ -4,7 +4,6 @@ mod probe;
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -20,6 +19,7 @@ use crate::devices::{
     DeviceRecord, Disk, DiskError, Driver, Function, Kind, Messages, Namespace, StartError,
 };
 use crate::dma::{self, DmaError, PageBuffer};
+use crate::memory::arc::Arc;
 use crate::platform::clock::Deadline;
 use crate::probe::Overreach;
 

@@ -3,7 +3,6 @@
 mod probe;
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ::virtio::net::{self, HEADER};
@@ -18,6 +17,7 @@ use crate::devices::{
     DeviceRecord, Driver, Function, Kind, Link, Messages, Nic, NicError, Received, StartError,
 };
 use crate::dma::{self, DmaError, PageBuffer};
+use crate::memory::arc::Arc;
 use crate::probe::Overreach;
 
 /// The driver.
