@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 use acpi_tables::{Dmar, DmarFlags};
 use bootloader_api::info::FrameBuffer;
 use coverage::Plan;
-use dma_types::Bdf;
 use options::{Complaint, DmarSource as DmarOption, LogLevel, Options, ReportTarget, Severity, Switch};
 use pci::Topology;
 use pci::control::BusMaster;
@@ -18,7 +17,7 @@ use spin::Once;
 
 use crate::arch::{self, cpu};
 use crate::console::{self, output};
-use crate::devices::{self, Role};
+use crate::devices::{self, DeviceRecord, Role};
 use crate::diagnosis::text::Text;
 use crate::iommu::findings;
 use crate::iommu::regions::{self, Honour};
@@ -121,7 +120,7 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
         iommu::take(plan, found);
     }
     bus::open_bridges(&topology);
-    devices::all().iter().for_each(devices::DeviceRecord::report);
+    devices::all().iter().for_each(DeviceRecord::report);
     dma::keep_clear_of(bus::memory_windows(&topology));
     devices::give_firmware_regions();
     announce_protection(table, honour);
@@ -147,11 +146,8 @@ fn still_everything(topology: &Topology) {
 fn announce_protection(table: &Table, honour: Honour) {
     let units = iommu::units();
     let enforcing = units.iter().filter(|unit| unit.is_enforcing()).count();
-    let bypassing: Vec<Bdf> = devices::all()
-        .iter()
-        .filter(|record| record.state() == DeviceState::BypassesIommu)
-        .map(|record| record.bdf)
-        .collect();
+    let bypassing: Vec<&DeviceRecord> =
+        devices::all().iter().filter(|record| record.state() == DeviceState::BypassesIommu).collect();
     let complete = !units.is_empty()
         && enforcing == units.len()
         && bypassing.is_empty()
@@ -165,7 +161,10 @@ fn announce_protection(table: &Table, honour: Honour) {
         (false, true) => log::info!("protected: every unit enforces ({enforcing}), every device is covered"),
         (false, false) => {
             log::error!("protection is not complete; what is not covered stays without bus mastering");
-            bypassing.iter().for_each(|bdf| log::error!("{bdf} bypasses the IOMMU: no unit covers it"));
+            bypassing.iter().for_each(|record| match record.unit {
+                None => log::error!("{record} bypasses the IOMMU: no unit covers it"),
+                Some(_) => log::error!("{record} bypasses the IOMMU: it does not offer to pass through it"),
+            });
         }
     }
     findings::report();

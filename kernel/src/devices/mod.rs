@@ -12,6 +12,7 @@ mod messages;
 mod nic;
 mod record;
 mod start;
+mod virtio;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -27,11 +28,11 @@ pub use driver::{Driver, Kind, Settling, StartError};
 pub use function::{Function, ResetError};
 pub use messages::Messages;
 pub use nic::{Link, Nic, NicError, Received};
-pub use record::{Admission, DeviceRecord, Facts, Role, SELF_TEST, Trust};
+pub use record::{Admission, DeviceRecord, Facts, Path, Role, SELF_TEST, Trust};
 pub use start::{enumerate, give_firmware_regions, start_drivers};
 
 /// The drivers, in the order in which they start.
-const KINDS: &[Kind] = &[edu::KIND, e1000e::KIND];
+const KINDS: &[Kind] = &[edu::KIND, e1000e::KIND, virtio::NETWORK, virtio::BLOCK];
 
 static RECORDS: Once<Vec<DeviceRecord>> = Once::new();
 static DRIVERS: Once<Vec<&'static dyn Driver>> = Once::new();

@@ -62,6 +62,15 @@ pub enum Admission {
     Barred,
 }
 
+/// The way that a function's requests take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// Through its unit, as far as anyone can tell.
+    Translated,
+    /// Around it, by the function's own account.
+    Around,
+}
+
 /// What enumeration found and the user said; it never changes.
 pub struct Facts {
     /// The function.
@@ -82,6 +91,8 @@ pub struct Facts {
     pub requester: Bdf,
     /// Every id that its DMA may carry, `requester` among them.
     pub aliases: Vec<SourceId>,
+    /// Whether its requests pass through the unit that covers it.
+    pub path: Path,
     /// Whether firmware left its bus mastering on.
     pub bus_master_at_boot: bool,
     /// Whether it may see what lies beside its buffers.
@@ -128,9 +139,9 @@ fn place<T: PartialEq>(table: &[T], value: &T) -> u8 {
 impl DeviceRecord {
     /// Makes a record of a function that may do nothing yet.
     pub fn new(facts: Facts) -> Self {
-        let state = match facts.unit {
-            Some(_) => DeviceState::Blocked,
-            None => DeviceState::BypassesIommu,
+        let state = match (facts.unit, facts.path) {
+            (Some(_), Path::Translated) => DeviceState::Blocked,
+            (None, _) | (_, Path::Around) => DeviceState::BypassesIommu,
         };
         Self {
             facts,

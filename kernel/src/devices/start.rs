@@ -12,6 +12,7 @@ use report::DeviceState;
 
 use super::{
     Admission, DRIVERS, DeviceRecord, Driver, Facts, Function, KINDS, Kind, RECORDS, Role, Settling, Trust,
+    virtio,
 };
 use crate::dma;
 use crate::iommu::{self, regions};
@@ -35,6 +36,7 @@ pub fn enumerate(topology: &Topology, plan: Option<&Plan>, options: &Options<'_>
             group: groups.of(function.bdf).map_or(u32::MAX, |group| group.0),
             requester: Bdf::new(segment, topology.requester(function)),
             aliases: topology.aliases(function),
+            path: virtio::path_of(function),
             bus_master_at_boot: function.bus_master_at_boot,
             trust: trust(topology, &groups, function, options),
             admission: admission(topology, function, options),

@@ -71,6 +71,11 @@ impl Mmio {
         self.length
     }
 
+    /// Where the window is seen, for crates with accessors of their own.
+    pub const fn as_ptr(&self) -> NonNull<u8> {
+        self.base
+    }
+
     accessors!("8", u8, read8, write8);
     accessors!("16", u16, read16, write16);
     accessors!("32", u32, read32, write32);

@@ -2,12 +2,15 @@
 
 use crate::class::HeaderType;
 use crate::config::{ConfigSpace, STATUS_CAPABILITIES, register};
+use crate::function::Function;
 use dma_types::Bdf;
 
 /// Ids in the standard list, PCI Code and ID Assignment "Capability IDs".
 pub(crate) mod id {
     /// Message-signalled interrupts.
     pub(crate) const MSI: u8 = 0x05;
+    /// What the vendor defines.
+    pub(crate) const VENDOR: u8 = 0x09;
     /// PCI Express.
     pub(crate) const EXPRESS: u8 = 0x10;
     /// Message-signalled interrupts with a table.
@@ -77,6 +80,20 @@ pub(crate) fn for_each_standard(
         pointer = u16::from(next) & !3;
     }
     Ok(())
+}
+
+/// Calls `visit(offset)` for each capability that the vendor defines; where the list is broken, for those
+/// before the break.
+pub fn for_each_vendor_capability(
+    config: &impl ConfigSpace,
+    function: &Function,
+    mut visit: impl FnMut(u16),
+) {
+    let _ = for_each_standard(config, function.bdf, function.header, |found, offset| {
+        if found == id::VENDOR {
+            visit(offset);
+        }
+    });
 }
 
 /// Calls `visit(id, offset)` for each extended capability; there are none without ECAM.

@@ -50,6 +50,12 @@ pub enum MemoryDecode {
     Off,
 }
 
+/// Asks whether a function answers accesses to its memory windows.
+pub fn memory_decode(config: &impl ConfigSpace, function: Bdf) -> MemoryDecode {
+    let command = Command::from_bits_retain(config.read16(function, register::COMMAND));
+    if command.contains(Command::MEMORY_SPACE) { MemoryDecode::On } else { MemoryDecode::Off }
+}
+
 /// Switches the answers to memory accesses.
 pub fn set_memory_decode(config: &impl ConfigSpace, function: Bdf, to: MemoryDecode) {
     match to {
@@ -168,9 +174,11 @@ mod tests {
         set_memory_decode(&space, at, MemoryDecode::On);
         set_pin_interrupt(&space, at, PinInterrupt::Disabled);
         assert_eq!(space.read16(at, 4), 0x0402);
+        assert_eq!(memory_decode(&space, at), MemoryDecode::On);
         set_memory_decode(&space, at, MemoryDecode::Off);
         set_pin_interrupt(&space, at, PinInterrupt::Enabled);
         assert_eq!(space.read16(at, 4), 0);
+        assert_eq!(memory_decode(&space, at), MemoryDecode::Off);
     }
 
     #[test]

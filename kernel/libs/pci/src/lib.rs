@@ -44,6 +44,7 @@ mod windows;
 
 pub use acs::{Acs, AcsControls};
 pub use bar::{Bar, bars};
+pub use capability::for_each_vendor_capability;
 pub use class::{ClassCode, HeaderType};
 pub use config::{Command, ConfigSpace};
 pub use ecam::{EcamError, EcamWindow};

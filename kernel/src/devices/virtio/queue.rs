@@ -1,0 +1,345 @@
+//! A queue of requests: the crate's, with the memory of what is under way in its keeping.
+//!
+//! A [`Chain`] of buffers goes in and comes back whole; while the device has it, nobody else can touch it. What
+//! the device says of a queue is checked here: it can only give back what it was given.
+#![expect(
+    unsafe_code,
+    reason = "UNSAFETY: hands buffers to the crate's queues, which take them by reference"
+)]
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+
+use arrayvec::ArrayVec;
+use dma_types::{Access, Iova};
+use virtio_drivers::queue::VirtQueue;
+use virtio_drivers::{Error, Hal, Result};
+
+use super::VirtioError;
+use super::hal::{Announced, SLOTS, Slot, SlotHal, TakenSlot};
+use super::transport::IsolatedTransport;
+use crate::dma::{self, DirectionType, DmaError, FromDevice, Mapping, PageBuffer, ToDevice};
+
+/// Buffers of one request at most.
+pub const PARTS: usize = 3;
+
+/// Descriptors of every queue.
+pub const SIZE: usize = 32;
+
+/// Pages lent to the device, of which it is told the first bytes.
+pub struct Loan<D> {
+    mapping: Mapping<D>,
+    memory: NonNull<[u8]>,
+}
+
+// SAFETY: the pages are the mapping's own, which may be sent.
+unsafe impl<D> Send for Loan<D> {}
+
+impl<D: DirectionType> Loan<D> {
+    /// Lends `buffer`, of which the device is told the first `bytes`, or all if it has fewer.
+    ///
+    /// # Errors
+    /// If the device cannot be given it.
+    #[track_caller]
+    pub fn new(
+        device: &dma::Device,
+        mut buffer: PageBuffer,
+        bytes: usize,
+        label: &'static str,
+    ) -> core::result::Result<Self, DmaError> {
+        let whole = buffer.bytes_mut();
+        let bytes = bytes.min(whole.len());
+        let memory = NonNull::from(&mut whole[..bytes]);
+        Ok(Self { mapping: device.map(buffer, label)?, memory })
+    }
+}
+
+/// One buffer of a request.
+pub enum Part {
+    /// The device reads it.
+    Read(Loan<ToDevice>),
+    /// The device writes it.
+    Written(Loan<FromDevice>),
+    /// No buffer: an address that a probe aims at, and memory that stands for it on this side.
+    Aim {
+        /// What the device does there.
+        access: Access,
+        /// The address.
+        iova: Iova,
+        /// As many bytes as the device is told.
+        stand_in: Box<[u8]>,
+    },
+}
+
+/// The buffers of one request, those that the device reads first.
+pub type Chain = ArrayVec<Part, PARTS>;
+
+/// The pages of a request, one for each of its buffers that has any.
+pub type Pages = ArrayVec<Option<PageBuffer>, PARTS>;
+
+impl Part {
+    /// A page of its own that begins with these bytes, for the device to read.
+    ///
+    /// # Errors
+    /// If there is no memory, or the device cannot be given it.
+    #[track_caller]
+    pub fn to_read(
+        device: &dma::Device,
+        bytes: &[u8],
+        label: &'static str,
+    ) -> core::result::Result<Self, DmaError> {
+        Ok(Self::Read(Loan::new(device, page_with(bytes)?, bytes.len(), label)?))
+    }
+
+    /// A page of its own that begins with these bytes until the device has written over them.
+    ///
+    /// # Errors
+    /// As for [`to_read`](Self::to_read).
+    #[track_caller]
+    pub fn to_write(
+        device: &dma::Device,
+        bytes: &[u8],
+        label: &'static str,
+    ) -> core::result::Result<Self, DmaError> {
+        Ok(Self::Written(Loan::new(device, page_with(bytes)?, bytes.len(), label)?))
+    }
+
+    /// An address that a probe aims at.
+    pub fn aim(access: Access, iova: Iova, bytes: usize) -> Self {
+        Self::Aim { access, iova, stand_in: vec![0; bytes].into_boxed_slice() }
+    }
+
+    fn is_read(&self) -> bool {
+        matches!(self, Self::Read(_) | Self::Aim { access: Access::Read, .. })
+    }
+
+    fn announced(&mut self) -> Announced {
+        match self {
+            Self::Read(loan) => Announced { memory: loan.memory, iova: loan.mapping.iova() },
+            Self::Written(loan) => Announced { memory: loan.memory, iova: loan.mapping.iova() },
+            Self::Aim { iova, stand_in, .. } => {
+                Announced { memory: NonNull::from(&mut **stand_in), iova: *iova }
+            }
+        }
+    }
+
+    #[track_caller]
+    fn end(self) -> core::result::Result<Option<PageBuffer>, DmaError> {
+        match self {
+            Self::Read(loan) => loan.mapping.unmap().map(Some),
+            Self::Written(loan) => loan.mapping.unmap().map(Some),
+            Self::Aim { .. } => Ok(None),
+        }
+    }
+}
+
+/// A page that begins with these bytes; no more than a page of them.
+fn page_with(bytes: &[u8]) -> core::result::Result<PageBuffer, DmaError> {
+    let mut page = PageBuffer::new(0)?;
+    page.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+    Ok(page)
+}
+
+/// A request that the device has given back.
+pub struct Finished {
+    chain: Chain,
+    /// Bytes that the device says it wrote; it may say anything.
+    pub written: u32,
+}
+
+impl Finished {
+    /// Takes the pages back, in the order of the buffers; an address that was aimed at has none.
+    ///
+    /// # Errors
+    /// If the unit did not confirm that the device cannot reach them any more. Those are lost then.
+    #[track_caller]
+    pub fn end(self) -> core::result::Result<Pages, DmaError> {
+        let mut pages = Pages::new();
+        for part in self.chain {
+            pages.push(part.end()?);
+        }
+        Ok(pages)
+    }
+}
+
+/// A queue of a device.
+pub struct Queue {
+    ring: Box<dyn Ring>,
+    slot: &'static Slot,
+    in_flight: Vec<Option<Chain>>,
+}
+
+impl Queue {
+    /// Makes a queue and tells the device of it.
+    ///
+    /// # Errors
+    /// If the device has no such queue or too short a one, or there is no memory.
+    pub fn new(slot: &TakenSlot, transport: &mut IsolatedTransport, index: u16) -> Result<Self> {
+        Ok(Self {
+            ring: ring_of(slot.number(), transport, index)?,
+            slot: slot.slot(),
+            in_flight: core::iter::repeat_with(|| None).take(SIZE).collect(),
+        })
+    }
+
+    /// Puts a request into the queue; the device is still to be notified.
+    ///
+    /// # Errors
+    /// If the queue is full, or the request is empty or out of order; its buffers are taken back.
+    pub fn submit(&mut self, mut chain: Chain) -> Result<()> {
+        let mut buffers = Buffers::of(&mut chain).ok_or(Error::InvalidParam)?;
+        let ring = &mut self.ring;
+        let token = self.slot.announce(buffers.all.clone(), || {
+            buffers.lend(|read, written| {
+                // SAFETY: the chain keeps the buffers until `pop` has returned this token, or the queue is
+                // gone; nobody can get at them there.
+                unsafe { ring.add(read, written) }
+            })
+        });
+        if let Some(place) = self.in_flight.get_mut(usize::from(token?)) {
+            *place = Some(chain);
+        }
+        Ok(())
+    }
+
+    /// Takes the next request that the device has given back.
+    ///
+    /// # Errors
+    /// If the device gives back what it does not have. The queue cannot be used any more.
+    pub fn pop(&mut self) -> core::result::Result<Option<Finished>, VirtioError> {
+        let Some(token) = self.ring.peek_used() else { return Ok(None) };
+        let place = self.in_flight.get_mut(usize::from(token)).ok_or(VirtioError::Ring)?;
+        let mut chain = place.take().ok_or(VirtioError::Ring)?;
+        let mut buffers = Buffers::of(&mut chain).ok_or(VirtioError::Ring)?;
+        let ring = &mut self.ring;
+        let popped = buffers.lend(|read, written| {
+            // SAFETY: these are the buffers that went in with this token.
+            unsafe { ring.pop_used(token, read, written) }
+        });
+        match popped {
+            Ok(written) => Ok(Some(Finished { chain, written })),
+            Err(error) => {
+                *place = Some(chain);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Tells whether [`pop`](Self::pop) has something to say.
+    pub fn has_finished(&self) -> bool {
+        self.ring.peek_used().is_some()
+    }
+
+    /// Tells whether the device wants to be notified of new requests.
+    pub fn wants_notice(&self) -> bool {
+        self.ring.should_notify()
+    }
+
+    /// Requests that fit in still, of one buffer each.
+    pub fn room(&self) -> usize {
+        self.ring.available_desc()
+    }
+}
+
+/// A chain's buffers as the crate takes them.
+struct Buffers {
+    all: ArrayVec<Announced, PARTS>,
+    read: usize,
+}
+
+impl Buffers {
+    /// `None` if there are none, or one is empty, or one that is read follows one that is written.
+    fn of(chain: &mut Chain) -> Option<Self> {
+        let read = chain.iter().take_while(|part| part.is_read()).count();
+        let in_order = !chain.iter().skip(read).any(Part::is_read);
+        let all: ArrayVec<_, PARTS> = chain.iter_mut().map(Part::announced).collect();
+        let full = !all.is_empty() && all.iter().all(|part| !part.memory.is_empty());
+        (in_order && full).then_some(Self { all, read })
+    }
+
+    /// Shows the buffers to `call`, those that the device reads first.
+    fn lend<T>(&mut self, call: impl for<'a> FnOnce(&'a [&'a [u8]], &'a mut [&'a mut [u8]]) -> T) -> T {
+        let (to_read, to_write) = self.all.split_at(self.read);
+        let mut read: [&[u8]; PARTS] = [&[]; PARTS];
+        for (place, part) in read.iter_mut().zip(to_read) {
+            // SAFETY: the chain's own memory, which lives as long and which the device only reads.
+            *place = unsafe { part.memory.as_ref() };
+        }
+        let mut written: [&mut [u8]; PARTS] = core::array::from_fn(|_| <&mut [u8]>::default());
+        for (place, part) in written.iter_mut().zip(to_write) {
+            // SAFETY: the chain's own memory, each buffer once; the crate does not look at it while the device
+            // may write it.
+            *place = unsafe { &mut *part.memory.as_ptr() };
+        }
+        call(&read[..to_read.len()], &mut written[..to_write.len()])
+    }
+}
+
+/// The crate's queue, whatever its slot.
+trait Ring: Send {
+    /// See [`VirtQueue::add`].
+    ///
+    /// # Safety
+    /// The buffers stay valid and untouched until `pop_used` has succeeded for the token.
+    unsafe fn add<'a>(&mut self, read: &'a [&'a [u8]], written: &'a mut [&'a mut [u8]]) -> Result<u16>;
+
+    /// See [`VirtQueue::pop_used`].
+    ///
+    /// # Safety
+    /// The buffers are those that were added with the token.
+    unsafe fn pop_used<'a>(
+        &mut self,
+        token: u16,
+        read: &'a [&'a [u8]],
+        written: &'a mut [&'a mut [u8]],
+    ) -> Result<u32>;
+
+    fn peek_used(&self) -> Option<u16>;
+
+    fn should_notify(&self) -> bool;
+
+    fn available_desc(&self) -> usize;
+}
+
+impl<H: Hal> Ring for VirtQueue<H, SIZE> {
+    unsafe fn add<'a>(&mut self, read: &'a [&'a [u8]], written: &'a mut [&'a mut [u8]]) -> Result<u16> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.add(read, written) }
+    }
+
+    unsafe fn pop_used<'a>(
+        &mut self,
+        token: u16,
+        read: &'a [&'a [u8]],
+        written: &'a mut [&'a mut [u8]],
+    ) -> Result<u32> {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.pop_used(token, read, written) }
+    }
+
+    fn peek_used(&self) -> Option<u16> {
+        self.peek_used()
+    }
+
+    fn should_notify(&self) -> bool {
+        self.should_notify()
+    }
+
+    fn available_desc(&self) -> usize {
+        self.available_desc()
+    }
+}
+
+/// Makes the crate's queue with this number.
+type Make = fn(&mut IsolatedTransport, u16) -> Result<Box<dyn Ring>>;
+
+/// Makes the crate's queue for the device in a slot.
+fn ring_of(slot: usize, transport: &mut IsolatedTransport, index: u16) -> Result<Box<dyn Ring>> {
+    fn ring<const N: usize>(transport: &mut IsolatedTransport, index: u16) -> Result<Box<dyn Ring>> {
+        Ok(Box::new(VirtQueue::<SlotHal<N>, SIZE>::new(transport, index, false, false)?))
+    }
+    const MAKE: [Make; SLOTS] = [ring::<0>, ring::<1>, ring::<2>, ring::<3>, ring::<4>, ring::<5>];
+    MAKE.get(slot).ok_or(Error::InvalidParam)?(transport, index)
+}
