@@ -7,8 +7,9 @@ use report::DeviceState;
 use virtio_drivers::transport::Transport;
 
 use super::VirtioError;
+use super::chain::Chain;
 use super::hal::TakenSlot;
-use super::queue::{Chain, Finished, Queue};
+use super::queue::{Finished, Queue};
 use super::transport::IsolatedTransport;
 use crate::devices::{DeviceRecord, Function, StartError};
 use crate::dma::{self, DmaError};

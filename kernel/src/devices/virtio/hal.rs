@@ -20,7 +20,7 @@ use virtio::CheckedConfig;
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
 use virtio_drivers::{BufferDirection, Hal};
 
-use super::queue::PARTS;
+use super::chain::PARTS;
 use crate::dma::{self, Both, Shared, ToDevice};
 use crate::memory::arc::Arc;
 

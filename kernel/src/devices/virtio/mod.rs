@@ -1,12 +1,13 @@
 //! virtio devices, each in a domain of its own.
 //!
 //! The crate `virtio-drivers` moves the requests; [`hal`] gives it memory, [`transport`] a device that it can
-//! trust, [`queue`] keeps what is under way. The drivers lay out the requests themselves: the crate's own wait
-//! without limit, and a probe needs requests that no driver makes.
+//! trust, [`chain`] and [`queue`] keep what is under way. The drivers lay out the requests themselves: the
+//! crate's own wait without limit, and a probe needs requests that no driver makes.
 //!
 //! Only devices that offer to pass through the IOMMU are driven.
 
 mod blk;
+mod chain;
 mod device;
 mod error;
 mod hal;

@@ -13,8 +13,9 @@ use spin::{Mutex, MutexGuard};
 
 use self::probe::Strike;
 use super::VirtioError;
+use super::chain::{Chain, Loan, Part};
 use super::device::{VirtioDevice, Wishes};
-use super::queue::{Chain, Finished, Loan, Part};
+use super::queue::Finished;
 use crate::devices::{
     DeviceRecord, Disk, DiskError, Driver, Function, Kind, Messages, Namespace, StartError,
 };

@@ -11,7 +11,7 @@ use core::time::Duration;
 use ::virtio::block::{self, IDENTIFIER, Request, Status};
 use dma_types::{Access, Iova};
 
-use super::super::queue::Part;
+use super::super::chain::Part;
 use super::{Answer, BlkDriver, State};
 use crate::devices::{DeviceRecord, DiskError};
 use crate::dma::{self, DmaError};

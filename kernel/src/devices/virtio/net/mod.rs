@@ -11,8 +11,9 @@ use spin::Mutex;
 
 use self::probe::Strike;
 use super::VirtioError;
+use super::chain::{Chain, Loan, Part};
 use super::device::{VirtioDevice, Wishes};
-use super::queue::{Chain, Finished, Loan, Part, SIZE};
+use super::queue::{Finished, SIZE};
 use crate::devices::{
     DeviceRecord, Driver, Function, Kind, Link, Messages, Nic, NicError, Received, StartError,
 };

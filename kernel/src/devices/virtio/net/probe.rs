@@ -10,7 +10,8 @@ use core::time::Duration;
 use ::virtio::net::{self, Acknowledgement};
 use dma_types::{Access, Iova};
 
-use super::super::queue::{Chain, Finished, Part};
+use super::super::chain::{Chain, Part};
+use super::super::queue::Finished;
 use super::{NetDriver, State};
 use crate::devices::DeviceRecord;
 use crate::dma::{self, DmaError};
