@@ -34,6 +34,7 @@ pub fn answer_waiting(frame: Option<&TrapFrame>) {
     }
     while let Some(captured) = records::next() {
         answer(&captured, frame);
+        records::keep_up();
     }
 }
 

@@ -10,6 +10,7 @@ use vtd::tables::{RequestWalk, Step};
 use super::account::Answer;
 use super::text::Text;
 use crate::devices::DeviceRecord;
+use crate::iommu::records;
 use crate::journal;
 use crate::platform::clock;
 
@@ -96,6 +97,7 @@ pub(super) fn fault(
         action,
     };
     journal::emit(&Event::Fault(event.clone()));
+    records::keep_up();
     match action {
         Action::Expected => log::info!("announced fault: {explanation}"),
         _ => log::warn!("{explanation} {advice}"),

@@ -19,7 +19,7 @@ const ROUND: Duration = Duration::from_secs(10);
 
 /// Pause after a device strikes before the next may: where a unit has one fault record, it needs the time
 /// to be drained.
-const BETWEEN_STRIKES: Duration = Duration::from_millis(5);
+const BETWEEN_STRIKES: Duration = Duration::from_millis(10);
 
 /// How often devices are looked at.
 const TICK: Duration = Duration::from_millis(1);
