@@ -97,8 +97,8 @@ impl Prps {
         self.list_entries().div_ceil(LIST_ENTRIES)
     }
 
-    /// The two entries of the command. `list` is where the list lies, page-aligned; it matters only if it has
-    /// entries.
+    /// The two entries of the command. `list` is where the list lies: at the start of a page, or anywhere if all of
+    /// it lies within one page. It matters only if it has entries.
     pub const fn pointer(self, list: Iova) -> DataPointer {
         let second = match self.further {
             0 => 0,

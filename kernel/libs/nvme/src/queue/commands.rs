@@ -27,7 +27,7 @@ impl CommandId {
     }
 }
 
-/// Commands that are outstanding, each in a slot of its own.
+/// Commands, each in a slot of its own from its beginning until it is released.
 ///
 /// A slot's id changes with each use, so that a completion that comes twice, or after its command was given up,
 /// is not taken for that of the slot's next command: only after 1024 uses does an id come again.
@@ -35,10 +35,10 @@ impl CommandId {
 pub struct CommandTable {
     /// The id of the last command in each slot, or of its first before there was one.
     ids: [u16; MAX_COMMANDS as usize],
-    /// One bit a slot.
+    /// Slots whose commands the controller has, as bits.
     outstanding: u64,
-    /// Slots that may be used, as bits.
-    usable: u64,
+    /// Slots that a command can be begun in, as bits.
+    free: u64,
 }
 
 impl CommandTable {
@@ -46,7 +46,7 @@ impl CommandTable {
     pub fn new(depth: u16) -> Self {
         let depth = depth.clamp(1, MAX_COMMANDS);
         let ids = core::array::from_fn(|slot| slot as u16);
-        Self { ids, outstanding: 0, usable: u64::MAX >> (MAX_COMMANDS - depth) }
+        Self { ids, outstanding: 0, free: u64::MAX >> (MAX_COMMANDS - depth) }
     }
 
     /// Commands outstanding.
@@ -54,16 +54,16 @@ impl CommandTable {
         self.outstanding.count_ones()
     }
 
-    /// Takes a free slot under a fresh id; `None` if all are outstanding.
+    /// Takes a free slot under a fresh id; `None` if there is none.
     pub fn begin(&mut self) -> Option<CommandId> {
-        let free = self.usable & !self.outstanding;
-        if free == 0 {
+        if self.free == 0 {
             return None;
         }
-        let slot = free.trailing_zeros();
+        let slot = self.free.trailing_zeros();
         let id = self.ids.get_mut(slot as usize)?;
         *id = id.wrapping_add(1 << SLOT_BITS);
         self.outstanding |= 1 << slot;
+        self.free &= !(1 << slot);
         Some(CommandId(*id))
     }
 
@@ -72,7 +72,8 @@ impl CommandTable {
         self.outstanding >> id.slot() & 1 != 0 && self.ids.get(id.slot()) == Some(&id.0)
     }
 
-    /// Ends a command; false, and nothing has changed, if none is outstanding under this id.
+    /// Ends a command, whose slot stays taken; false, and nothing has changed, if none is outstanding under this
+    /// id.
     #[must_use]
     pub fn end(&mut self, id: CommandId) -> bool {
         let known = self.is_outstanding(id);
@@ -80,6 +81,19 @@ impl CommandTable {
             self.outstanding &= !(1 << id.slot());
         }
         known
+    }
+
+    /// Ends every command: the controller has forgotten them.
+    pub const fn end_all(&mut self) {
+        self.outstanding = 0;
+    }
+
+    /// Frees the slot of a command that has ended; one that has not, or is not the slot's last, changes nothing.
+    pub fn release(&mut self, id: CommandId) {
+        let ended = self.outstanding >> id.slot() & 1 == 0;
+        if ended && self.ids.get(id.slot()) == Some(&id.0) {
+            self.free |= 1 << id.slot();
+        }
     }
 }
 
@@ -92,11 +106,20 @@ mod tests {
         let mut table = CommandTable::new(1);
         let first = table.begin().unwrap();
         assert_eq!((first.slot(), table.begin()), (0, None));
+        table.release(first);
+        assert!(table.begin().is_none(), "it is outstanding");
         assert!(table.end(first) && !table.end(first));
+        assert!(table.begin().is_none(), "it is not released");
+        table.release(first);
         let second = table.begin().unwrap();
         assert_ne!(first, second);
         assert!(!table.end(first) && table.is_outstanding(second));
         assert_eq!(table.outstanding(), 1);
+        table.end_all();
+        table.release(first);
+        assert_eq!((table.outstanding(), table.begin()), (0, None));
+        table.release(second);
+        assert!(table.begin().is_some_and(|third| third != second));
     }
 
     #[test]

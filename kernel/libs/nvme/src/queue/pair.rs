@@ -13,6 +13,7 @@ use crate::spec::status::Status;
 #[derive(Clone, Debug)]
 pub struct QueuePair {
     id: QueueId,
+    entries: u16,
     submission: SubmissionRing,
     completion: CompletionRing,
     commands: CommandTable,
@@ -33,7 +34,7 @@ pub enum Taken {
 /// A command that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// Its id; it is free again.
+    /// Its id, taken until it is released.
     pub id: CommandId,
     /// How it ended.
     pub status: Status,
@@ -79,11 +80,20 @@ impl QueuePair {
     pub fn new(id: QueueId, entries: u16, depth: u16) -> Self {
         Self {
             id,
+            entries,
             submission: SubmissionRing::new(entries),
             completion: CompletionRing::new(entries),
             commands: CommandTable::new(depth.min(entries.saturating_sub(1))),
             refused: 0,
         }
+    }
+
+    /// Empties both queues and ends every command, after a reset of the controller. Completions that come late for
+    /// one of them are still told apart from those of later commands.
+    pub fn restart(&mut self) {
+        self.submission = SubmissionRing::new(self.entries);
+        self.completion = CompletionRing::new(self.entries);
+        self.commands.end_all();
     }
 
     /// Takes an id and the place of the next command; `None` if there is no room for one.
@@ -142,6 +152,11 @@ impl QueuePair {
             return Err(Refusal::Id { found: id });
         }
         Ok(Finished { id, status, result })
+    }
+
+    /// Makes room for another command in place of one that has ended.
+    pub fn release(&mut self, id: CommandId) {
+        self.commands.release(id);
     }
 
     /// Commands outstanding.

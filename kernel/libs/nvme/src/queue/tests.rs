@@ -113,6 +113,7 @@ proptest! {
                         prop_assert_eq!(done.result, u32::from(done.id.bits()));
                         let place = open.iter().position(|id| *id == done.id);
                         open.swap_remove(place.expect("a command ends once"));
+                        pair.release(done.id);
                     }
                 }
             }
@@ -168,4 +169,17 @@ fn each_kind_of_nonsense_has_its_name() {
     assert_eq!(pair.take(entry(QUEUE, 1, id)), Taken::Finished(done));
     assert_eq!(pair.take(entry(QUEUE, 1, id)), Taken::Refused(Refusal::Id { found: id }));
     assert_eq!((pair.refused(), pair.outstanding(), pair.head()), (4, 0, 5));
+}
+
+#[test]
+fn after_a_restart_late_completions_are_refused() {
+    let mut pair = QueuePair::new(QUEUE, 4, 1);
+    let (old, _) = pair.begin().unwrap();
+    pair.restart();
+    assert_eq!((pair.outstanding(), pair.begin(), pair.tail()), (0, None, 0));
+    pair.release(old);
+    let (new, place) = pair.begin().unwrap();
+    assert_eq!((place, old.slot()), (0, new.slot()));
+    assert_eq!(pair.take(entry(QUEUE, 1, old)), Taken::Refused(Refusal::Id { found: old }));
+    assert!(matches!(pair.take(entry(QUEUE, 1, new)), Taken::Finished(_)));
 }
