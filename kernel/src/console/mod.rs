@@ -4,6 +4,7 @@
 //! from an option. What a command does stands in [`commands`]; the grammar is the `options` library's.
 
 pub mod commands;
+pub mod disks;
 pub mod input;
 mod network;
 pub mod output;

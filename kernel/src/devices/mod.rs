@@ -10,6 +10,7 @@ mod edu;
 mod function;
 mod messages;
 mod nic;
+pub(crate) mod nvme;
 mod record;
 mod start;
 
@@ -31,7 +32,7 @@ pub use record::{Admission, DeviceRecord, Facts, Role, SELF_TEST, Trust};
 pub use start::{enumerate, give_firmware_regions, start_drivers};
 
 /// The drivers, in the order in which they start.
-const KINDS: &[Kind] = &[edu::KIND, e1000e::KIND];
+const KINDS: &[Kind] = &[edu::KIND, e1000e::KIND, nvme::KIND];
 
 static RECORDS: Once<Vec<DeviceRecord>> = Once::new();
 static DRIVERS: Once<Vec<&'static dyn Driver>> = Once::new();

@@ -1,0 +1,217 @@
+//! Requests under way: what each keeps from everybody until it ends, and how it ended.
+
+use core::mem;
+use core::time::Duration;
+
+use dma_types::Iova;
+use nvme::spec::command::{Blocks, DataPointer, NamespaceId, SubmissionEntry, Transfer};
+use nvme::{CommandId, MAX_COMMANDS, Prps};
+
+use super::controller::Controller;
+use super::error::NvmeError;
+use super::queue::Queue;
+use crate::devices::Namespace;
+use crate::dma::{self, DmaError, FromDevice, Mapping, PageBuffer, Shared, ToDevice};
+use crate::platform::clock::Deadline;
+
+/// Most bytes of one command: what a list of [`LIST_ENTRIES`] describes wherever the buffer begins.
+pub const MAX_BYTES: u64 = 512 << 10;
+
+/// Entries of each command's list, which so never crosses a page.
+const LIST_ENTRIES: usize = 128;
+
+/// Longest time for one command.
+pub const COMMAND_TIME: Duration = Duration::from_secs(5);
+
+/// A transfer of blocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Io {
+    /// What is done.
+    pub transfer: Transfer,
+    /// The namespace.
+    pub namespace: Namespace,
+    /// The first block.
+    pub block: u64,
+    /// How many, at least one.
+    pub blocks: u32,
+}
+
+impl Io {
+    /// Bytes that it moves.
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.blocks) * u64::from(self.namespace.block_bytes)
+    }
+
+    fn entry(&self, data: DataPointer) -> Result<SubmissionEntry, NvmeError> {
+        let count_less_one = self.blocks.checked_sub(1).and_then(|count| u16::try_from(count).ok());
+        let count_less_one = count_less_one.ok_or(NvmeError::TooLong { bytes: self.bytes() })?;
+        let namespace = NamespaceId(self.namespace.id);
+        let blocks = Blocks { namespace, first: self.block, count_less_one };
+        Ok(SubmissionEntry::transfer(self.transfer, blocks, data))
+    }
+}
+
+/// A request that was started. It must be taken once it has ended, or its place stays taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token(CommandId);
+
+/// What a request keeps until it ends.
+pub enum Held {
+    /// Nothing: its memory is the caller's affair.
+    Nothing,
+    /// A buffer that the device fills.
+    Filled(Mapping<FromDevice>),
+    /// A buffer that the device reads.
+    Read(Mapping<ToDevice>),
+}
+
+impl Held {
+    /// Takes the buffer back: the device cannot reach it any more.
+    pub fn give_back(self) -> Result<Option<PageBuffer>, DmaError> {
+        Ok(match self {
+            Self::Nothing => None,
+            Self::Filled(mapping) => Some(mapping.unmap()?),
+            Self::Read(mapping) => Some(mapping.unmap()?),
+        })
+    }
+}
+
+/// One place for a request.
+enum Slot {
+    Free,
+    Open { id: CommandId, held: Held, deadline: Deadline },
+    Ended { id: CommandId, held: Held, result: Result<(), NvmeError> },
+}
+
+/// The queue for blocks, and the requests in it.
+pub struct Requests {
+    queue: Queue,
+    lists: Shared<u64, ToDevice>,
+    slots: [Slot; MAX_COMMANDS as usize],
+}
+
+impl Requests {
+    /// No requests yet.
+    ///
+    /// # Errors
+    /// If there is no memory for the lists.
+    pub fn new(dma: &dma::Device, queue: Queue) -> Result<Self, DmaError> {
+        let lists = dma.share(LIST_ENTRIES * usize::from(MAX_COMMANDS), "nvme prp lists")?;
+        Ok(Self { queue, lists, slots: [const { Slot::Free }; MAX_COMMANDS as usize] })
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Starts a transfer between blocks and `io.bytes()` bytes at an address.
+    ///
+    /// # Errors
+    /// If there is no room, or a command cannot describe it; what was to be held goes back.
+    pub fn start(
+        &mut self,
+        controller: &Controller,
+        io: &Io,
+        at: Iova,
+        held: Held,
+    ) -> Result<Token, NvmeError> {
+        let prps = Prps::new(at, io.bytes())?;
+        if prps.list_entries() > LIST_ENTRIES as u64 {
+            return Err(NvmeError::TooLong { bytes: io.bytes() });
+        }
+        // Nothing may fail once the place is taken.
+        io.entry(DataPointer::default())?;
+        let begun = self.queue.begin().ok_or(NvmeError::Busy)?;
+        let first = begun.0.slot() * LIST_ENTRIES;
+        let list = self.lists.iova_of(first);
+        for (entry, place) in prps.list(list).zip(first..) {
+            self.lists.write(place, entry);
+        }
+        let entry = io.entry(prps.pointer(list))?;
+        Ok(self.submit(controller, begun, entry, held))
+    }
+
+    /// Starts a flush of a namespace.
+    ///
+    /// # Errors
+    /// If there is no room.
+    pub fn start_flush(
+        &mut self,
+        controller: &Controller,
+        namespace: NamespaceId,
+    ) -> Result<Token, NvmeError> {
+        let begun = self.queue.begin().ok_or(NvmeError::Busy)?;
+        Ok(self.submit(controller, begun, SubmissionEntry::flush(namespace), Held::Nothing))
+    }
+
+    fn submit(
+        &mut self,
+        controller: &Controller,
+        begun: (CommandId, u16),
+        entry: SubmissionEntry,
+        held: Held,
+    ) -> Token {
+        let id = begun.0;
+        if let Some(slot) = self.slots.get_mut(id.slot()) {
+            *slot = Slot::Open { id, held, deadline: Deadline::after(COMMAND_TIME) };
+        }
+        self.queue.submit(controller, begun, entry);
+        Token(id)
+    }
+
+    /// Tells whether a completion waits to be collected.
+    pub fn has_news(&self) -> bool {
+        self.queue.has_news()
+    }
+
+    /// Notes the next completion, and whose it is.
+    pub fn collect(&mut self, controller: &Controller) -> Option<Token> {
+        let finished = self.queue.next(controller)?;
+        let result =
+            if finished.status.is_success() { Ok(()) } else { Err(NvmeError::Status(finished.status)) };
+        self.end(finished.id, result);
+        Some(Token(finished.id))
+    }
+
+    fn end(&mut self, id: CommandId, result: Result<(), NvmeError>) {
+        let Some(slot) = self.slots.get_mut(id.slot()) else { return };
+        *slot = match mem::replace(slot, Slot::Free) {
+            Slot::Open { id: open, held, .. } if open == id => Slot::Ended { id, held, result },
+            other => other,
+        };
+    }
+
+    /// Ends every request that is under way, because the controller will not.
+    pub fn end_all(&mut self, mut result: impl FnMut() -> NvmeError) {
+        for place in 0..self.slots.len() {
+            if let Some(Slot::Open { id, .. }) = self.slots.get(place) {
+                self.end(*id, Err(result()));
+            }
+        }
+        self.queue.restart();
+    }
+
+    /// When a request must have ended; `None` if it has, or there is none.
+    pub fn deadline(&self, token: Token) -> Option<Deadline> {
+        match self.slots.get(token.0.slot()) {
+            Some(Slot::Open { id, deadline, .. }) if *id == token.0 => Some(*deadline),
+            _ => None,
+        }
+    }
+
+    /// Takes a request that has ended, with what it held, and frees its place.
+    pub fn take(&mut self, token: Token) -> Option<(Held, Result<(), NvmeError>)> {
+        let slot = self.slots.get_mut(token.0.slot())?;
+        match mem::replace(slot, Slot::Free) {
+            Slot::Ended { id, held, result } if id == token.0 => {
+                self.queue.release(id);
+                Some((held, result))
+            }
+            other => {
+                *slot = other;
+                None
+            }
+        }
+    }
+}
