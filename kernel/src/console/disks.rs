@@ -118,11 +118,11 @@ pub fn run(record: &'static DeviceRecord, transfer: Transfer, range: DiskRange) 
         Transfer::Write => ("disk write", write(disk, namespace, range)),
     };
     let DiskRange { namespace, block, count } = range;
-    let (result, facts) = match outcome {
-        Ok(facts) => (Outcome::Pass, facts),
-        Err(error) => (Outcome::Fail, alloc::format!("{error}")),
+    let what = format_args!("{} {namespace} {block} {count}", record.bdf);
+    let (result, detail) = match outcome {
+        Ok(facts) => (Outcome::Pass, alloc::format!("{what} {facts}")),
+        Err(error) => (Outcome::Fail, alloc::format!("{what}: {error}")),
     };
-    let detail = alloc::format!("{} {namespace} {block} {count} {facts}", record.bdf);
     println!("{name} {detail}");
     journal::check(name, result, Some(&detail));
     Ok(())
