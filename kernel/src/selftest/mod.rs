@@ -1,6 +1,7 @@
 //! The kernel's checks of itself, one event a check.
 
 mod books;
+mod bystander;
 mod bytes;
 mod claims;
 mod exhaustion;
@@ -46,7 +47,7 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 19] = [
+const TESTS: [Test; 20] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
@@ -65,6 +66,7 @@ const TESTS: [Test; 19] = [
     Test { name: "exhaustion", part: Part::ByName, run: exhaustion::run },
     Test { name: "nvme-proof", part: Part::ByName, run: nvme_proof::run },
     Test { name: "nvme-proof-long", part: Part::ByName, run: nvme_proof::run_long },
+    Test { name: "bystander", part: Part::ByName, run: bystander::run },
     Test { name: "x2apic", part: Part::ByName, run: x2apic::run },
 ];
 

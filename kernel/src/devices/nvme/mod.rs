@@ -128,7 +128,7 @@ fn start(function: &Function) -> Result<Box<dyn Driver>, StartError> {
         has_compare: false,
         probe: None,
     };
-    nvme.bring_up()?;
+    nvme.bring_up(&|iova| iova)?;
     nvme.identify()?;
     nvme.prepare_probe();
     Ok(Box::new(nvme))
@@ -144,11 +144,6 @@ impl Nvme {
     /// What it stores.
     pub fn namespaces(&self) -> &[Namespace] {
         &self.namespaces
-    }
-
-    /// Most bytes of one request.
-    pub fn max_bytes(&self) -> u64 {
-        self.max_bytes
     }
 
     /// Starts a transfer between blocks and the start of a buffer, which is mapped for it.
@@ -204,7 +199,7 @@ impl Nvme {
     }
 
     /// Tells whether the controller has completed something that was not collected yet.
-    pub fn has_news(&self) -> bool {
+    fn has_news(&self) -> bool {
         self.requests.lock().has_news()
     }
 
@@ -221,6 +216,11 @@ impl Nvme {
             Ok(buffer) => Ended { result, buffer },
             Err(error) => Ended { result: result.and(Err(error.into())), buffer: None },
         })
+    }
+
+    /// Waits until the controller has completed something; false if it has not by the deadline.
+    pub fn wait_for_news(&self, deadline: Deadline) -> bool {
+        self.messages.wait_until(deadline, || self.has_news())
     }
 
     /// Collects completions and takes a request if it has ended; one whose time is up costs the controller a
@@ -256,20 +256,24 @@ impl Nvme {
 /// Starting, and starting again.
 impl Nvme {
     /// Resets the controller, then enables it and creates the queue pair for blocks.
-    fn bring_up(&self) -> Result<(), NvmeError> {
+    ///
+    /// `as_sent` makes of an address in the domain the one that the device must send to get there: the same, unless
+    /// it is not translated.
+    fn bring_up(&self, as_sent: &dyn Fn(Iova) -> Iova) -> Result<(), NvmeError> {
         self.controller.reset()?;
         let admin = {
             let mut admin = self.admin.lock();
-            admin.restart();
+            admin.restart(as_sent);
             let (submission, completion) = (admin.submission().base, admin.completion().base);
             AdminQueues { submission, completion, entries: ADMIN_ENTRIES }
         };
-        self.requests.lock().end_all(|| NvmeError::Reset);
-        self.controller.enable(admin)?;
         let (submission, completion) = {
-            let requests = self.requests.lock();
+            let mut requests = self.requests.lock();
+            requests.end_all(|| NvmeError::Reset);
+            requests.restart(as_sent);
             (requests.queue().submission(), requests.queue().completion())
         };
+        self.controller.enable(admin)?;
         self.admin_command(SubmissionEntry::set_queue_pairs(1))?;
         self.admin_command(SubmissionEntry::create_completion_queue(completion, MESSAGE))?;
         self.admin_command(SubmissionEntry::create_submission_queue(submission, IO))?;
@@ -301,11 +305,20 @@ impl Nvme {
         }
     }
 
+    /// Starts the controller again, with other numbers for its addresses: for measuring it without translation.
+    pub fn restart_with(&self, as_sent: &dyn Fn(Iova) -> Iova) -> Result<(), NvmeError> {
+        let started = self.bring_up(as_sent);
+        if started.is_err() {
+            *self.working.lock() = Condition::Dead;
+        }
+        started
+    }
+
     /// Resets a controller that did not answer; what it had ends with an error.
     fn recover(&self) {
         log::warn!("{}: the controller did not answer in time and is reset", self.record);
         self.requests.lock().end_all(|| NvmeError::Timeout);
-        if let Err(error) = self.bring_up() {
+        if let Err(error) = self.bring_up(&|iova| iova) {
             log::error!("{}: the controller does not work any more: {error}", self.record);
             *self.working.lock() = Condition::Dead;
         }
@@ -331,10 +344,7 @@ impl Driver for Nvme {
     }
 
     fn restart(&self) -> Result<(), StartError> {
-        let started = self.bring_up();
-        if started.is_err() {
-            *self.working.lock() = Condition::Dead;
-        }
-        Ok(started?)
+        self.restart_with(&|iova| iova)?;
+        Ok(())
     }
 }

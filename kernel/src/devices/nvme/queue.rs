@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{Ordering, fence};
 
+use dma_types::Iova;
 use nvme::spec::command::{NewQueue, SubmissionEntry};
 use nvme::spec::completion::CompletionEntry;
 use nvme::spec::registers::QueueId;
@@ -17,6 +18,8 @@ pub struct Queue {
     pair: QueuePair,
     submissions: Shared<SubmissionEntry, ToDevice>,
     completions: Shared<CompletionEntry, FromDevice>,
+    /// Where the controller finds them.
+    bases: (Iova, Iova),
 }
 
 impl Queue {
@@ -25,27 +28,32 @@ impl Queue {
     /// # Errors
     /// If the device is cut off, or there is no memory.
     pub fn new(dma: &dma::Device, id: QueueId, entries: u16) -> Result<Self, DmaError> {
-        Ok(Self {
-            id,
-            entries,
-            pair: QueuePair::new(id, entries, entries),
-            submissions: dma.share(usize::from(entries), "nvme submission queue")?,
-            completions: dma.share(usize::from(entries), "nvme completion queue")?,
-        })
+        let submissions = dma.share(usize::from(entries), "nvme submission queue")?;
+        let completions = dma.share(usize::from(entries), "nvme completion queue")?;
+        let pair = QueuePair::new(id, entries, entries);
+        let bases = (submissions.iova(), completions.iova());
+        Ok(Self { id, entries, pair, submissions, completions, bases })
     }
 
     /// The submission queue, as the controller is told of it.
     pub fn submission(&self) -> NewQueue {
-        NewQueue { id: self.id, base: self.submissions.iova(), entries: self.entries }
+        NewQueue { id: self.id, base: self.bases.0, entries: self.entries }
     }
 
     /// The completion queue, as the controller is told of it.
     pub fn completion(&self) -> NewQueue {
-        NewQueue { id: self.id, base: self.completions.iova(), entries: self.entries }
+        NewQueue { id: self.id, base: self.bases.1, entries: self.entries }
     }
 
-    /// Empties both queues after a reset of the controller. Commands keep their slots until they are released.
-    pub fn restart(&mut self) {
+    /// Ends every command, because the controller will not. They keep their slots until they are released.
+    pub fn end_all(&mut self) {
+        self.pair.end_all();
+    }
+
+    /// Empties both queues after a reset of the controller, which finds them at other numbers now. Commands keep their
+    /// slots until they are released.
+    pub fn restart(&mut self, as_sent: &dyn Fn(Iova) -> Iova) {
+        self.bases = (as_sent(self.submissions.iova()), as_sent(self.completions.iova()));
         self.pair.restart();
         let nothing: CompletionEntry = zerocopy::FromZeros::new_zeroed();
         (0..self.completions.len()).for_each(|place| self.completions.write(place, nothing));

@@ -87,6 +87,8 @@ enum Slot {
 pub struct Requests {
     queue: Queue,
     lists: Shared<u64, ToDevice>,
+    /// Where the controller finds the lists.
+    lists_base: Iova,
     slots: [Slot; MAX_COMMANDS as usize],
 }
 
@@ -97,7 +99,8 @@ impl Requests {
     /// If there is no memory for the lists.
     pub fn new(dma: &dma::Device, queue: Queue) -> Result<Self, DmaError> {
         let lists = dma.share(LIST_ENTRIES * usize::from(MAX_COMMANDS), "nvme prp lists")?;
-        Ok(Self { queue, lists, slots: [const { Slot::Free }; MAX_COMMANDS as usize] })
+        let lists_base = lists.iova();
+        Ok(Self { queue, lists, lists_base, slots: [const { Slot::Free }; MAX_COMMANDS as usize] })
     }
 
     /// The queue.
@@ -124,7 +127,7 @@ impl Requests {
         io.entry(DataPointer::default())?;
         let begun = self.queue.begin().ok_or(NvmeError::Busy)?;
         let first = begun.0.slot() * LIST_ENTRIES;
-        let list = self.lists.iova_of(first);
+        let list = Iova::new(self.lists_base.as_u64() + (first * size_of::<u64>()) as u64);
         for (entry, place) in prps.list(list).zip(first..) {
             self.lists.write(place, entry);
         }
@@ -189,7 +192,13 @@ impl Requests {
                 self.end(*id, Err(result()));
             }
         }
-        self.queue.restart();
+        self.queue.end_all();
+    }
+
+    /// Begins anew after a reset of the controller, which finds everything at other numbers now.
+    pub fn restart(&mut self, as_sent: &dyn Fn(Iova) -> Iova) {
+        self.lists_base = as_sent(self.lists.iova());
+        self.queue.restart(as_sent);
     }
 
     /// When a request must have ended; `None` if it has, or there is none.

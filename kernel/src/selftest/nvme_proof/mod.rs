@@ -28,7 +28,7 @@ use crate::probe::{Notice, Overreach, announce, land};
 use crate::{journal, println};
 
 /// Transfers of the short proof and of the long one.
-const SHORT: u32 = 300;
+const SHORT: u32 = 1_000;
 const LONG: u32 = 10_000;
 
 /// What of the medium is used, as a power of two of pages.

@@ -88,8 +88,13 @@ impl QueuePair {
         }
     }
 
-    /// Empties both queues and ends every command, after a reset of the controller. Completions that come late for
-    /// one of them are still told apart from those of later commands.
+    /// Ends every command, because the controller will not. Completions that come late for one of them are still told
+    /// apart from those of later commands.
+    pub fn end_all(&mut self) {
+        self.commands.end_all();
+    }
+
+    /// Empties both queues and ends every command, after a reset of the controller.
     pub fn restart(&mut self) {
         self.submission = SubmissionRing::new(self.entries);
         self.completion = CompletionRing::new(self.entries);
