@@ -8,7 +8,9 @@ mod exhaustion;
 mod faults;
 mod gates;
 mod leak;
+mod nvme_depth;
 mod nvme_proof;
+mod nvme_reads;
 mod raise;
 mod random;
 mod regions;
@@ -47,7 +49,7 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 20] = [
+const TESTS: [Test; 21] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
@@ -66,6 +68,7 @@ const TESTS: [Test; 20] = [
     Test { name: "exhaustion", part: Part::ByName, run: exhaustion::run },
     Test { name: "nvme-proof", part: Part::ByName, run: nvme_proof::run },
     Test { name: "nvme-proof-long", part: Part::ByName, run: nvme_proof::run_long },
+    Test { name: "nvme-depth", part: Part::ByName, run: nvme_depth::run },
     Test { name: "bystander", part: Part::ByName, run: bystander::run },
     Test { name: "x2apic", part: Part::ByName, run: x2apic::run },
 ];
