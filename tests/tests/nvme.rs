@@ -23,7 +23,7 @@ struct Disks {
 const NAMESPACES: [(u32, usize); 2] = [(1, 512), (3, 4096)];
 
 impl Disks {
-    /// Fills the images with bytes that do not repeat, but for some blocks of zeros in the middle.
+    /// Fills the images with bytes that do not repeat, but for some blocks of zeros.
     fn new() -> Self {
         let disks = Self { folder: tempfile::tempdir().unwrap() };
         for (namespace, _) in NAMESPACES {
@@ -58,7 +58,7 @@ fn content(namespace: u32) -> Vec<u8> {
         state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         bytes.extend_from_slice(&(state >> 16).to_le_bytes()[..4]);
     }
-    bytes[BYTES / 2..BYTES / 2 + 16384].fill(0);
+    bytes[28 << 10..32 << 10].fill(0);
     bytes
 }
 

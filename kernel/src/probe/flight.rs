@@ -107,12 +107,11 @@ pub fn note_fault(requester: Bdf, page: Iova, access: Access, verdict: Verdict) 
 }
 
 impl Flight {
-    /// Tells whether this probe causes a fault with these facts: one where it is not announced and has a command,
-    /// else any number. A device may try twice: QEMU's disks ask once for the memory, and once more to write it.
+    /// Tells whether this probe causes a fault with these facts: any number, since a device may try again. QEMU's disks
+    /// ask once for the memory, and once more to write it.
     fn causes(&self, requester: Bdf, page: Iova, access: Access) -> bool {
-        let again = self.seen.is_none() || self.command.is_none() || self.notice == Notice::Announced;
-        let due = self.expected.is_some() && again;
-        due && self.device.requester == requester && self.iova.page() == page && self.access == access
+        let due = self.expected.is_some() && self.device.requester == requester;
+        due && self.iova.page() == page && self.access == access
     }
 
     /// The target's first bytes now.

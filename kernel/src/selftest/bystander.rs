@@ -14,7 +14,7 @@ use crate::devices;
 use crate::devices::nvme::{self as driver, Nvme};
 use crate::dma::{PageBuffer, inspect};
 use crate::platform::clock::Deadline;
-use crate::probe::Overreach;
+use crate::probe::{Notice, Overreach, announce, land};
 use crate::{diagnosis, journal, println};
 
 const NAME: &str = "bystander";
@@ -50,7 +50,23 @@ fn disturb(nvme: &Nvme, culprit: &'static dyn Overreach) -> Result<usize, &'stat
     let canary = PageBuffer::new(0).map_err(|_| "no memory")?;
     let target = Iova::new(inspect::buffer(&canary).as_u64());
     let record = culprit.record();
+    let flight = announce(record, Access::Write, target, Notice::Silent);
+    let flight = flight.ok_or("too many probes are under way")?;
     record.set_policy(Policy::Contain);
+    let outcome = cut_off_again_and_again(culprit, target, &mut work);
+    record.set_policy(diagnosis::policy());
+    land(flight);
+    outcome?;
+    let untouched = canary.bytes().iter().all(|byte| *byte == 0);
+    if untouched { work.finish() } else { Err("the other device reached memory") }
+}
+
+fn cut_off_again_and_again(
+    culprit: &'static dyn Overreach,
+    target: Iova,
+    work: &mut Reads<'_>,
+) -> Result<(), &'static str> {
+    let record = culprit.record();
     for _ in 0..ROUNDS {
         culprit.start(Access::Write, target).map_err(|_| "the other device did not start")?;
         let deadline = Deadline::after(ROUND);
@@ -64,7 +80,5 @@ fn disturb(nvme: &Nvme, culprit: &'static dyn Overreach) -> Result<usize, &'stat
         devices::release(record).map_err(|_| "the other device could not be released")?;
         work.go_on()?;
     }
-    record.set_policy(diagnosis::policy());
-    let untouched = canary.bytes().iter().all(|byte| *byte == 0);
-    if untouched { work.finish() } else { Err("the other device reached memory") }
+    Ok(())
 }

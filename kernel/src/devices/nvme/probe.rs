@@ -16,7 +16,7 @@ use crate::dma::{self, PageBuffer};
 use crate::probe::{Overreach, Progress, Skill, StartRefused};
 
 /// Blocks that are looked at for such with contents to tell.
-const LOOKED_AT: u64 = 16;
+const LOOKED_AT: u64 = 64;
 
 /// What a controller is made to overreach with, and the overreach under way.
 pub(super) struct Probe {

@@ -126,7 +126,7 @@ impl Proof {
 
     fn plan(&mut self) -> Plan {
         let access = *self.random.choose(&[Access::Read, Access::Write]);
-        let block_bytes = u64::from(self.namespace.block_bytes);
+        let block_bytes = self.block_bytes();
         let most = (MOST_BYTES / block_bytes).min(self.namespace.blocks);
         let blocks = self.random.within(1..most + 1);
         let block = self.random.within(0..self.namespace.blocks - blocks + 1);
@@ -138,15 +138,28 @@ impl Proof {
         if kind == Kind::Own {
             return self.allowed(plan);
         }
-        let target = Target::prepare(self, kind, plan)?;
+        let target = Target::prepare(self, kind, self.in_whole_blocks(plan))?;
         let outcome = self.forbidden(&target);
         target.finish()?;
         outcome
     }
 
+    /// The plan, where memory is to be written beginning at a multiple of a block: QEMU's disks move what is blocked in
+    /// pieces, and never end a transfer of which a piece is no whole number of blocks.
+    fn in_whole_blocks(&self, plan: Plan) -> Plan {
+        match plan.access {
+            Access::Write => Plan { offset: plan.offset - plan.offset % self.block_bytes(), ..plan },
+            _ => plan,
+        }
+    }
+
+    fn block_bytes(&self) -> u64 {
+        u64::from(self.namespace.block_bytes)
+    }
+
     /// What stands in the blocks of a plan.
     fn content(&self, plan: &Plan) -> &[u8] {
-        let start = (plan.block * u64::from(self.namespace.block_bytes)) as usize;
+        let start = (plan.block * self.block_bytes()) as usize;
         self.reference.bytes().get(start..start + plan.bytes as usize).unwrap_or_default()
     }
 
@@ -217,6 +230,7 @@ impl Proof {
         records::poll();
         if journal::faults() == target.faults_before && target.duty == Duty::Recorded {
             clock::sleep(INTERRUPT);
+            records::poll();
         }
         // The first page is the one that the controller meets first; of the others a unit may record none.
         let seen: Vec<_> = flights.into_iter().map(|id| land(id).and_then(|f| f.seen)).collect();

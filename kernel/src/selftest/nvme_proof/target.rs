@@ -262,8 +262,9 @@ fn freed(proof: &Proof, plan: Plan) -> Result<Target, Mishap> {
 fn past_end(proof: &mut Proof, plan: Plan) -> Result<Target, Mishap> {
     let (mut buffer, behind) = pages_for(2 * (PAGE_SIZE + plan.bytes))?.halves();
     let mut behind = behind.ok_or(Mishap::Broken("taking memory"))?;
-    // At least four bytes lie past the end, and at most all.
-    let within = 4 * proof.random.within(0..plan.bytes / 4);
+    // At least one step lies past the end, and at most all.
+    let step = if plan.access == Access::Write { proof.block_bytes() } else { 4 };
+    let within = step * proof.random.within(0..plan.bytes / step);
     let told = proof.content(&plan).iter().skip(within as usize).any(|byte| *byte != 0);
     let within = if told { within * proof.random.within(0..2) } else { 0 };
     let start = buffer.len() - within;
@@ -308,7 +309,7 @@ fn real(proof: &mut Proof, plan: Plan, pages: &[PhysAddr]) -> Result<Target, Mis
         return Err(Mishap::Broken("finding the kernel's pages"));
     }
     let page = *proof.random.choose(pages);
-    let bytes = u64::from(proof.namespace.block_bytes);
+    let bytes = proof.block_bytes();
     let wanted = plan.access;
     let plan = Plan { access: Access::Read, blocks: 1, bytes, ..plan };
     let memory = (page, PAGE_SIZE);
