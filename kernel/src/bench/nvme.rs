@@ -1,7 +1,8 @@
 //! What an NVMe request costs the processor, with translation and without.
 //!
 //! Counted is the path from the request to the doorbell, and from the completion that was seen to the buffer that is
-//! back; each request maps and unmaps a buffer of its own. Waiting is left out. For the figures without translation the
+//! back; each request maps and unmaps a buffer of its own. Waiting is left out, and interrupts are held back meanwhile:
+//! which request they would be counted with is chance. For the figures without translation the
 //! controller is given a pass-through entry for their length: it then reaches all of memory by physical addresses, and
 //! nothing is mapped or unmapped.
 
@@ -12,6 +13,7 @@ use nvme::spec::command::Transfer;
 use pci::control::BusMaster;
 
 use super::{median, tell};
+use crate::arch::interrupts::InterruptsOff;
 use crate::devices::Driver;
 use crate::devices::nvme::{self as driver, Ended, Io, Nvme, NvmeError, Token};
 use crate::dma::{Device, DmaError, FromDevice, PageBuffer, inspect};
@@ -174,10 +176,14 @@ fn requests(nvme: &Nvme, case: &Case, way: Way) -> Result<Measured, NvmeError> {
         if !nvme.wait_for_news(deadline) {
             return Err(NvmeError::Timeout);
         }
-        let seen = clock::timestamp();
-        let token = nvme.collect().ok_or(NvmeError::Reset)?;
-        let Ended { result, buffer } = nvme.take(token).ok_or(NvmeError::Reset)?;
-        let back = clock::timestamp();
+        let (seen, token, ended, back) = {
+            let _off = InterruptsOff::new();
+            let seen = clock::timestamp();
+            let token = nvme.collect().ok_or(NvmeError::Reset)?;
+            let ended = nvme.take(token).ok_or(NvmeError::Reset)?;
+            (seen, token, ended, clock::timestamp())
+        };
+        let Ended { result, buffer } = ended;
         result?;
         let place = flying.iter().position(|flying| flying.token == token).ok_or(NvmeError::Reset)?;
         let over = flying.swap_remove(place);
@@ -196,6 +202,7 @@ fn requests(nvme: &Nvme, case: &Case, way: Way) -> Result<Measured, NvmeError> {
 
 fn start(nvme: &Nvme, io: &Io, buffer: PageBuffer, way: Way) -> Result<Flying, NvmeError> {
     let at = Iova::new(inspect::buffer(&buffer).as_u64());
+    let _off = InterruptsOff::new();
     let before = clock::timestamp();
     let (token, buffer) = match way {
         Way::Isolated => (nvme.submit(io, buffer)?, None),

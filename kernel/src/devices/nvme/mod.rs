@@ -28,7 +28,7 @@ use spin::Mutex;
 use self::controller::{AdminQueues, Controller};
 use self::probe::Probe;
 use self::queue::Queue;
-use self::requests::{COMMAND_TIME, Held, Requests};
+use self::requests::{COMMAND_TIME, End, Held, Requests};
 use super::{DeviceRecord, Disk, Driver, Function, Kind, Messages, Namespace, StartError};
 use crate::dma::{self, PageBuffer};
 use crate::platform::clock::Deadline;
@@ -269,7 +269,7 @@ impl Nvme {
         };
         let (submission, completion) = {
             let mut requests = self.requests.lock();
-            requests.end_all(|| NvmeError::Reset);
+            requests.end_all(End::Reset);
             requests.restart(as_sent);
             (requests.queue().submission(), requests.queue().completion())
         };
@@ -317,7 +317,7 @@ impl Nvme {
     /// Resets a controller that did not answer; what it had ends with an error.
     fn recover(&self) {
         log::warn!("{}: the controller did not answer in time and is reset", self.record);
-        self.requests.lock().end_all(|| NvmeError::Timeout);
+        self.requests.lock().end_all(End::Timeout);
         if let Err(error) = self.bring_up(&|iova| iova) {
             log::error!("{}: the controller does not work any more: {error}", self.record);
             *self.working.lock() = Condition::Dead;
@@ -340,7 +340,7 @@ impl Driver for Nvme {
 
     fn cut_off(&self) {
         *self.working.lock() = Condition::CutOff;
-        self.requests.lock().end_all(|| NvmeError::CutOff);
+        self.requests.lock().end_all(End::CutOff);
     }
 
     fn restart(&self) -> Result<(), StartError> {

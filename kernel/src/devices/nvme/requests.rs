@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use dma_types::Iova;
 use nvme::spec::command::{Blocks, DataPointer, NamespaceId, SubmissionEntry, Transfer};
+use nvme::spec::status::Status;
 use nvme::{CommandId, MAX_COMMANDS, Prps};
 
 use super::controller::Controller;
@@ -76,11 +77,47 @@ impl Held {
     }
 }
 
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The controller completed it with this status.
+    Completed(Status),
+    /// The controller did not, in the time it had.
+    Timeout,
+    /// It went with a reset of the controller.
+    Reset,
+    /// The device was cut off.
+    CutOff,
+}
+
+impl End {
+    fn result(self) -> Result<(), NvmeError> {
+        Err(match self {
+            Self::Completed(status) if status.is_success() => return Ok(()),
+            Self::Completed(status) => NvmeError::Status(status),
+            Self::Timeout => NvmeError::Timeout,
+            Self::Reset => NvmeError::Reset,
+            Self::CutOff => NvmeError::CutOff,
+        })
+    }
+}
+
 /// One place for a request.
-enum Slot {
+struct Slot {
+    id: CommandId,
+    state: State,
+    held: Held,
+}
+
+#[derive(Clone, Copy)]
+enum State {
     Free,
-    Open { id: CommandId, held: Held, deadline: Deadline },
-    Ended { id: CommandId, held: Held, result: Result<(), NvmeError> },
+    Open(Deadline),
+    Ended(End),
+}
+
+impl Slot {
+    const FREE: Self = Self { id: CommandId::from_bits(0), state: State::Free, held: Held::Nothing };
 }
 
 /// The queue for blocks, and the requests in it.
@@ -100,7 +137,7 @@ impl Requests {
     pub fn new(dma: &dma::Device, queue: Queue) -> Result<Self, DmaError> {
         let lists = dma.share(LIST_ENTRIES * usize::from(MAX_COMMANDS), "nvme prp lists")?;
         let lists_base = lists.iova();
-        Ok(Self { queue, lists, lists_base, slots: [const { Slot::Free }; MAX_COMMANDS as usize] })
+        Ok(Self { queue, lists, lists_base, slots: [const { Slot::FREE }; MAX_COMMANDS as usize] })
     }
 
     /// The queue.
@@ -157,7 +194,9 @@ impl Requests {
     ) -> Token {
         let id = begun.0;
         if let Some(slot) = self.slots.get_mut(id.slot()) {
-            *slot = Slot::Open { id, held, deadline: Deadline::after(COMMAND_TIME) };
+            slot.id = id;
+            slot.state = State::Open(Deadline::after(COMMAND_TIME));
+            slot.held = held;
         }
         self.queue.submit(controller, begun, entry);
         Token(id)
@@ -171,25 +210,17 @@ impl Requests {
     /// Notes the next completion, and whose it is.
     pub fn collect(&mut self, controller: &Controller) -> Option<Token> {
         let finished = self.queue.next(controller)?;
-        let result =
-            if finished.status.is_success() { Ok(()) } else { Err(NvmeError::Status(finished.status)) };
-        self.end(finished.id, result);
+        if let Some(slot) = self.slots.get_mut(finished.id.slot()) {
+            slot.state = State::Ended(End::Completed(finished.status));
+        }
         Some(Token(finished.id))
     }
 
-    fn end(&mut self, id: CommandId, result: Result<(), NvmeError>) {
-        let Some(slot) = self.slots.get_mut(id.slot()) else { return };
-        *slot = match mem::replace(slot, Slot::Free) {
-            Slot::Open { id: open, held, .. } if open == id => Slot::Ended { id, held, result },
-            other => other,
-        };
-    }
-
     /// Ends every request that is under way, because the controller will not.
-    pub fn end_all(&mut self, mut result: impl FnMut() -> NvmeError) {
-        for place in 0..self.slots.len() {
-            if let Some(Slot::Open { id, .. }) = self.slots.get(place) {
-                self.end(*id, Err(result()));
+    pub fn end_all(&mut self, end: End) {
+        for slot in &mut self.slots {
+            if matches!(slot.state, State::Open(_)) {
+                slot.state = State::Ended(end);
             }
         }
         self.queue.end_all();
@@ -204,7 +235,7 @@ impl Requests {
     /// When a request must have ended; `None` if it has, or there is none.
     pub fn deadline(&self, token: Token) -> Option<Deadline> {
         match self.slots.get(token.0.slot()) {
-            Some(Slot::Open { id, deadline, .. }) if *id == token.0 => Some(*deadline),
+            Some(Slot { id, state: State::Open(deadline), .. }) if *id == token.0 => Some(*deadline),
             _ => None,
         }
     }
@@ -212,15 +243,12 @@ impl Requests {
     /// Takes a request that has ended, with what it held, and frees its place.
     pub fn take(&mut self, token: Token) -> Option<(Held, Result<(), NvmeError>)> {
         let slot = self.slots.get_mut(token.0.slot())?;
-        match mem::replace(slot, Slot::Free) {
-            Slot::Ended { id, held, result } if id == token.0 => {
-                self.queue.release(id);
-                Some((held, result))
-            }
-            other => {
-                *slot = other;
-                None
-            }
+        let State::Ended(end) = slot.state else { return None };
+        if slot.id != token.0 {
+            return None;
         }
+        slot.state = State::Free;
+        self.queue.release(token.0);
+        Some((mem::replace(&mut slot.held, Held::Nothing), end.result()))
     }
 }
