@@ -32,15 +32,16 @@ const WARM_UP: usize = 400;
 /// Longest time for all requests of a figure.
 const TIME: core::time::Duration = core::time::Duration::from_secs(60);
 
-/// Pages of the largest request, as a power of two.
-const LARGEST: u8 = 5;
-
-/// One figure.
+/// One figure: the names of what is measured.
 struct Case {
     /// With translation.
     name: &'static str,
     /// Without.
     passthrough: &'static str,
+    /// Mapping alone, with as many buffers live, taken back in another order than they were given.
+    map: &'static str,
+    /// The same for unmapping.
+    unmap: &'static str,
     /// Time from the first request to the last completion, a request; for information.
     whole: &'static str,
     /// Bytes of a request, as a power of two of pages.
@@ -49,29 +50,23 @@ struct Case {
     depth: usize,
 }
 
-const CASES: [Case; 3] = [
-    Case {
-        name: "nvme_read_4k_qd1",
-        passthrough: "nvme_read_4k_qd1_passthrough",
-        whole: "nvme_read_4k_qd1_whole",
-        exponent: 0,
-        depth: 1,
-    },
-    Case {
-        name: "nvme_read_4k_qd32",
-        passthrough: "nvme_read_4k_qd32_passthrough",
-        whole: "nvme_read_4k_qd32_whole",
-        exponent: 0,
-        depth: 32,
-    },
-    Case {
-        name: "nvme_read_128k",
-        passthrough: "nvme_read_128k_passthrough",
-        whole: "nvme_read_128k_whole",
-        exponent: LARGEST,
-        depth: 1,
-    },
-];
+/// The names of a figure's parts.
+macro_rules! case {
+    ($name:literal, $exponent:literal, $depth:literal) => {
+        Case {
+            name: $name,
+            passthrough: concat!($name, "_passthrough"),
+            map: concat!($name, "_map"),
+            unmap: concat!($name, "_unmap"),
+            whole: concat!($name, "_whole"),
+            exponent: $exponent,
+            depth: $depth,
+        }
+    };
+}
+
+const CASES: [Case; 3] =
+    [case!("nvme_read_4k_qd1", 0, 1), case!("nvme_read_4k_qd32", 0, 32), case!("nvme_read_128k", 5, 1)];
 
 /// Measures and reports, on the first controller that works.
 pub(super) fn run() {
@@ -81,14 +76,13 @@ pub(super) fn run() {
     };
     for case in &CASES {
         report(case.name, Some(case.whole), requests(nvme, case, Way::Isolated));
-    }
-    // What the largest request maps, to compare with.
-    match mapping(Overreach::dma(nvme), LARGEST) {
-        Ok((map, unmap)) => {
-            tell("map_128k", median(map), ROUNDS as u64);
-            tell("unmap_128k", median(unmap), ROUNDS as u64);
+        match mapping(Overreach::dma(nvme), case) {
+            Ok((map, unmap)) => {
+                tell(case.map, median(map), ROUNDS as u64);
+                tell(case.unmap, median(unmap), ROUNDS as u64);
+            }
+            Err(error) => println!("{}: {error}", case.map),
         }
-        Err(error) => println!("map_128k: {error}"),
     }
     let passed = untranslated(nvme, || {
         for case in &CASES {
@@ -113,19 +107,28 @@ fn report(name: &str, whole: Option<&str>, measured: Result<Measured, NvmeError>
     }
 }
 
-/// Maps and unmaps one buffer again and again: what each cost.
-fn mapping(dma: &Device, exponent: u8) -> Result<(Vec<u64>, Vec<u64>), DmaError> {
-    let mut buffer = PageBuffer::new(exponent)?;
+/// Steps through the live buffers: disks complete requests in any order.
+const STRIDE: usize = 7;
+
+/// Unmaps one of the live buffers and maps it again, over and over: what each cost.
+fn mapping(dma: &Device, case: &Case) -> Result<(Vec<u64>, Vec<u64>), DmaError> {
+    let mut live = Vec::with_capacity(case.depth);
+    for _ in 0..case.depth {
+        live.push(dma.map::<FromDevice, _>(PageBuffer::new(case.exponent)?, "bench")?);
+    }
     let (mut mapped, mut unmapped) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
     for round in 0..WARM_UP + ROUNDS {
+        let old = live.swap_remove(round * STRIDE % case.depth);
+        let _off = InterruptsOff::new();
         let start = clock::timestamp();
-        let mapping = dma.map::<FromDevice, _>(buffer, "bench")?;
+        let buffer = old.unmap()?;
         let between = clock::timestamp();
-        buffer = mapping.unmap()?;
+        let new = dma.map::<FromDevice, _>(buffer, "bench")?;
         let end = clock::timestamp();
+        live.push(new);
         if round >= WARM_UP {
-            mapped.push(clock::ns_at(between) - clock::ns_at(start));
-            unmapped.push(clock::ns_at(end) - clock::ns_at(between));
+            unmapped.push(clock::ns_at(between) - clock::ns_at(start));
+            mapped.push(clock::ns_at(end) - clock::ns_at(between));
         }
     }
     Ok((mapped, unmapped))

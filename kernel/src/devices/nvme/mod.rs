@@ -155,7 +155,8 @@ impl Nvme {
         if io.bytes() > buffer.len() {
             return Err(NvmeError::TooLong { bytes: io.bytes() });
         }
-        let (at, held) = self.lend(io.transfer, buffer)?;
+        let held = self.lend(io.transfer, buffer)?;
+        let at = held.iova();
         self.start(io, at, held)
     }
 
@@ -169,19 +170,15 @@ impl Nvme {
 
     /// Maps a buffer in the direction of a transfer.
     #[track_caller]
-    fn lend(&self, transfer: Transfer, buffer: PageBuffer) -> Result<(Iova, Held), dma::DmaError> {
+    #[inline]
+    fn lend(&self, transfer: Transfer, buffer: PageBuffer) -> Result<Held, dma::DmaError> {
         Ok(match transfer {
-            Transfer::Read => {
-                let mapping = self.dma.map(buffer, "nvme read")?;
-                (mapping.iova(), Held::Filled(mapping))
-            }
-            Transfer::Write | Transfer::Compare => {
-                let mapping = self.dma.map(buffer, "nvme write")?;
-                (mapping.iova(), Held::Read(mapping))
-            }
+            Transfer::Read => Held::Filled(self.dma.map(buffer, "nvme read")?),
+            Transfer::Write | Transfer::Compare => Held::Read(self.dma.map(buffer, "nvme write")?),
         })
     }
 
+    #[inline]
     fn start(&self, io: &Io, at: Iova, held: Held) -> Result<Token, NvmeError> {
         self.check_condition()?;
         if io.bytes() > self.max_bytes {

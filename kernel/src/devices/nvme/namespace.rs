@@ -80,7 +80,8 @@ impl Nvme {
         if whole.bytes() > buffer.len() {
             return Err(DiskError::Buffer { bytes: buffer.len() });
         }
-        let (start, held) = self.lend(transfer, buffer)?;
+        let held = self.lend(transfer, buffer)?;
+        let start = held.iova();
         let mut next = block;
         while next < end {
             let blocks = (end - next).min(u64::from(most)) as u32;

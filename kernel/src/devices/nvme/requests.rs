@@ -67,7 +67,17 @@ pub enum Held {
 }
 
 impl Held {
+    /// Where the device finds the buffer; 0 if there is none.
+    pub fn iova(&self) -> Iova {
+        match self {
+            Self::Nothing => Iova::new(0),
+            Self::Filled(mapping) => mapping.iova(),
+            Self::Read(mapping) => mapping.iova(),
+        }
+    }
+
     /// Takes the buffer back: the device cannot reach it any more.
+    #[inline]
     pub fn give_back(self) -> Result<Option<PageBuffer>, DmaError> {
         Ok(match self {
             Self::Nothing => None,
@@ -185,6 +195,7 @@ impl Requests {
         Ok(self.submit(controller, begun, SubmissionEntry::flush(namespace), Held::Nothing))
     }
 
+    #[inline]
     fn submit(
         &mut self,
         controller: &Controller,
@@ -241,6 +252,7 @@ impl Requests {
     }
 
     /// Takes a request that has ended, with what it held, and frees its place.
+    #[inline]
     pub fn take(&mut self, token: Token) -> Option<(Held, Result<(), NvmeError>)> {
         let slot = self.slots.get_mut(token.0.slot())?;
         let State::Ended(end) = slot.state else { return None };
