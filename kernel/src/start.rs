@@ -175,6 +175,7 @@ fn announce_protection(table: &Table, honour: Honour) {
 
 /// Goes on once the machine is protected: drivers, drill, then script or prompt.
 fn after_protection(options: &Options<'_>) -> ! {
+    console::disks::allow_writing(options.disk_write);
     devices::start_drivers();
     if options.drill == Switch::On {
         probe::drill_at_boot();

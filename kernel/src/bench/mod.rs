@@ -3,6 +3,7 @@
 //! Under instruction counting one nanosecond is one instruction, and the figures are the same on every run.
 
 mod fault;
+mod nvme;
 
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +51,7 @@ pub fn run() {
         }
     }
     fault::run(device);
+    nvme::run();
 }
 
 /// Maps and unmaps one buffer again and again.

@@ -6,6 +6,7 @@ use ::network::Exchange;
 use dma_types::{Access, Bdf};
 use options::{COMMANDS, Command, Policy, RecordForm};
 
+use super::disks::{self, DiskMistake};
 use super::{faults, network, output};
 use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
@@ -23,6 +24,8 @@ pub enum Mistake {
     NoNetworkCard(Bdf),
     /// The device could not be released.
     NotReleased(StartError),
+    /// A disk does not store what was asked for, or must not be written to.
+    Disk(DiskMistake),
 }
 
 impl fmt::Display for Mistake {
@@ -40,6 +43,7 @@ impl fmt::Display for Mistake {
                 write!(f, "no driver runs {bdf} as a network card; `net` lists those that are")
             }
             Self::NotReleased(error) => error.fmt(f),
+            Self::Disk(mistake) => mistake.fmt(f),
         }
     }
 }
@@ -71,6 +75,10 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         Command::Tcp { device, peer, receive, send } => {
             find(device)?;
             network::tcp(device, Exchange { peer, receive, send })?;
+        }
+        Command::Disks => disks::list(),
+        Command::Disk { device, transfer, range } => {
+            disks::run(find(device)?, transfer, range).map_err(Mistake::Disk)?;
         }
         Command::SelfTest(name) => selftest::run(name).map_err(|_| Mistake::NoSuchTest)?,
         Command::Bench => bench::run(),

@@ -4,6 +4,7 @@
 //! from an option. What a command does stands in [`commands`]; the grammar is the `options` library's.
 
 pub mod commands;
+pub mod disks;
 mod faults;
 pub mod input;
 mod network;

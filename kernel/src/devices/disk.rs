@@ -1,5 +1,6 @@
 //! Devices that store blocks.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -9,6 +10,11 @@ use crate::dma::{DmaError, PageBuffer};
 pub trait Disk: Sync {
     /// What it calls itself, for people: model and serial number.
     fn description(&self) -> &str;
+
+    /// How its medium is, in a line, if it can tell.
+    fn health(&self) -> Option<String> {
+        None
+    }
 
     /// What it stores.
     fn namespaces(&self) -> Vec<Namespace>;

@@ -1,6 +1,7 @@
 //! What every driver is to the rest of the kernel.
 
 use alloc::boxed::Box;
+use core::any::Any;
 use core::fmt;
 
 use super::{DeviceRecord, Disk, Function, Nic};
@@ -9,7 +10,7 @@ use crate::memory::mmio::MmioError;
 use crate::probe::Overreach;
 
 /// A driver at work on one function.
-pub trait Driver: Sync {
+pub trait Driver: Any + Sync {
     /// The kernel's record of the function.
     fn record(&self) -> &'static DeviceRecord;
 

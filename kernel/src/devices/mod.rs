@@ -10,6 +10,7 @@ mod edu;
 mod function;
 mod messages;
 mod nic;
+pub(crate) mod nvme;
 mod record;
 mod start;
 mod virtio;
@@ -32,7 +33,7 @@ pub use record::{Admission, DeviceRecord, Facts, Path, Role, SELF_TEST, Trust};
 pub use start::{enumerate, give_firmware_regions, start_drivers};
 
 /// The drivers, in the order in which they start.
-const KINDS: &[Kind] = &[edu::KIND, e1000e::KIND, virtio::NETWORK, virtio::BLOCK];
+const KINDS: &[Kind] = &[edu::KIND, nvme::KIND, virtio::BLOCK, virtio::NETWORK, e1000e::KIND];
 
 static RECORDS: Once<Vec<DeviceRecord>> = Once::new();
 static DRIVERS: Once<Vec<&'static dyn Driver>> = Once::new();

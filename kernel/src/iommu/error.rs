@@ -21,6 +21,11 @@ pub enum IommuError {
         /// Its index.
         unit: usize,
     },
+    /// The unit lets no requester pass untranslated.
+    NoPassThrough {
+        /// Its index.
+        unit: usize,
+    },
     /// A root, context or top-level table.
     Tables(TableError),
     /// Mapping.
@@ -45,6 +50,7 @@ impl fmt::Display for IommuError {
         match self {
             Self::NotEnforcing { unit } => write!(f, "unit {unit} does not enforce"),
             Self::NoDomainId { unit } => write!(f, "unit {unit} has no domain id left"),
+            Self::NoPassThrough { unit } => write!(f, "unit {unit} offers no pass-through"),
             Self::Tables(error) => error.fmt(f),
             Self::Map(error) => error.fmt(f),
             Self::Unmap(error) => error.fmt(f),

@@ -9,6 +9,7 @@ mod find;
 pub mod findings;
 mod hardware;
 pub mod interrupt;
+mod pass_through;
 pub mod records;
 pub mod regions;
 mod space;
@@ -23,6 +24,7 @@ use spin::Once;
 
 pub use error::IommuError;
 pub use find::{Found, find};
+pub use pass_through::PassThrough;
 pub use space::AddressSpace;
 pub use take::{Evidence, take};
 pub use unit::Unit;

@@ -171,6 +171,11 @@ impl Unit {
         self.control(|control| Ok(control.roots.pages(&FrameMemory).collect())).unwrap_or_default()
     }
 
+    /// The page of its invalidation queue, if it has one.
+    pub fn queue_page(&self) -> Option<PhysAddr> {
+        self.control(|control| Ok(control.unit.queue_page())).ok().flatten()
+    }
+
     /// Gets the invalidation queue going if an error has stopped it; says what it was.
     pub fn recover_queue(&self) {
         // Interrupts are off: whoever holds the lock was interrupted and looks for errors itself.

@@ -88,6 +88,8 @@ pub enum NotPossible {
     TooLong,
     /// Nowhere at the target stands what the device would write, so that a hit would change it.
     Contents,
+    /// The device makes no request at such an address.
+    Refused,
     /// The device is cut off or has no address space.
     NoAddressSpace,
 }
@@ -107,6 +109,7 @@ impl NotPossible {
                 "one transfer of the device is longer than what lies beside a buffer in its page"
             }
             Self::Contents => "the device cannot be told to write what stands there already",
+            Self::Refused => "the device makes no request at such an address",
             Self::NoAddressSpace => "the device has no address space now",
         }
     }

@@ -11,7 +11,7 @@ use report::{DrillCommand, DrillResult};
 
 use super::aim::{Aim, Hold, Load, NotPossible};
 use super::flight::{self, Flight, FlightId, Notice};
-use super::{Overreach, Progress, Skill};
+use super::{Overreach, Progress, Skill, StartRefused};
 use crate::diagnosis::predict;
 use crate::dma::{FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::iommu::records;
@@ -331,7 +331,10 @@ impl Attempt {
         flight.before = flight.look();
         let too_many = Judgement::NotPossible(NotPossible::Memory);
         self.flight = Some(flight::launch(flight).ok_or(too_many)?);
-        self.device.start(self.order.access, aim.iova).map_err(|_| Judgement::Broken)?;
+        self.device.start(self.order.access, aim.iova).map_err(|refused| match refused {
+            StartRefused::Address(_) => Judgement::NotPossible(NotPossible::Refused),
+            _ => Judgement::Broken,
+        })?;
         self.tries += 1;
         self.stage = Stage::Strike;
         Ok(Step::Struck)

@@ -107,10 +107,11 @@ pub fn note_fault(requester: Bdf, page: Iova, access: Access, verdict: Verdict) 
 }
 
 impl Flight {
-    /// Tells whether this probe causes a fault with these facts: one, or any number for a self-test.
+    /// Tells whether this probe causes a fault with these facts: any number, since a device may try again. QEMU's disks
+    /// ask once for the memory, and once more to write it.
     fn causes(&self, requester: Bdf, page: Iova, access: Access) -> bool {
-        let due = self.expected.is_some() && (self.seen.is_none() || self.command.is_none());
-        due && self.device.requester == requester && self.iova.page() == page && self.access == access
+        let due = self.expected.is_some() && self.device.requester == requester;
+        due && self.iova.page() == page && self.access == access
     }
 
     /// The target's first bytes now.

@@ -95,6 +95,8 @@ pub enum StartRefused {
     Busy,
     /// The device makes no such request.
     Access(Access),
+    /// The device makes no request at this address.
+    Address(Iova),
     /// The device does not work, and could not be got to.
     Dead,
 }
@@ -104,6 +106,7 @@ impl fmt::Display for StartRefused {
         match self {
             Self::Busy => f.write_str("the device is still busy with the transfer before"),
             Self::Access(access) => write!(f, "the device makes no {access} request"),
+            Self::Address(iova) => write!(f, "the device makes no request at {iova}"),
             Self::Dead => f.write_str("the device does not work any more"),
         }
     }

@@ -1,16 +1,21 @@
 //! Whether a leak would be seen: the same attacks, with the target exposed on purpose.
 
+use alloc::vec::Vec;
+
 use dma_types::Access;
 use options::Target;
 
 use super::{check, some_device};
-use crate::probe::{Judgement, Notice, Order, Sabotage, run_probes};
+use crate::devices;
+use crate::probe::{Judgement, Notice, Order, Overreach, Sabotage, run_probes};
 
 const NAME: &str = "leak-detector";
 
-/// Reading and writing must both come out as leaked.
+/// Reading and writing must both come out as leaked: at a page of nobody's with every device that can be told to
+/// overreach, beside a buffer with one that copies.
 pub(super) fn run() {
     let Some(device) = some_device(NAME) else { return };
+    let all: Vec<_> = devices::capable().filter(|device| device.dma().is_open()).collect();
     let order = |target, access| Order {
         command: None,
         notice: Notice::Announced,
@@ -18,11 +23,11 @@ pub(super) fn run() {
         target,
         sabotage: Sabotage::MapTarget,
     };
-    let judge = |target| {
-        let both = [Access::Read, Access::Write].into_iter();
-        both.flat_map(move |access| run_probes(&[device], order(target, access)))
+    let judge = |(devices, target): (&[&'static dyn Overreach], _)| {
+        let both = [Access::Read, Access::Write].map(|access| run_probes(devices, order(target, access)));
+        both.into_iter().flatten()
     };
-    let mut judgements = [Target::Canary, Target::Neighbour].into_iter().flat_map(judge);
-    let seen = judgements.all(|judgement| judgement == Judgement::Leaked);
+    let aims = [(all.as_slice(), Target::Canary), (&[device], Target::Neighbour)];
+    let seen = aims.into_iter().flat_map(judge).all(|judgement| judgement == Judgement::Leaked);
     check(NAME, if seen { Ok(()) } else { Err("a device that could reach the target was not caught") });
 }

@@ -1,13 +1,18 @@
 //! The kernel's checks of itself, one event a check.
 
 mod books;
+mod bystander;
 mod bytes;
 mod claims;
 mod exhaustion;
 mod faults;
 mod gates;
 mod leak;
+mod nvme_depth;
+mod nvme_proof;
+mod nvme_reads;
 mod raise;
+mod random;
 mod regions;
 mod release;
 mod reset;
@@ -44,7 +49,7 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 17] = [
+const TESTS: [Test; 21] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
@@ -61,6 +66,10 @@ const TESTS: [Test; 17] = [
     Test { name: "registers", part: Part::ByName, run: faults::run },
     Test { name: "timer-storm", part: Part::ByName, run: timer_storm::run },
     Test { name: "exhaustion", part: Part::ByName, run: exhaustion::run },
+    Test { name: "nvme-proof", part: Part::ByName, run: nvme_proof::run },
+    Test { name: "nvme-proof-long", part: Part::ByName, run: nvme_proof::run_long },
+    Test { name: "nvme-depth", part: Part::ByName, run: nvme_depth::run },
+    Test { name: "bystander", part: Part::ByName, run: bystander::run },
     Test { name: "x2apic", part: Part::ByName, run: x2apic::run },
 ];
 

@@ -9,6 +9,7 @@ use dma_types::Bdf;
 
 use crate::command_error::CommandError;
 use crate::nearest::nearest;
+use crate::number::Number;
 use crate::target::Target;
 use crate::words::{Policy, RecordForm, Transfer};
 
@@ -69,6 +70,17 @@ pub enum Command<'a> {
         /// Bytes that it is sent.
         send: u64,
     },
+    /// List the disks.
+    Disks,
+    /// Read blocks of a disk, or write to them.
+    Disk {
+        /// The device.
+        device: Bdf,
+        /// What is done to the blocks.
+        transfer: Transfer,
+        /// Which blocks.
+        range: DiskRange,
+    },
     /// Run one of the kernel's own tests, or all.
     SelfTest(Option<&'a str>),
     /// Run the benchmarks.
@@ -79,6 +91,17 @@ pub enum Command<'a> {
     Reboot,
     /// Switch the machine off.
     PowerOff,
+}
+
+/// Blocks of a disk, as they were asked for; there may be no such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskRange {
+    /// The namespace's number.
+    pub namespace: u32,
+    /// The first block.
+    pub block: u64,
+    /// How many.
+    pub count: u32,
 }
 
 /// How a command is written and what it does.
@@ -94,7 +117,7 @@ pub struct CommandHelp {
 }
 
 /// Every command, in the order in which `help` lists them.
-pub const COMMANDS: [CommandHelp; 19] = [
+pub const COMMANDS: [CommandHelp; 21] = [
     help(Verb::Help, "help", "", "list the commands"),
     help(Verb::Units, "units", "", "list the remapping units and what they can do"),
     help(Verb::Devices, "devices", "", "list every PCI function, its state and its driver"),
@@ -102,7 +125,7 @@ pub const COMMANDS: [CommandHelp; 19] = [
     help(Verb::Mappings, "mappings", "BDF", "list what a device can reach"),
     help(Verb::Faults, "faults", "[BDF [cper]]", "list the blocked accesses, or show them as error records"),
     help(Verb::Report, "report", "", "show how well this machine is protected"),
-    help(Verb::Drill, "drill", "", "let every capable device overreach once per target, announced"),
+    help(Verb::Drill, "drill", "", "let every capable device overreach once a target, announced"),
     help(Verb::Attack, "attack", "BDF read|write [TARGET]", "let one device overreach, unannounced"),
     help(Verb::Policy, "policy", "[BDF] [NEW]", "show or set what a fault leads to: bugcheck, contain, log"),
     help(Verb::Release, "release", "BDF", "end a device's quarantine"),
@@ -114,6 +137,8 @@ pub const COMMANDS: [CommandHelp; 19] = [
         "BDF IP PORT RECEIVE SEND",
         "connect to a machine and move so many bytes each way",
     ),
+    help(Verb::Disks, "disks", "", "list the disks, what they store and how they are"),
+    help(Verb::Disk, "disk", "read|write BDF NSID LBA COUNT", "read blocks, or write a pattern to them"),
     help(Verb::SelfTest, "selftest", "[NAME]", "run the kernel's own tests"),
     help(Verb::Bench, "bench", "", "measure the kernel"),
     help(Verb::Demo, "demo", "", "let a device overreach and stop the machine over it"),
@@ -138,6 +163,8 @@ enum Verb {
     Net,
     Ping,
     Tcp,
+    Disks,
+    Disk,
     SelfTest,
     Bench,
     Demo,
@@ -168,7 +195,7 @@ impl fmt::Display for Usage {
 }
 
 /// Width of the column with the arguments in the line of `help`.
-const ARGUMENTS_WIDTH: usize = 24;
+const ARGUMENTS_WIDTH: usize = 29;
 
 /// The line of `help`, in columns.
 impl fmt::Display for CommandHelp {
@@ -226,6 +253,8 @@ impl<'a> Command<'a> {
                 receive: arguments.required("the number of bytes to receive")?,
                 send: arguments.required("the number of bytes to send")?,
             },
+            Verb::Disks => Self::Disks,
+            Verb::Disk => Self::parse_disk(arguments)?,
             Verb::SelfTest => Self::SelfTest(arguments.words.next()),
             Verb::Bench => Self::Bench,
             Verb::Demo => Self::Demo,
@@ -242,6 +271,16 @@ impl<'a> Command<'a> {
             None => None,
         };
         Ok(Self::Faults { device, form })
+    }
+
+    /// Reads `read|write BDF NSID LBA COUNT`.
+    fn parse_disk(arguments: &mut Arguments<'a>) -> Result<Self, CommandError<'a>> {
+        let transfer = arguments.required(Transfer::EXPECTED)?;
+        let device = arguments.required(DEVICE)?;
+        let namespace = arguments.required_u32("the number of a namespace")?;
+        let Number::<{ u64::MAX }>(block) = arguments.required("the number of a block")?;
+        let count = arguments.required_u32("a number of blocks")?;
+        Ok(Self::Disk { device, transfer, range: DiskRange { namespace, block, count } })
     }
 
     /// Reads `[BDF] [NEW]`: the first word may be either.
@@ -288,6 +327,12 @@ impl<'a> Arguments<'a> {
 
     fn required<T: FromStr>(&mut self, expected: &'static str) -> Result<T, CommandError<'a>> {
         self.optional(expected)?.ok_or(CommandError::Missing { command: self.command, expected })
+    }
+
+    fn required_u32(&mut self, expected: &'static str) -> Result<u32, CommandError<'a>> {
+        const MAX: u64 = u32::MAX as u64;
+        let Number::<MAX>(number) = self.required(expected)?;
+        Ok(number as u32)
     }
 
     fn end(mut self) -> Result<(), CommandError<'a>> {

@@ -21,6 +21,7 @@ mod complaint;
 mod excerpt;
 mod line_editor;
 mod nearest;
+mod number;
 mod settings;
 mod target;
 mod terminal;
@@ -28,7 +29,7 @@ mod tokens;
 mod words;
 
 pub use bdf_list::{BdfList, MAX_BDFS, ParseBdfListError};
-pub use command::{COMMANDS, Command, CommandHelp, script_lines};
+pub use command::{COMMANDS, Command, CommandHelp, DiskRange, script_lines};
 pub use command_error::CommandError;
 pub use complaint::{Complaint, Mistake, Severity, Source};
 pub use line_editor::{Edit, LineEditor, MAX_LINE};

@@ -51,6 +51,15 @@ fn every_form_is_read() {
                 send: 0,
             },
         ),
+        ("disks", Command::Disks),
+        (
+            "disk read 00:03.0 1 0x10 8",
+            Command::Disk {
+                device: edu,
+                transfer: Transfer::Read,
+                range: DiskRange { namespace: 1, block: 16, count: 8 },
+            },
+        ),
         ("selftest", Command::SelfTest(None)),
         ("selftest takeover", Command::SelfTest(Some("takeover"))),
         ("bench", Command::Bench),
@@ -94,6 +103,11 @@ fn a_mistake_is_answered_with_what_was_expected() {
         let usage = "tcp BDF IP PORT RECEIVE SEND";
         assert_eq!(mistake(line), format!("tcp: expected {expected}; usage: {usage}"));
     }
+    assert_eq!(
+        mistake("disk read 00:03.0 1 2 4294967296"),
+        "disk: expected a number of blocks, not '4294967296'; usage: disk read|write BDF NSID LBA COUNT"
+    );
+    assert!(mistake("disk write 00:03.0 1").contains("expected the number of a block"));
     assert!(mistake("policy 00:03").contains("a device as [SSSS:]BB:DD.F in hex or bugcheck|contain|log"));
     assert!(mistake("policy log 00:03.0").contains("expected nothing more"));
     assert_eq!(mistake("faults 00:03.0 hex"), "faults: expected cper, not 'hex'; usage: faults [BDF [cper]]");

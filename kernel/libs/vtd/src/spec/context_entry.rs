@@ -65,6 +65,14 @@ impl ContextEntry {
         }
     }
 
+    /// An entry that lets its requester's requests pass with their address unchanged. Domain and depth, the deepest
+    /// that the unit walks, are named all the same.
+    pub const fn pass_through(domain: DomainId, levels: TableLevels) -> Self {
+        let through = (TranslationType::PASS_THROUGH.0 as u64) << TRANSLATION_TYPE_SHIFT;
+        let Self { low, high } = Self::second_stage(domain, PhysAddr::new(0), levels);
+        Self { low: low | through, high }
+    }
+
     /// Takes an entry as it stands in memory.
     pub const fn from_words(low: u64, high: u64) -> Self {
         Self { low, high }
@@ -131,6 +139,13 @@ mod tests {
         assert_eq!(entry.table(), PhysAddr::new(0x7_6543_2000));
         assert_eq!(entry.levels(), Some(TableLevels::Four));
         assert_eq!(entry.domain(), DomainId(0xabcd));
+    }
+
+    #[test]
+    fn a_pass_through_entry_names_domain_and_depth() {
+        let entry = ContextEntry::pass_through(DomainId(0xabcd), TableLevels::Four);
+        assert_eq!((entry.low(), entry.high()), (0b1001, 0x00ab_cd02));
+        assert_eq!(entry.translation_type(), TranslationType::PASS_THROUGH);
     }
 
     #[test]

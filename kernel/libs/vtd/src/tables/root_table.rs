@@ -86,6 +86,33 @@ impl RootTable {
         if !table.is_aligned(PAGE_SIZE) {
             return Err(TableError::Unaligned(table));
         }
+        self.enter(memory, source, ContextEntry::second_stage(domain, table, levels))
+    }
+
+    /// Lets a requester reach all of memory, by physical addresses: for measuring what translation costs.
+    ///
+    /// `levels` is the deepest that the unit walks; the unit must offer pass-through.
+    ///
+    /// # Errors
+    ///
+    /// As for [`attach`](Self::attach).
+    pub fn pass_through<M: TableMemory + ?Sized>(
+        &mut self,
+        memory: &mut M,
+        source: SourceId,
+        domain: DomainId,
+        levels: TableLevels,
+    ) -> Result<Attached, TableError> {
+        self.enter(memory, source, ContextEntry::pass_through(domain, levels))
+    }
+
+    /// Writes the entry of a requester that has none.
+    fn enter<M: TableMemory + ?Sized>(
+        &mut self,
+        memory: &mut M,
+        source: SourceId,
+        entry: ContextEntry,
+    ) -> Result<Attached, TableError> {
         if self.entry(memory, source).is_present() {
             return Err(TableError::AlreadyAttached(source));
         }
@@ -96,7 +123,6 @@ impl RootTable {
             (shared, Attached::ContextEntry)
         };
 
-        let entry = ContextEntry::second_stage(domain, table, levels);
         let at = context_entry_at(context_table, source);
         memory.write(high_word(at), entry.high());
         memory.write(at, entry.low());

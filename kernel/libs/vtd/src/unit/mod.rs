@@ -75,6 +75,11 @@ impl<R: Registers> Unit<R> {
         self.registers.get(GSTS)
     }
 
+    /// The page of the invalidation queue, if there is one.
+    pub fn queue_page(&self) -> Option<PhysAddr> {
+        self.queue.as_ref().map(Queue::ring)
+    }
+
     /// The fault side, to be kept apart from the unit, for instance in an interrupt handler.
     pub fn fault_port(&self) -> FaultPort<R>
     where

@@ -86,6 +86,21 @@ fn a_present_entry_is_never_replaced() {
 }
 
 #[test]
+fn passing_through_concerns_one_requester_until_it_is_blocked() {
+    let mut memory = TestMemory::new();
+    let mut table = RootTable::new(&mut memory, Coherence::NonCoherent).unwrap();
+    let device = source(0, 3, 0);
+    let passed = table.pass_through(&mut memory, device, DomainId(9), TableLevels::Four);
+    assert_eq!(passed, Ok(Attached::RootEntry));
+    assert_eq!(table.entry(&memory, device), ContextEntry::pass_through(DomainId(9), TableLevels::Four));
+    assert_eq!(reason(&memory, &table, source(0, 3, 1)), 2);
+    let again = table.pass_through(&mut memory, device, DomainId(9), TableLevels::Four);
+    assert_eq!(again, Err(TableError::AlreadyAttached(device)));
+    assert_eq!(table.block(&mut memory, device).domain(), DomainId(9));
+    assert_eq!(reason(&memory, &table, device), 2);
+}
+
+#[test]
 fn running_out_of_memory_changes_nothing() {
     for pages in 0..2 {
         let mut memory = TestMemory::new();

@@ -1,0 +1,63 @@
+//! A requester that reaches all of memory by physical addresses: for measuring what translation costs, never for work.
+
+use dma_types::{DomainId, SourceId};
+use vtd::Invalidation;
+
+use super::hardware::{FrameMemory, KernelClock};
+use super::{IommuError, Unit};
+
+/// A requester whose requests pass untranslated, until [`end`](Self::end).
+#[must_use = "the requester reaches everything until this is ended"]
+pub struct PassThrough {
+    unit: &'static Unit,
+    domain: DomainId,
+    source: SourceId,
+}
+
+impl PassThrough {
+    /// Takes a requester out of the address space that it is in and lets its requests pass.
+    ///
+    /// # Errors
+    /// If the unit offers no pass-through, or did not take note; the requester is blocked then.
+    pub fn begin(unit: &'static Unit, source: SourceId) -> Result<Self, IommuError> {
+        let domain = unit.control(|control| {
+            if !control.unit.extended_capabilities().pass_through() {
+                return Err(IommuError::NoPassThrough { unit: unit.index });
+            }
+            control.take_domain(unit.index)
+        })?;
+        let this = Self { unit, domain, source };
+        match this.enter() {
+            Ok(()) => Ok(this),
+            Err(error) => {
+                this.end()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn enter(&self) -> Result<(), IommuError> {
+        let Self { unit, domain, source } = *self;
+        unit.control(|control| {
+            let previous = control.roots.block(&mut FrameMemory, source);
+            control.unit.after_block(previous, source, &mut FrameMemory, &KernelClock)?;
+            let levels = control.unit.levels();
+            let entered = control.roots.pass_through(&mut FrameMemory, source, domain, levels)?;
+            Ok(control.unit.after_attach(entered, (source, domain), &mut FrameMemory, &KernelClock)?)
+        })
+    }
+
+    /// Blocks the requester.
+    ///
+    /// # Errors
+    /// If the unit did not confirm; the requester's bus mastering must go off then.
+    pub fn end(self) -> Result<(), IommuError> {
+        self.unit.control(|control| {
+            let previous = control.roots.block(&mut FrameMemory, self.source);
+            control.unit.after_block(previous, self.source, &mut FrameMemory, &KernelClock)?;
+            control.forget(&[Invalidation::IotlbDomain(self.domain)])?;
+            control.give_domain_back(self.domain);
+            Ok(())
+        })
+    }
+}
