@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use crc32fast::Hasher;
+use ::network::Tally;
 use dma_types::{Bdf, PAGE_SIZE};
 use options::{DiskRange, Transfer};
 use report::Outcome;
@@ -160,18 +160,18 @@ fn buffer() -> Result<PageBuffer, DiskError> {
 
 /// Reads the blocks, shows the first bytes, and tells the checksum of all.
 fn read(disk: &dyn Disk, namespace: Namespace, range: DiskRange) -> Result<String, DiskError> {
-    let (mut buffer, mut sum, mut first) = (buffer()?, Hasher::new(), None);
+    let (mut buffer, mut sum, mut first) = (buffer()?, Tally::default(), None);
     for (block, blocks) in pieces(namespace, range) {
         buffer = disk.read(namespace.id, block, buffer, blocks)?;
         let bytes = (blocks * namespace.block_bytes) as usize;
         let bytes = buffer.bytes().get(..bytes).unwrap_or_default();
-        sum.update(bytes);
+        sum.add(bytes);
         first.get_or_insert_with(|| {
             dump(bytes);
             hex(bytes)
         });
     }
-    Ok(alloc::format!("crc32={:#x} first={}", sum.finalize(), first.unwrap_or_default()))
+    Ok(alloc::format!("crc32={:#x} first={}", sum.crc32(), first.unwrap_or_default()))
 }
 
 /// Writes its own number, as 64 bits in little-endian order, all over each block, then flushes.

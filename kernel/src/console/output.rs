@@ -3,6 +3,7 @@
 //! Drawing is slow, so [`write()`] only notes what the screen shall show. Whoever waits for something draws
 //! it, piece by piece, with interrupts on between the pieces.
 
+use alloc::boxed::Box;
 use core::fmt::{self, Write};
 
 use screen::{Progress, TextScreen};
@@ -13,7 +14,8 @@ use crate::platform::{framebuffer, serial};
 /// Characters drawn in one go: about a hundred thousand instructions with interrupts off.
 const PIECE: usize = 100;
 
-static TEXT: IrqLock<TextScreen> = IrqLock::new(TextScreen::new());
+/// The screen as text; absent where there is none.
+static TEXT: IrqLock<Option<Box<TextScreen>>> = IrqLock::new(None);
 
 /// Fits the console to the screen, if there is one, and draws one line at its top.
 ///
@@ -24,7 +26,9 @@ pub fn init(banner: &dyn fmt::Display) {
         pixels.area()
     });
     if let Some(area) = area {
-        TEXT.lock().resize(area.width, area.height);
+        let mut text = Box::new(TextScreen::new());
+        text.resize(area.width, area.height);
+        *TEXT.lock() = Some(text);
     }
 }
 
@@ -37,7 +41,9 @@ pub fn write(text: fmt::Arguments<'_>) {
 /// Notes text for the screen alone: for the log, which has the serial line to itself.
 pub fn note(text: fmt::Arguments<'_>) {
     // Held only where an exception came in between: then the serial line alone has the text.
-    if let Some(mut screen) = TEXT.try_lock() {
+    if let Some(mut screen) = TEXT.try_lock()
+        && let Some(screen) = &mut *screen
+    {
         // The screen takes everything; a value that fails to show itself has shown what it could.
         let _ = screen.write_fmt(text);
     }
@@ -46,6 +52,7 @@ pub fn note(text: fmt::Arguments<'_>) {
 /// Draws a piece of what was noted.
 pub fn draw_some() -> Progress {
     let mut text = TEXT.lock();
+    let Some(text) = &mut *text else { return Progress::Done };
     framebuffer::with_pixels(|pixels| text.draw(pixels, PIECE)).unwrap_or(Progress::Done)
 }
 

@@ -10,6 +10,10 @@ pub const MAX_REGIONS: usize = 512;
 /// What a stretch of physical addresses is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum MemoryKind {
+    /// Addresses that the firmware forbids: memory of its own, or device registers. First, so that an empty map
+    /// is all zeros and takes no room in the kernel's file.
+    #[default]
+    Reserved,
     /// Memory that is free for use.
     Usable,
     /// Memory that holds the kernel's image or its own books.
@@ -22,9 +26,6 @@ pub enum MemoryKind {
     AcpiNvs,
     /// Memory of the firmware's code and data that stays in use.
     FirmwareRuntime,
-    /// Addresses that the firmware forbids: memory of its own, or device registers.
-    #[default]
-    Reserved,
     /// Memory found to be defective.
     Defective,
     /// Another kind, with the firmware's own number for it.
