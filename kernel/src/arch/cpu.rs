@@ -6,6 +6,7 @@
 
 use core::arch::x86_64::{__cpuid, __cpuid_count, _rdtsc, CpuidResult};
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use bitflags::bitflags;
 use exceptions::{ControlState, CpuState, TrapFrame};
@@ -51,11 +52,12 @@ pub struct Identity {
     /// Abilities.
     pub features: Features,
     physical_bits: u8,
-    /// Bytes of a cache line, as far as writing back goes.
-    pub cache_line: u64,
 }
 
 static IDENTITY: Once<Identity> = Once::new();
+
+/// [`Features::CLFLUSHOPT`], once it has been asked for.
+static FLUSHES_UNORDERED: AtomicBool = AtomicBool::new(false);
 
 /// What CPUID says, asked once.
 pub fn identity() -> &'static Identity {
@@ -70,6 +72,12 @@ pub fn physical_address_bits() -> u8 {
 /// Tells whether the processor has all of these abilities.
 pub fn has(features: Features) -> bool {
     identity().features.contains(features)
+}
+
+/// Tells whether cache lines can be written back without ordering; cheap enough to ask each time.
+#[inline]
+pub fn flushes_unordered() -> bool {
+    FLUSHES_UNORDERED.load(Ordering::Relaxed)
 }
 
 impl Identity {
@@ -97,10 +105,6 @@ impl Identity {
             physical_bits: match extended(0x8000_0008) {
                 Some(leaf) => leaf.eax as u8,
                 None => 36,
-            },
-            cache_line: match u64::from(one.ebx >> 8 & 0xff) * 8 {
-                0 => 64,
-                bytes => bytes,
             },
         }
     }
@@ -156,6 +160,7 @@ fn read_features(one: &CpuidResult) -> Features {
     ] {
         features.set(feature, register >> bit & 1 == 1);
     }
+    FLUSHES_UNORDERED.store(features.contains(Features::CLFLUSHOPT), Ordering::Relaxed);
     features
 }
 

@@ -3,6 +3,7 @@
 //! Under instruction counting one nanosecond is one instruction, and the figures are the same on every run.
 
 mod fault;
+mod mapping;
 mod nvme;
 
 use alloc::vec::Vec;
@@ -10,22 +11,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use report::{Bench, Event};
 
-use crate::dma::{Device, FromDevice, PageBuffer};
 use crate::platform::clock;
 use crate::{devices, journal, println};
 
 /// When protection was complete, as far as it goes: nanoseconds since kernel entry.
 static PROTECTED_AT: AtomicU64 = AtomicU64::new(0);
-
-/// How often an operation is measured.
-const ROUNDS: usize = 1000;
-
-/// Rounds before: until then ranges are new to the domain, which costs more.
-const WARM_UP: usize = 300;
-
-/// Sizes that are mapped: names of the two figures, and the power of two of pages.
-const SIZES: [(&str, &str, u8); 3] =
-    [("map_4k", "unmap_4k", 0), ("map_64k", "unmap_64k", 4), ("map_2m", "unmap_2m", 9)];
 
 pub use fault::{note_record, note_verdict};
 
@@ -41,35 +31,11 @@ pub fn run() {
         println!("no device has an address space to map into");
         return;
     };
-    for (map, unmap, order) in SIZES {
-        match measure(device.dma(), order) {
-            Some((mapped, unmapped)) => {
-                tell(map, median(mapped), ROUNDS as u64);
-                tell(unmap, median(unmapped), ROUNDS as u64);
-            }
-            None => println!("{map}: no memory"),
-        }
+    if let Err(error) = mapping::run(device.dma()) {
+        println!("mappings were not measured: {error}");
     }
     fault::run(device);
     nvme::run();
-}
-
-/// Maps and unmaps one buffer again and again.
-fn measure(device: &Device, order: u8) -> Option<(Vec<u64>, Vec<u64>)> {
-    let mut buffer = PageBuffer::new(order).ok()?;
-    let (mut mapped, mut unmapped) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
-    for round in 0..WARM_UP + ROUNDS {
-        let start = clock::timestamp();
-        let mapping = device.map::<FromDevice, _>(buffer, "bench").ok()?;
-        let between = clock::timestamp();
-        buffer = mapping.unmap().ok()?;
-        let end = clock::timestamp();
-        if round >= WARM_UP {
-            mapped.push(clock::ns_at(between) - clock::ns_at(start));
-            unmapped.push(clock::ns_at(end) - clock::ns_at(between));
-        }
-    }
-    Some((mapped, unmapped))
 }
 
 fn median(mut values: Vec<u64>) -> u64 {
@@ -77,12 +43,18 @@ fn median(mut values: Vec<u64>) -> u64 {
     values.get(values.len() / 2).copied().unwrap_or(0)
 }
 
+/// Reports a time.
 fn tell(name: &str, value: u64, n: u64) {
-    println!("{name:<20} {value:>12} ns");
+    tell_in("ns", name, value, n);
+}
+
+/// Reports a figure.
+fn tell_in(unit: &'static str, name: &str, value: u64, n: u64) {
+    println!("{name:<20} {value:>12} {unit}");
     journal::emit(&Event::Bench(Bench {
         t: clock::now_ns(),
         name: name.into(),
-        unit: "ns".into(),
+        unit: unit.into(),
         value,
         n,
     }));

@@ -61,11 +61,11 @@ impl<'h> KernelWorld<'h> {
         self.walked.get()
     }
 
-    fn all(&self) -> impl Iterator<Item = (&'h Domain, &Book)> {
-        self.books.iter().flatten().map(|(domain, books)| (*domain, books.book()))
+    fn all(&self) -> impl Iterator<Item = (&'h Domain, &Books)> {
+        self.books.iter().flatten().map(|(domain, books)| (*domain, &**books))
     }
 
-    fn of_group(&self, group: u32) -> Option<(&'h Domain, &Book)> {
+    fn of_group(&self, group: u32) -> Option<(&'h Domain, &Books)> {
         self.all().filter(|(domain, _)| domain.group() == group).last()
     }
 }
@@ -76,10 +76,10 @@ fn in_words(record: &'static DeviceRecord) -> diagnosis::Device<'static> {
 }
 
 /// A domain in the diagnosis' words: of its group, the member that somebody drives.
-fn domain_in_words<'w>(domain: &Domain, book: &'w Book) -> Option<diagnosis::Domain<'w>> {
+fn domain_in_words<'w>(domain: &Domain, books: &'w Books) -> Option<diagnosis::Domain<'w>> {
     let members = || devices::all().iter().filter(|record| record.group == domain.group());
     let owner = members().find(|record| record.driver().is_some()).or_else(|| members().next())?;
-    Some(diagnosis::Domain { id: domain.space().id(), device: in_words(owner), book })
+    Some(diagnosis::Domain { id: domain.id(), device: in_words(owner), book: books.book() })
 }
 
 impl diagnosis::World for KernelWorld<'_> {
@@ -97,12 +97,12 @@ impl diagnosis::World for KernelWorld<'_> {
                 Some(_) => FirmwareMemory::Reserved,
                 None => FirmwareMemory::None,
             },
-            domain: self.of_group(record.group).and_then(|(domain, book)| domain_in_words(domain, book)),
+            domain: self.of_group(record.group).and_then(|(domain, books)| domain_in_words(domain, books)),
         })
     }
 
     fn domains(&self) -> impl Iterator<Item = diagnosis::Domain<'_>> {
-        self.all().filter_map(|(domain, book)| domain_in_words(domain, book))
+        self.all().filter_map(|(domain, books)| domain_in_words(domain, books))
     }
 
     fn walk(&self, fault: &Fault) -> WalkCheck {
@@ -121,13 +121,13 @@ impl KernelWorld<'_> {
     /// Tells whether the tables hold for this device what the books say they should.
     fn agrees(&self, record: &'static DeviceRecord, address: Option<Iova>, walk: &RequestWalk) -> bool {
         let open = matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion);
-        let Some((domain, book)) = self.of_group(record.group).filter(|_| open) else {
+        let Some((domain, books)) = self.of_group(record.group).filter(|_| open) else {
             // Another member of the group may own the id, so an entry alone proves nothing.
             return true;
         };
         let entry = walk.context.filter(|entry| entry.is_present());
-        entry.is_some_and(|entry| entry.domain() == domain.space().id())
-            && address.is_none_or(|page| same_at(walk.path.translation(page), book, page))
+        entry.is_some_and(|entry| entry.domain() == domain.id())
+            && address.is_none_or(|page| same_at(walk.path.translation(page), books.book(), page))
     }
 }
 

@@ -1,13 +1,19 @@
 //! A claimed device: its driver's only way to an address space.
 
-use diagnosis::Site;
-use dma_types::Iova;
+use alloc::vec::Vec;
+
+use diagnosis::{Label, Site};
+use dma_types::{Direction, Iova, PhysAddr};
 use report::DeviceState;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::batch::{Batch, RefusedBatch};
+use super::books;
 use super::group::Group;
+use super::lease::{Lease, Lent};
 use super::mapping::{DirectionType, Refused};
 use super::{Buffer, DmaError, Domain, Mapping, Shared, hold_firmware_regions};
+use crate::arch::interrupts::InterruptsOff;
 use crate::devices::{Admission, DeviceRecord, Role};
 use crate::iommu::{self, regions};
 use crate::memory::arc::Arc;
@@ -91,16 +97,72 @@ impl Device {
     /// # Errors
     /// If the device is cut off, or there is no room or no memory; the buffer comes back.
     #[track_caller]
+    #[inline]
     pub fn map<D: DirectionType, B: Buffer>(
         &self,
         buffer: B,
         label: &'static str,
     ) -> Result<Mapping<D, B>, Refused<B>> {
+        Mapping::new(self, buffer, label, self.record.trust)
+    }
+
+    /// Gives many buffers to the device, in one direction, to be taken back together.
+    ///
+    /// # Errors
+    /// If the device is cut off, or there is no room or no memory; the buffers come back.
+    #[track_caller]
+    pub fn map_batch<D: DirectionType, B: Buffer>(
+        &self,
+        buffers: Vec<B>,
+        label: &'static str,
+    ) -> Result<Batch<D, B>, RefusedBatch<B>> {
+        Batch::new(self, buffers, label, self.record.trust)
+    }
+
+    /// Lends memory to the device.
+    ///
+    /// # Errors
+    /// If the device is cut off, or there is no room or no memory.
+    pub(super) fn lend(
+        &self,
+        (memory, bytes): (PhysAddr, u64),
+        direction: Direction,
+        label: Label,
+        site: Site,
+    ) -> Result<Lease, DmaError> {
         if !self.is_open() {
-            let error = DmaError::State { device: self.record.bdf, state: self.record.state() };
-            return Err(Refused { error, buffer });
+            return Err(self.not_open());
         }
-        Mapping::new(self.domain(), buffer, label, self.record.trust)
+        let off = InterruptsOff::new();
+        let domain = self.group.domain_within(&off);
+        let mut books = domain.books_within(&off);
+        let lent = Lent { memory, bytes, direction, label, site };
+        match books.map_at_once(lent, books::now) {
+            Ok(range) => {
+                drop(books);
+                Ok(Lease { domain, range })
+            }
+            Err(progress) => {
+                // A copy for this case alone, so that the common one keeps its own in registers.
+                let lent = Lent { memory, bytes, direction, label, site };
+                let range = books.map_from(progress, &lent, &off);
+                drop(books);
+                Ok(Lease { domain, range: range? })
+            }
+        }
+    }
+
+    /// The domain to map into.
+    ///
+    /// # Errors
+    /// If the device is cut off.
+    pub(super) fn open_domain(&self) -> Result<Arc<Domain>, DmaError> {
+        if self.is_open() { Ok(self.domain()) } else { Err(self.not_open()) }
+    }
+
+    #[cold]
+    fn not_open(&self) -> DmaError {
+        DmaError::State { device: self.record.bdf, state: self.record.state() }
     }
 
     /// Makes an array of `count` zeroed elements that the driver and the device use at the same time.

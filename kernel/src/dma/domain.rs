@@ -1,15 +1,18 @@
 //! A domain: one group's address space, where there is room in it, and who used it when.
 
 use alloc::vec::Vec;
+use core::ops::DerefMut;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use diagnosis::{Backing, Book, Label, Mapping, Site, Step, Timestamp};
-use dma_types::{Direction, Iova, PageSize, PhysAddr};
-use iova::{IovaAllocator, IovaRange};
+use diagnosis::Site;
+use dma_types::{DomainId, Iova};
+use iova::IovaAllocator;
 use report::{Event, Function};
 
+use super::books::{Books, Membership};
+use super::space::Space;
 use super::{DmaError, window};
-use crate::arch::interrupts::{IrqGuard, IrqLock};
+use crate::arch::interrupts::{InterruptsOff, IrqGuard, IrqLock};
 use crate::devices;
 use crate::iommu::{AddressSpace, Unit, regions};
 use crate::journal;
@@ -19,21 +22,9 @@ use crate::platform::clock;
 /// The address space of one group of devices.
 pub struct Domain {
     group: u32,
-    space: AddressSpace,
+    unit: &'static Unit,
+    id: DomainId,
     books: IrqLock<Books>,
-}
-
-/// Room and history. They change together, with interrupts off, so the fault handler sees neither half.
-pub struct Books {
-    room: IovaAllocator,
-    book: Book,
-}
-
-impl Books {
-    /// Who used which range when.
-    pub fn book(&self) -> &Book {
-        &self.book
-    }
 }
 
 /// Every domain that lives.
@@ -57,11 +48,6 @@ fn enter(domain: &Arc<Domain>) -> Result<(), DmaError> {
     Ok(())
 }
 
-/// Makes the current step: now, by this call.
-fn step(site: Site) -> Step {
-    Step { at: Timestamp::from_nanos(clock::now_ns()), site }
-}
-
 impl Domain {
     /// Makes the domain of a group, with the firmware regions of its members in it and nothing else.
     ///
@@ -75,7 +61,6 @@ impl Domain {
         highest: Iova,
         site: Site,
     ) -> Result<Arc<Self>, DmaError> {
-        let space = AddressSpace::new(unit)?;
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let (window, start) = window::choose(number, highest, unit.width());
         let regions = regions::of_group(group);
@@ -83,18 +68,13 @@ impl Domain {
             let base = region.base.as_u64();
             Iova::new(base)..Iova::new(base + region.bytes)
         });
-        let mut books = Books {
-            room: IovaAllocator::new(window.clone(), window::reserved().chain(taken), start)?,
-            book: Book::new(window).map_err(|_| DmaError::Books)?,
-        };
+        let room = IovaAllocator::new(window.clone(), window::reserved().chain(taken), start)?;
+        let mut books = Books::new(room, AddressSpace::new(unit)?, window)?;
         for region in regions {
-            let iova = Iova::new(region.base.as_u64());
-            let permissions = Direction::Bidirectional.permissions();
-            space.map(iova, region.base, region.bytes, permissions)?;
-            let backing = Backing::new(region.base, region.bytes);
-            books.book.record_firmware_region(backing, step(site)).map_err(|_| DmaError::Books)?;
+            books.hold_firmware_region(region.base, region.bytes, site)?;
         }
-        let domain = Arc::try_new(Self { group, space, books: IrqLock::new(books) })?;
+        let id = books.space().id();
+        let domain = Arc::try_new(Self { group, unit, id, books: IrqLock::new(books) })?;
         enter(&domain)?;
         Ok(domain)
     }
@@ -104,9 +84,19 @@ impl Domain {
         self.group
     }
 
-    /// Its tables.
-    pub fn space(&self) -> &AddressSpace {
-        &self.space
+    /// Its unit.
+    pub fn unit(&self) -> &'static Unit {
+        self.unit
+    }
+
+    /// Its number on its unit.
+    pub fn id(&self) -> DomainId {
+        self.id
+    }
+
+    /// Its tables, apart from the books.
+    pub fn space(&self) -> Space<'_> {
+        Space::of(self)
     }
 
     /// The books, for as long as the guard lives.
@@ -114,60 +104,24 @@ impl Domain {
         self.books.lock()
     }
 
-    /// Maps the pages that memory touches and enters the memory in the books. The address keeps the offset
-    /// within the page.
-    ///
-    /// # Errors
-    /// If there is no room or no memory; nothing has changed then.
-    pub(super) fn map(
-        &self,
-        memory: PhysAddr,
-        bytes: u64,
-        direction: Direction,
-        label: Label,
-        site: Site,
-    ) -> Result<IovaRange, DmaError> {
-        let mut books = self.books.lock();
-        let Books { room, book } = &mut *books;
-        let alignment = best_alignment(memory, bytes);
-        let backing = Backing::new(memory, bytes);
-        let range = room.allocate(backing.pages(), alignment)?;
-        let page = range.start();
-        if let Err(error) = self.space.map(page, memory.page(), range.length(), direction.permissions()) {
-            room.free(range)?;
-            return Err(error.into());
-        }
-        let start = Iova::new(page.as_u64() + memory.page_offset());
-        let mapping = Mapping { start, length: bytes, direction, label, backing, mapped: step(site) };
-        if book.record_map(&range, &mapping).is_err() {
-            self.space.unmap(page, range.length())?;
-            room.free(range)?;
-            return Err(DmaError::Books);
-        }
-        Ok(range)
+    /// Works on the tables, past the books.
+    pub(super) fn with_space<T>(&self, work: impl FnOnce(&mut AddressSpace, &InterruptsOff) -> T) -> T {
+        let off = InterruptsOff::new();
+        work(self.books.lock_within(&off).space_mut(), &off)
     }
 
-    /// Unmaps what [`map`](Self::map) gave and waits until the unit has forgotten it.
-    ///
-    /// # Errors
-    /// If the unit did not confirm. The range stays in the books as live and is never handed out again, and
-    /// the memory behind it must never be used again.
-    pub(super) fn unmap(&self, range: IovaRange, site: Site) -> Result<(), DmaError> {
-        let mut books = self.books.lock();
-        let Books { room, book } = &mut *books;
-        self.space.unmap(range.start(), range.length())?;
-        book.record_unmap(&range, step(site)).map_err(|_| DmaError::Books)?;
-        Ok(room.free(range)?)
+    /// The books, where interrupts are off already.
+    #[inline]
+    pub(super) fn books_within<'a>(
+        &'a self,
+        off: &'a InterruptsOff,
+    ) -> impl DerefMut<Target = Books> + use<'a> {
+        self.books.lock_within(off)
     }
 
     /// Enters what became of its devices.
     pub(super) fn note(&self, what: Membership, site: Site) {
-        let mut books = self.books.lock();
-        match what {
-            Membership::Attached => books.book.record_attach(step(site)),
-            Membership::CutOff => books.book.record_detach(step(site)),
-            Membership::Forgotten => books.book.record_flush(None, step(site)),
-        }
+        self.books.lock().note(what, site);
     }
 
     /// Writes its line into the report.
@@ -177,14 +131,14 @@ impl Domain {
             .filter(|record| record.group == self.group && record.state() != report::DeviceState::Blocked);
         let bdfs: Vec<_> = members.clone().map(|record| Function(record.bdf)).collect();
         let driver = members.filter_map(|record| record.driver()).next();
-        let size = self.space.size();
+        let size = self.space().size();
         journal::emit(&Event::Domain(report::Domain {
             t: clock::now_ns(),
-            id: self.space.id().0,
+            id: self.id.0,
             bdfs: bdfs.as_slice().into(),
             driver: driver.map(Into::into),
             mapped_bytes: size.mapped_bytes,
-            mappings: self.lock_books().book.live_mappings(),
+            mappings: self.lock_books().book().live_mappings(),
             table_pages: size.table_pages,
         }));
     }
@@ -195,23 +149,4 @@ impl Drop for Domain {
     fn drop(&mut self) {
         DOMAINS.lock().retain(|domain| domain.strong_count() > 0);
     }
-}
-
-/// What becomes of the devices of a domain.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Membership {
-    /// They were put in.
-    Attached,
-    /// They were taken out.
-    CutOff,
-    /// The unit has confirmed that it remembers nothing of what they could reach.
-    Forgotten,
-}
-
-/// The largest entry that could map the memory, so that the address is chosen to let it.
-fn best_alignment(memory: PhysAddr, bytes: u64) -> PageSize {
-    [PageSize::Size1G, PageSize::Size2M]
-        .into_iter()
-        .find(|size| bytes >= size.bytes() && memory.is_aligned(size.bytes()))
-        .unwrap_or(PageSize::Size4K)
 }

@@ -7,9 +7,9 @@ use dma_types::{Iova, SourceId};
 use pci::control::BusMaster;
 use report::DeviceState;
 
-use super::domain::Membership;
+use super::books::Membership;
 use super::{DmaError, Domain};
-use crate::arch::interrupts::IrqLock;
+use crate::arch::interrupts::{InterruptsOff, IrqLock};
 use crate::devices::{self, DeviceRecord, Role};
 use crate::iommu::{self, AddressSpace, IommuError, Unit};
 use crate::memory::arc::Arc;
@@ -90,7 +90,13 @@ impl Group {
 
     /// The domain that it works in.
     pub(super) fn domain(&self) -> Arc<Domain> {
-        self.domain.lock().clone()
+        self.domain_within(&InterruptsOff::new())
+    }
+
+    /// The domain that it works in, asked for where interrupts are off already.
+    #[inline]
+    pub(super) fn domain_within(&self, off: &InterruptsOff) -> Arc<Domain> {
+        self.domain.lock_within(off).clone()
     }
 
     /// Leads the ids of a member into the domain, then lets it master the bus: always if it has a driver,

@@ -1,7 +1,8 @@
-//! Where buffers lie in memory: for probes and their judges only, never for a driver.
+//! Where buffers lie in memory: for probes, their judges and measurements only, never for a driver.
 
 use dma_types::PhysAddr;
 
+use super::buffer::lend::Lend;
 use super::mapping::{DirectionType, Refused};
 use super::{Buffer, ByteBuffer, Device, Mapping, PageBuffer};
 use crate::devices::Trust;
@@ -31,5 +32,33 @@ pub fn map_as_trusted<D: DirectionType, B: Buffer>(
     buffer: B,
     label: &'static str,
 ) -> Result<Mapping<D, B>, Refused<B>> {
-    Mapping::new(device.domain(), buffer, label, Trust::Trusted)
+    Mapping::new(device, buffer, label, Trust::Trusted)
+}
+
+/// The memory of a buffer, once more: so that a measurement has a million mappings without a million buffers.
+///
+/// It keeps the buffer borrowed; a mapping of it must end before.
+#[derive(Clone, Copy)]
+pub struct Again<'b> {
+    buffer: &'b PageBuffer,
+    bytes: u64,
+}
+
+impl<'b> Again<'b> {
+    /// The first `bytes` of a buffer, or all of it if there are fewer.
+    pub fn new(buffer: &'b PageBuffer, bytes: u64) -> Self {
+        Self { buffer, bytes: bytes.min(buffer.len()) }
+    }
+}
+
+impl Buffer for Again<'_> {}
+
+impl Lend for Again<'_> {
+    fn phys(&self) -> PhysAddr {
+        self.buffer.phys()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
 }

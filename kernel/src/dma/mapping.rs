@@ -5,11 +5,10 @@ use core::marker::PhantomData;
 
 use diagnosis::{Label, Site};
 use dma_types::{Direction, Iova, PhysAddr};
-use iova::IovaRange;
 
-use super::{Buffer, DmaError, Domain, PageBuffer};
+use super::lease::Lease;
+use super::{Buffer, Device, DmaError, PageBuffer};
 use crate::devices::Trust;
-use crate::memory::arc::Arc;
 
 /// A direction as a type.
 pub trait DirectionType {
@@ -44,13 +43,11 @@ impl DirectionType for Both {
 pub struct Mapping<D, B: Buffer = PageBuffer> {
     /// Gone only while it is being given back.
     parts: Option<Parts<B>>,
-    iova: Iova,
     direction: PhantomData<fn() -> D>,
 }
 
 struct Parts<B> {
-    domain: Arc<Domain>,
-    range: IovaRange,
+    lease: Lease,
     buffer: B,
 }
 
@@ -63,25 +60,21 @@ pub struct Refused<B> {
 }
 
 impl<D: DirectionType, B: Buffer> Mapping<D, B> {
-    /// Gives the buffer to the devices of a domain.
+    /// Gives the buffer to a device.
     #[track_caller]
+    #[inline]
     pub(super) fn new(
-        domain: Arc<Domain>,
+        device: &Device,
         mut buffer: B,
         label: &'static str,
         trust: Trust,
     ) -> Result<Self, Refused<B>> {
-        let site = Site::caller();
         if let Err(error) = buffer.lend(D::DIRECTION, trust) {
             return Err(Refused { error: error.into(), buffer });
         }
-        let phys = buffer.phys();
-        match domain.map(phys, buffer.bytes(), D::DIRECTION, Label(label), site) {
-            Ok(range) => Ok(Self {
-                iova: Iova::new(range.start().as_u64() + phys.page_offset()),
-                parts: Some(Parts { domain, range, buffer }),
-                direction: PhantomData,
-            }),
+        let memory = (buffer.phys(), buffer.bytes());
+        match device.lend(memory, D::DIRECTION, Label(label), Site::caller()) {
+            Ok(lease) => Ok(Self { parts: Some(Parts { lease, buffer }), direction: PhantomData }),
             Err(error) => {
                 buffer.take_back();
                 Err(Refused { error, buffer })
@@ -93,7 +86,8 @@ impl<D: DirectionType, B: Buffer> Mapping<D, B> {
 impl<D, B: Buffer> Mapping<D, B> {
     /// The address to tell the device.
     pub fn iova(&self) -> Iova {
-        self.iova
+        let Parts { lease, buffer } = self.parts();
+        Iova::new(lease.start().as_u64() + buffer.phys().page_offset())
     }
 
     /// Bytes that the device can reach there.
@@ -103,12 +97,15 @@ impl<D, B: Buffer> Mapping<D, B> {
     }
 
     /// The buffer, for what may be looked at while the device has it.
-    ///
+    pub(super) fn buffer(&self) -> &B {
+        &self.parts().buffer
+    }
+
     /// # Panics
     /// Never: the parts go only with the mapping itself.
-    pub(super) fn buffer(&self) -> &B {
+    fn parts(&self) -> &Parts<B> {
         match &self.parts {
-            Some(parts) => &parts.buffer,
+            Some(parts) => parts,
             None => unreachable!("a mapping without its parts"),
         }
     }
@@ -123,6 +120,7 @@ impl<D, B: Buffer> Mapping<D, B> {
     /// # Errors
     /// If the unit did not confirm that; the buffer is lost then.
     #[track_caller]
+    #[inline]
     pub fn unmap(mut self) -> Result<B, DmaError> {
         match self.parts.take() {
             Some(parts) => parts.give_back(Site::caller()),
@@ -132,20 +130,25 @@ impl<D, B: Buffer> Mapping<D, B> {
 }
 
 impl<B: Buffer> Parts<B> {
+    #[inline]
     fn give_back(self, site: Site) -> Result<B, DmaError> {
-        let Self { domain, range, mut buffer } = self;
-        match domain.unmap(range, site) {
+        let Self { lease, mut buffer } = self;
+        match lease.end(site) {
             Ok(()) => {
                 buffer.take_back();
                 Ok(buffer)
             }
-            Err(error) => {
-                log::error!("a buffer is given up, because a device may still reach it: {error}");
-                core::mem::forget(buffer);
-                Err(error)
-            }
+            Err(error) => Err(give_up(buffer, error)),
         }
     }
+}
+
+/// Loses a buffer that a device may still reach.
+#[cold]
+pub(super) fn give_up<B>(buffer: B, error: DmaError) -> DmaError {
+    log::error!("a buffer is given up, because a device may still reach it: {error}");
+    core::mem::forget(buffer);
+    error
 }
 
 impl<D, B: Buffer> Drop for Mapping<D, B> {

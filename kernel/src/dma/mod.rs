@@ -12,6 +12,8 @@
 //! user trusts the device; every mapping carries label and call site. What cannot be done for want of memory
 //! leaves everything as it was.
 
+mod batch;
+mod books;
 mod bounce;
 mod buffer;
 mod bytes;
@@ -20,16 +22,20 @@ mod domain;
 mod error;
 mod group;
 pub(crate) mod inspect;
+mod lease;
 mod mapping;
 mod quarantine;
 mod reach;
 mod shared;
+mod space;
 mod window;
 
+pub use batch::{Batch, RefusedBatch, Segment};
+pub use books::Books;
 pub use buffer::{Buffer, PageBuffer};
 pub use bytes::ByteBuffer;
 pub use device::Device;
-pub use domain::{Books, Domain, domains};
+pub use domain::{Domain, domains};
 pub use error::DmaError;
 pub use mapping::{Both, DirectionType, FromDevice, Mapping, Refused, ToDevice};
 pub use quarantine::{contain, cut_off_with, domain_of, hold_firmware_regions, rejoin, release};

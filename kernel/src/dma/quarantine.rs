@@ -5,7 +5,7 @@ use dma_types::Iova;
 use pci::control::BusMaster;
 use report::DeviceState;
 
-use super::domain::Membership;
+use super::books::Membership;
 use super::group::Group;
 use super::{DmaError, Domain};
 use crate::devices::{self, DeviceRecord, Role};

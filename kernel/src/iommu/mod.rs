@@ -25,7 +25,7 @@ use spin::Once;
 pub use error::IommuError;
 pub use find::{Found, find};
 pub use pass_through::PassThrough;
-pub use space::AddressSpace;
+pub use space::{AddressSpace, Size, Unmapping};
 pub use take::{Evidence, take};
 pub use unit::Unit;
 

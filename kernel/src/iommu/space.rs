@@ -1,19 +1,40 @@
 //! An address space on a unit: tables, and the requesters that work in it.
 
-use dma_types::{DomainId, Iova, PhysAddr, SourceId};
-use vtd::Invalidation;
-use vtd::tables::SecondStage;
+use dma_types::{DomainId, Iova, Permissions, PhysAddr, SourceId};
+use vtd::tables::{SecondStage, Stale, Unmapped};
+use vtd::{BatchPlan, Invalidation};
 
 use super::hardware::{FrameMemory, KernelClock};
 use super::{IommuError, Unit};
-use crate::arch::interrupts::IrqLock;
+use crate::arch::interrupts::InterruptsOff;
 
 /// The tables of one domain, and its number on its unit.
 pub struct AddressSpace {
     unit: &'static Unit,
     id: DomainId,
-    /// Gone only while the space is being released.
-    tables: IrqLock<Option<SecondStage>>,
+    tables: SecondStage,
+    /// Whether the unit is told of what was mapped, or finds it by itself.
+    maps: Maps,
+}
+
+/// What a unit wants to know of new mappings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Maps {
+    /// Nothing.
+    Found,
+    /// All: it remembers what was not there, or a buffer before it holds writes back.
+    Announced,
+}
+
+/// How far an unmap in few steps came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Unmapping {
+    /// All is done.
+    Done,
+    /// The entries are cleared, but the unit may still use them.
+    Cleared,
+    /// Nothing has changed.
+    NotBegun,
 }
 
 /// How large the tables of an address space are.
@@ -32,9 +53,11 @@ impl AddressSpace {
     /// If the unit does not enforce, has no domain id left, or there is no memory.
     pub fn new(unit: &'static Unit) -> Result<Self, IommuError> {
         let format = unit.format().ok_or(IommuError::NotEnforcing { unit: unit.index })?;
-        let id = unit.control(|control| control.take_domain(unit.index))?;
+        let (id, notes_maps) =
+            unit.control(|control| Ok((control.take_domain(unit.index)?, control.unit.notes_maps())))?;
+        let maps = if notes_maps { Maps::Announced } else { Maps::Found };
         match SecondStage::new(&mut FrameMemory, format) {
-            Ok(tables) => Ok(Self { unit, id, tables: IrqLock::new(Some(tables)) }),
+            Ok(tables) => Ok(Self { unit, id, tables, maps }),
             Err(error) => {
                 unit.control(|control| {
                     control.give_domain_back(id);
@@ -57,19 +80,7 @@ impl AddressSpace {
 
     /// How large it is.
     pub fn size(&self) -> Size {
-        self.tables.lock().as_ref().map_or(Size::default(), |tables| Size {
-            mapped_bytes: tables.mapped_bytes(),
-            table_pages: tables.table_pages(),
-        })
-    }
-
-    /// Works on the tables.
-    fn with_tables<T>(
-        &self,
-        work: impl FnOnce(&mut SecondStage) -> Result<T, IommuError>,
-    ) -> Result<T, IommuError> {
-        let gone = IommuError::NotEnforcing { unit: self.unit.index };
-        work(self.tables.lock().as_mut().ok_or(gone)?)
+        Size { mapped_bytes: self.tables.mapped_bytes(), table_pages: self.tables.table_pages() }
     }
 
     /// Lets requests to `[iova, iova + bytes)` reach the memory at `phys`, in one direction or both.
@@ -77,23 +88,27 @@ impl AddressSpace {
     /// # Errors
     /// If the range is taken or out of reach, or there is no memory; nothing has changed then.
     pub fn map(
-        &self,
+        &mut self,
         iova: Iova,
         phys: PhysAddr,
         bytes: u64,
-        permissions: dma_types::Permissions,
+        permissions: Permissions,
+        off: &InterruptsOff,
     ) -> Result<(), IommuError> {
-        self.with_tables(|tables| {
-            tables.map(&mut FrameMemory, iova, phys, bytes, permissions)?;
-            let published = self.unit.control(|control| {
-                Ok(control.unit.after_map(self.id, pages(iova, bytes), &mut FrameMemory, &KernelClock)?)
-            });
-            if published.is_err() {
-                // The unit may still walk what is unlinked here: it is given up, not freed.
-                core::mem::forget(tables.unmap(&mut FrameMemory, iova, bytes)?);
-            }
-            published
-        })
+        self.tables.map(&mut FrameMemory, iova, phys, bytes, permissions)?;
+        match self.maps {
+            Maps::Found => Ok(()),
+            Maps::Announced => self.announce(iova, bytes, off),
+        }
+    }
+
+    /// The common case of [`map`](Self::map) in few steps. Tells whether it was that; if not, nothing has
+    /// changed.
+    #[must_use = "if it was not, map in the general way"]
+    #[inline(always)]
+    pub fn map_at_once(&mut self, iova: Iova, phys: PhysAddr, bytes: u64, permissions: Permissions) -> bool {
+        self.maps == Maps::Found
+            && self.tables.map_at_once(&mut FrameMemory, (iova, phys), bytes, permissions)
     }
 
     /// Ends what [`map`](Self::map) began. When this returns, the unit has forgotten the range, and requests
@@ -101,19 +116,112 @@ impl AddressSpace {
     ///
     /// # Errors
     /// If the unit did not confirm: the memory may still be reached and must never be used again.
-    pub fn unmap(&self, iova: Iova, bytes: u64) -> Result<(), IommuError> {
-        self.with_tables(|tables| {
-            let unmapped = tables.unmap(&mut FrameMemory, iova, bytes)?;
-            let (range, stale) = (pages(iova, bytes), unmapped.stale());
-            let forgotten = self.unit.control(|control| {
-                Ok(control.unit.after_unmap(self.id, range, stale, &mut FrameMemory, &KernelClock)?)
-            });
-            match forgotten {
-                Ok(()) => unmapped.release(&mut FrameMemory),
-                Err(_) => core::mem::forget(unmapped),
+    pub fn unmap(&mut self, iova: Iova, bytes: u64, off: &InterruptsOff) -> Result<(), IommuError> {
+        let unmapped = self.tables.unmap(&mut FrameMemory, iova, bytes)?;
+        let forgotten = self.forget(iova, bytes, unmapped.stale(), off);
+        match forgotten {
+            Ok(()) => unmapped.release(&mut FrameMemory),
+            Err(_) => core::mem::forget(unmapped),
+        }
+        forgotten
+    }
+
+    /// The common case of [`unmap`](Self::unmap) in few steps, as far as it goes.
+    #[inline(always)]
+    pub fn unmap_at_once(&mut self, iova: Iova, bytes: u64, off: &InterruptsOff) -> Unmapping {
+        if !self.clear_at_once(iova, bytes) {
+            return Unmapping::NotBegun;
+        }
+        let mut control = self.unit.lock_control(off);
+        let Some(control) = control.as_mut() else { return Unmapping::Cleared };
+        if control.unit.after_unmap_at_once(self.id, pages(iova, bytes), &mut FrameMemory) {
+            Unmapping::Done
+        } else {
+            Unmapping::Cleared
+        }
+    }
+
+    /// Clears entries in few steps, if that is possible; if not, nothing has changed. The unit knows nothing of it.
+    #[must_use = "if it was not, unmap in the general way; if it was, have the unit forget the range"]
+    #[inline(always)]
+    pub fn clear_at_once(&mut self, iova: Iova, bytes: u64) -> bool {
+        self.tables.unmap_at_once(&mut FrameMemory, iova, bytes)
+    }
+
+    /// Unmaps from where the few steps ended.
+    ///
+    /// # Errors
+    /// If the unit did not confirm: the memory may still be reached and must never be used again.
+    pub fn unmap_from(
+        &mut self,
+        progress: Unmapping,
+        iova: Iova,
+        bytes: u64,
+        off: &InterruptsOff,
+    ) -> Result<(), IommuError> {
+        match progress {
+            Unmapping::Done => Ok(()),
+            Unmapping::Cleared => self.forget(iova, bytes, Stale::Range, off),
+            Unmapping::NotBegun => self.unmap(iova, bytes, off),
+        }
+    }
+
+    /// Unmaps many ranges. When this returns, the unit has forgotten all of them, after one wait.
+    ///
+    /// # Errors
+    /// If one is not mapped or the unit did not confirm: all of the memory may still be reached and must never
+    /// be used again.
+    pub fn unmap_all(
+        &mut self,
+        ranges: impl ExactSizeIterator<Item = (Iova, u64)>,
+        off: &InterruptsOff,
+    ) -> Result<(), IommuError> {
+        let mut plan = BatchPlan::new(self.id, ranges.len());
+        let mut unlinked: Option<Unmapped> = None;
+        let mut result = Ok(());
+        for (iova, bytes) in ranges {
+            let mut stale = Stale::Range;
+            if !self.tables.unmap_at_once(&mut FrameMemory, iova, bytes) {
+                match self.tables.unmap(&mut FrameMemory, iova, bytes) {
+                    Ok(unmapped) => {
+                        stale = unmapped.stale();
+                        join(&mut unlinked, unmapped);
+                    }
+                    Err(error) => result = Err(error.into()),
+                }
             }
-            forgotten
+            plan.add(pages(iova, bytes), stale);
+        }
+        let forgotten = self.unit.control_within(off, |control| {
+            Ok(control.unit.after_batch(&plan, &mut FrameMemory, &KernelClock)?)
+        });
+        match (unlinked, &forgotten) {
+            (Some(unlinked), Ok(())) => unlinked.release(&mut FrameMemory),
+            (Some(unlinked), Err(_)) => core::mem::forget(unlinked),
+            (None, _) => {}
+        }
+        forgotten.and(result)
+    }
+
+    /// Has the unit forget a range of which entries were cleared.
+    fn forget(&self, iova: Iova, bytes: u64, stale: Stale, off: &InterruptsOff) -> Result<(), IommuError> {
+        self.unit.control_within(off, |control| {
+            let range = pages(iova, bytes);
+            Ok(control.unit.after_unmap(self.id, range, stale, &mut FrameMemory, &KernelClock)?)
         })
+    }
+
+    /// Has the unit take note of what was mapped; otherwise it is as before the mapping.
+    #[cold]
+    fn announce(&mut self, iova: Iova, bytes: u64, off: &InterruptsOff) -> Result<(), IommuError> {
+        let noted = self.unit.control_within(off, |control| {
+            Ok(control.unit.after_map(self.id, pages(iova, bytes), &mut FrameMemory, &KernelClock)?)
+        });
+        if noted.is_err() {
+            // The unit may still walk what is unlinked here: it is given up, not freed.
+            core::mem::forget(self.tables.unmap(&mut FrameMemory, iova, bytes)?);
+        }
+        noted
     }
 
     /// Puts a requester into this address space.
@@ -121,7 +229,7 @@ impl AddressSpace {
     /// # Errors
     /// If it is in one already, or the unit did not take note; it is blocked then.
     pub fn attach(&self, source: SourceId) -> Result<(), IommuError> {
-        let (root, levels) = self.with_tables(|tables| Ok((tables.root(), tables.levels())))?;
+        let (root, levels) = (self.tables.root(), self.tables.levels());
         self.unit.control(|control| {
             let attached = control.roots.attach(&mut FrameMemory, source, self.id, root, levels)?;
             let entry = (source, self.id);
@@ -145,9 +253,8 @@ impl AddressSpace {
     }
 
     /// What the tables say of an address: the memory behind it and the way it may be used.
-    pub fn translate(&self, iova: Iova) -> Option<(PhysAddr, dma_types::Permissions)> {
-        let found = self.with_tables(|tables| Ok(tables.translate(&FrameMemory, iova)));
-        let (phys, permissions, _) = found.ok().flatten()?;
+    pub fn translate(&self, iova: Iova) -> Option<(PhysAddr, Permissions)> {
+        let (phys, permissions, _) = self.tables.translate(&FrameMemory, iova)?;
         Some((phys, permissions))
     }
 
@@ -165,7 +272,6 @@ impl AddressSpace {
 /// Gives everything back. No requester may be attached any more.
 impl Drop for AddressSpace {
     fn drop(&mut self) {
-        let Some(tables) = self.tables.lock().take() else { return };
         let forgotten = self.unit.control(|control| {
             if let Some(source) = control.attached_to(self.id) {
                 return Err(IommuError::StillAttached { source });
@@ -175,14 +281,23 @@ impl Drop for AddressSpace {
             Ok(())
         });
         match forgotten {
-            Ok(()) => tables.release(&mut FrameMemory),
+            Ok(()) => self.tables.release(&mut FrameMemory),
             // Their pages stay taken: the unit may still walk them.
             Err(error) => log::error!("the tables of domain {} are given up: {error}", self.id),
         }
     }
 }
 
+/// Puts the tables that an unmap unlinked to those of the unmaps before.
+fn join(all: &mut Option<Unmapped>, next: Unmapped) {
+    match all {
+        Some(all) => all.join(&mut FrameMemory, next),
+        None => *all = Some(next),
+    }
+}
+
 /// A range as first page and number of pages.
+#[inline]
 fn pages(iova: Iova, bytes: u64) -> (Iova, u64) {
-    (iova, bytes.div_ceil(dma_types::PAGE_SIZE))
+    (iova, bytes / dma_types::PAGE_SIZE)
 }

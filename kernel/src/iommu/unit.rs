@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::Cell;
+use core::ops::DerefMut;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use dma_types::{DomainId, Iova, PAGE_SIZE, PhysAddr, Segment, SourceId};
@@ -13,7 +14,7 @@ use vtd::{FaultPort, Invalidation, InvalidationPath};
 
 use super::hardware::{FrameMemory, KernelClock, Window};
 use super::{IommuError, findings};
-use crate::arch::interrupts::IrqLock;
+use crate::arch::interrupts::{InterruptsOff, IrqLock};
 use crate::journal;
 use crate::memory::direct;
 use crate::platform::clock;
@@ -146,8 +147,29 @@ impl Unit {
         &self,
         work: impl FnOnce(&mut Control) -> Result<T, IommuError>,
     ) -> Result<T, IommuError> {
-        let mut control = self.control.lock();
+        self.control_within(&InterruptsOff::new(), work)
+    }
+
+    /// Runs something with the controlling half, where interrupts are off already.
+    ///
+    /// # Errors
+    /// If the unit could not be taken, or as the closure says.
+    pub(super) fn control_within<T>(
+        &self,
+        off: &InterruptsOff,
+        work: impl FnOnce(&mut Control) -> Result<T, IommuError>,
+    ) -> Result<T, IommuError> {
+        let mut control = self.lock_control(off);
         work(control.as_mut().ok_or(IommuError::NotEnforcing { unit: self.index })?)
+    }
+
+    /// The controlling half, if the unit could be taken, where interrupts are off already.
+    #[inline(always)]
+    pub(super) fn lock_control<'a>(
+        &'a self,
+        off: &'a InterruptsOff,
+    ) -> impl DerefMut<Target = Option<Control>> + use<'a> {
+        self.control.lock_within(off)
     }
 
     /// How the tables of its domains look; `None` if the unit never answered.

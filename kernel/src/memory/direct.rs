@@ -4,12 +4,13 @@
 use core::arch::asm;
 use core::fmt;
 use core::ptr;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use dma_types::PhysAddr;
+use dma_types::{PAGE_SIZE, PhysAddr};
 
 use super::layout::{DIRECT_MAP, DIRECT_MAP_BYTES};
 use super::map;
-use crate::arch::cpu::{self, Features};
+use crate::arch::cpu;
 
 pub use super::firmware::bytes as firmware_bytes;
 
@@ -49,9 +50,19 @@ pub fn phys_to_ptr(start: PhysAddr, length: u64) -> Result<*mut u8, NotMemory> {
 /// Where a range of memory that the frame allocator gave out is seen.
 ///
 /// For addresses that are known to be frames: nothing is checked beyond the window.
+#[inline]
 pub(super) fn frame_ptr(start: PhysAddr) -> *mut u8 {
-    assert!(start.as_u64() < DIRECT_MAP_BYTES, "{start} lies beyond the direct map");
+    if start.as_u64() >= DIRECT_MAP_BYTES {
+        beyond(start);
+    }
     at(start)
+}
+
+/// Apart, so that the check costs the caller no more than a comparison.
+#[cold]
+#[inline(never)]
+fn beyond(start: PhysAddr) -> ! {
+    panic!("{start} lies beyond the direct map")
 }
 
 /// Copies bytes out.
@@ -97,43 +108,105 @@ pub fn fill(start: PhysAddr, byte: u8, length: u64) -> Result<(), NotMemory> {
     Ok(())
 }
 
-/// Reads an aligned word of a table in one access.
+/// Reads the aligned word of a table around an address in one access.
 ///
 /// For tables made of frames: the address is only checked against the window.
+#[inline]
 pub fn read_word(at: PhysAddr) -> u64 {
-    assert!(at.is_aligned(8), "{at} is not aligned to 8 bytes");
-    // SAFETY: an aligned word within the direct map; a remapping unit may write to it at the same time.
-    unsafe { ptr::read_volatile(frame_ptr(at).cast()) }
+    word(at).load(Ordering::Relaxed)
 }
 
-/// Writes an aligned word of a table in one access.
+/// Writes the aligned word of a table around an address in one access.
 ///
 /// For tables made of frames: the address is only checked against the window, and the word must be the caller's.
+#[inline]
 pub fn write_word(at: PhysAddr, value: u64) {
-    assert!(at.is_aligned(8), "{at} is not aligned to 8 bytes");
-    // SAFETY: an aligned word within the direct map, of a frame that the caller owns; a remapping unit may
-    // read it at the same time.
-    unsafe { ptr::write_volatile(frame_ptr(at).cast(), value) };
+    word(at).store(value, Ordering::Relaxed);
 }
 
+/// Some neighbouring words of one frame of tables, which a remapping unit may read and write as well.
+///
+/// For tables made of frames: the address is only checked against the window.
+///
+/// # Panics
+/// If they are not all in one frame.
+#[inline(always)]
+pub fn words<'t>(at: PhysAddr, count: u64) -> &'t [AtomicU64] {
+    let first = word(at);
+    if count > (PAGE_SIZE - at.page_offset()) / 8 {
+        leave_page(at, count);
+    }
+    // SAFETY: aligned words of one frame within the direct map, which stays; they are only ever accessed as
+    // atomic words.
+    unsafe { core::slice::from_raw_parts(first, count as usize) }
+}
+
+#[cold]
+#[inline(never)]
+fn leave_page(at: PhysAddr, count: u64) -> ! {
+    panic!("{count} words at {at} are not all in one page")
+}
+
+/// The same words as they are now: for those that nobody but the caller changes.
+///
+/// # Panics
+/// If they are not all in one frame.
+#[inline(always)]
+pub fn own_words<'t>(at: PhysAddr, count: u64) -> &'t [u64] {
+    let words = words(at, count);
+    // SAFETY: as many words at the same place; nobody writes to them while the caller reads, and reading is all
+    // that the slice allows.
+    unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), words.len()) }
+}
+
+/// The aligned word around an address.
+#[inline]
+fn word<'t>(at: PhysAddr) -> &'t AtomicU64 {
+    let at = frame_ptr(PhysAddr::new(at.as_u64() & !7));
+    // SAFETY: an aligned word within the direct map, which stays; a remapping unit may access it at the same
+    // time, which an atomic word allows for.
+    unsafe { AtomicU64::from_ptr(at.cast()) }
+}
+
+/// Bytes that are written back at once: the smallest cache line of any 64-bit processor.
+const LINE: u64 = 64;
+
 /// Writes the cache lines of a range of memory back and waits, for devices that do not look into caches.
+#[inline(always)]
 pub fn flush_cache(start: PhysAddr, length: u64) {
-    let line = cpu::identity().cache_line;
-    let flush_line = if cpu::has(Features::CLFLUSHOPT) { flush_unordered } else { flush_ordered };
-    let first = start.as_u64() / line * line;
-    let bytes = start.as_u64().saturating_add(length).saturating_sub(first);
-    for offset in (0..bytes).step_by(line as usize) {
-        flush_line(frame_ptr(PhysAddr::new(first + offset)));
+    if cpu::flushes_unordered() {
+        for_each_line(start, length, flush_unordered);
+    } else {
+        for_each_line(start, length, flush_ordered);
     }
     // SAFETY: orders memory accesses, nothing else.
     unsafe { asm!("mfence", options(nostack, preserves_flags)) };
 }
 
+#[inline(always)]
+fn for_each_line(start: PhysAddr, length: u64, flush: impl Fn(*mut u8)) {
+    if length <= 8 {
+        // An aligned word lies in one line.
+        flush(frame_ptr(start));
+        return;
+    }
+    let first = start.as_u64() & !(LINE - 1);
+    let line = frame_ptr(PhysAddr::new(first));
+    let bytes = start.as_u64().wrapping_add(length).wrapping_sub(first) as usize;
+    let mut offset = 0;
+    while offset < bytes {
+        flush(line.wrapping_add(offset));
+        offset = offset.wrapping_add(LINE as usize);
+    }
+}
+
+#[inline]
 fn flush_unordered(line: *mut u8) {
     // SAFETY: the processor has the instruction, and the address is mapped; contents stay the same.
     unsafe { asm!("clflushopt [{}]", in(reg) line, options(nostack, preserves_flags)) };
 }
 
+#[inline]
 fn flush_ordered(line: *mut u8) {
     // SAFETY: every 64-bit processor has the instruction, and the address is mapped; contents stay the same.
     unsafe { asm!("clflush [{}]", in(reg) line, options(nostack, preserves_flags)) };

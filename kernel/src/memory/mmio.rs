@@ -83,9 +83,12 @@ impl Mmio {
 
     /// A register of the type's width, if it lies within the window and is aligned.
     fn register<T>(&self, offset: usize) -> Option<VolatilePtr<'_, T>> {
-        let end = offset.checked_add(size_of::<T>())?;
-        let register = NonNull::new(self.base.as_ptr().wrapping_add(offset))?.cast::<T>();
-        if end > self.length || !register.is_aligned() {
+        if offset.checked_add(size_of::<T>())? > self.length {
+            return None;
+        }
+        // SAFETY: within the window.
+        let register = unsafe { self.base.add(offset) }.cast::<T>();
+        if !register.is_aligned() {
             return None;
         }
         // SAFETY: aligned and within the window, which stays mapped; others access it only by single

@@ -44,13 +44,20 @@ pub fn timestamp() -> u64 {
 
 /// Nanoseconds from the kernel's entry to a time stamp; 0 for an earlier one.
 pub fn ns_at(timestamp: u64) -> u64 {
-    let counts = u128::from(timestamp.saturating_sub(ENTRY.load(Ordering::Relaxed)));
-    ((counts * u128::from(NS_PER_COUNT.load(Ordering::Relaxed))) >> 32) as u64
+    let counts = timestamp.saturating_sub(ENTRY.load(Ordering::Relaxed));
+    in_ns(counts)
 }
 
 /// Nanoseconds since the kernel's entry; never goes back.
+#[inline]
 pub fn now_ns() -> u64 {
-    ns_at(timestamp())
+    // The counter never shows less than at the entry.
+    in_ns(timestamp().wrapping_sub(ENTRY.load(Ordering::Relaxed)))
+}
+
+#[inline]
+fn in_ns(counts: u64) -> u64 {
+    ((u128::from(counts) * u128::from(NS_PER_COUNT.load(Ordering::Relaxed))) >> 32) as u64
 }
 
 /// A time in the future, to bound a wait.

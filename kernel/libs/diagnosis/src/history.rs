@@ -48,15 +48,29 @@ pub struct Span {
     pub length: u64,
 }
 
-impl Span {
-    /// Tells whether the span touches the page around `address`, or one of `beside` pages on either side.
-    #[inline]
-    const fn touches(&self, address: Iova, beside: u64) -> bool {
+/// Consecutive pages: what spans may touch.
+#[derive(Clone, Copy, Debug)]
+struct Pages {
+    last_byte: u64,
+    beyond_first: u64,
+}
+
+impl Pages {
+    /// The page around an address and so many beside it on either side.
+    const fn around(address: Iova, beside: u64) -> Self {
         let margin = beside * PAGE_SIZE;
-        // How far the span starts below the last byte that counts; wraps to a huge number if above.
-        let offset =
-            address.page().as_u64().wrapping_add(margin + PAGE_SIZE - 1).wrapping_sub(self.start.as_u64());
-        offset < self.length.saturating_add(2 * margin + PAGE_SIZE - 1)
+        Self {
+            last_byte: address.page().as_u64().wrapping_add(margin + PAGE_SIZE - 1),
+            beyond_first: 2 * margin + PAGE_SIZE,
+        }
+    }
+
+    /// Tells whether a span touches one of them.
+    #[inline]
+    const fn touched_by(&self, span: &Span) -> bool {
+        // How far the span starts below the last byte; wraps to a huge number if above.
+        let offset = self.last_byte.wrapping_sub(span.start.as_u64());
+        offset < self.beyond_first || offset - self.beyond_first + 1 < span.length
     }
 }
 
@@ -124,9 +138,35 @@ pub(crate) struct Trace<'b> {
     pub(crate) mapping: Option<&'b Event>,
 }
 
-impl Trace<'_> {
+impl<'b> Trace<'b> {
     /// No event known.
     pub(crate) const NOTHING: Self = Self { events: [None; TRACED], release: None, mapping: None };
+
+    /// Takes note of an event that touched the page or one beside it, older than all noted before.
+    #[inline(never)]
+    fn note(&mut self, event: &'b Event, touches: Touches) {
+        match (touches, event.operation, self.release) {
+            (Touches::Page, Operation::Unmap, None) => self.release = Some(event),
+            (Touches::Page, Operation::Map, Some(release))
+                if self.mapping.is_none() && event.span == release.span =>
+            {
+                self.mapping = Some(event);
+            }
+            _ => {}
+        }
+        if let Some(place) = self.events.iter_mut().find(|place| place.is_none()) {
+            *place = Some(event);
+        }
+    }
+}
+
+/// Which pages an event touched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Touches {
+    /// The page itself, whatever else.
+    Page,
+    /// Only one beside it.
+    Neighbour,
 }
 
 /// The last [`EVENTS`] events; older ones are overwritten.
@@ -163,22 +203,17 @@ impl History {
     /// Collects what is known about the page around `address`, in one pass over the ring.
     pub(crate) fn trace(&self, address: Iova) -> Trace<'_> {
         let mut trace = Trace::NOTHING;
-        let mut room = trace.events.iter_mut();
-        for event in self.newest_first() {
-            let Some(span) = event.span.filter(|span| span.touches(address, 1)) else { continue };
-            if span.touches(address, 0) {
-                match (event.operation, trace.release) {
-                    (Operation::Unmap, None) => trace.release = Some(event),
-                    (Operation::Map, Some(release))
-                        if trace.mapping.is_none() && event.span == release.span =>
-                    {
-                        trace.mapping = Some(event);
-                    }
-                    _ => {}
+        let (page, near) = (Pages::around(address, 0), Pages::around(address, 1));
+        // The ring's two parts, each from its newest event down. What no event has used yet has no span.
+        let (newer, older) = self.events.split_at(self.total as usize % EVENTS);
+        for part in [newer, older] {
+            for event in part.iter().rev() {
+                if let Some(span) = &event.span
+                    && near.touched_by(span)
+                {
+                    let touches = if page.touched_by(span) { Touches::Page } else { Touches::Neighbour };
+                    trace.note(event, touches);
                 }
-            }
-            if let Some(place) = room.next() {
-                *place = Some(event);
             }
         }
         if trace.events.iter().all(Option::is_none) {

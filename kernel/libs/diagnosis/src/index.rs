@@ -11,7 +11,9 @@
 //! A record is marked live in its leaf only, so that map and unmap touch one word. The nearest record below
 //! or above a page is found by one bit scan a level, up and down once: at most 2 × 9 steps, however many
 //! records there are. The nearest live one may lie behind leaves that hold released records only; a search
-//! gives up after 64 such leaves.
+//! gives up after 32 such leaves.
+
+use alloc::vec::Vec;
 
 use iova::{Arena, OutOfMemory};
 
@@ -19,7 +21,7 @@ const BITS: u32 = 6;
 const FAN_OUT: usize = 1 << BITS;
 const ROOT: u32 = 0;
 /// Leaves without a live record that a search passes, in either direction.
-const LEAVES: u32 = 64;
+const LEAVES: u32 = 32;
 /// No node.
 const NONE: u32 = u32::MAX;
 
@@ -66,7 +68,6 @@ impl Towards {
 #[derive(Clone, Debug)]
 struct Node {
     present: u64,
-    live: u64,
     children: [u32; FAN_OUT],
     /// The node above, or the next vacant one.
     parent: u32,
@@ -75,15 +76,7 @@ struct Node {
 }
 
 impl Node {
-    const BLANK: Self = Self { present: 0, live: 0, children: [0; FAN_OUT], parent: NONE, position: 0 };
-
-    /// The positions worth looking at.
-    const fn word(&self, level: u32, which: Which) -> u64 {
-        match which {
-            Which::Live if level == 0 => self.live,
-            _ => self.present,
-        }
-    }
+    const BLANK: Self = Self { present: 0, children: [0; FAN_OUT], parent: NONE, position: 0 };
 
     fn child(&self, position: u32) -> u32 {
         self.children[position as usize % FAN_OUT]
@@ -94,10 +87,17 @@ impl Node {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leaf(u32);
 
+impl Leaf {
+    /// No leaf.
+    pub(crate) const NONE: Self = Self(NONE);
+}
+
 /// Record numbers by the first page of their records.
 #[derive(Debug)]
 pub(crate) struct PageIndex {
     nodes: Arena<Node>,
+    /// Of each leaf, the positions of live records; apart from the rest, since map and unmap touch nothing else.
+    live: Vec<u64>,
     /// Nodes given out so far, vacant ones included.
     used: u32,
     first_vacant: u32,
@@ -111,7 +111,10 @@ impl PageIndex {
         let height = (u64::BITS - pages.saturating_sub(1).leading_zeros()).div_ceil(BITS).max(1);
         let mut nodes = Arena::new(Node::BLANK);
         nodes.reserve(ROOT + 1)?;
-        Ok(Self { nodes, used: ROOT + 1, first_vacant: NONE, vacant: 0, height })
+        let mut this =
+            Self { nodes, live: Vec::new(), used: ROOT + 1, first_vacant: NONE, vacant: 0, height };
+        this.reserve_live(1)?;
+        Ok(this)
     }
 
     /// Makes sure that the next [`insert`](Self::insert) succeeds.
@@ -120,7 +123,16 @@ impl PageIndex {
     /// [`OutOfMemory`]; no record is affected.
     pub(crate) fn reserve(&mut self) -> Result<(), OutOfMemory> {
         let fresh = self.height.saturating_sub(self.vacant);
-        self.nodes.reserve(self.used.checked_add(fresh).ok_or(OutOfMemory)?)
+        let needed = self.used.checked_add(fresh).ok_or(OutOfMemory)?;
+        self.nodes.reserve(needed)?;
+        self.reserve_live(needed as usize)
+    }
+
+    fn reserve_live(&mut self, leaves: usize) -> Result<(), OutOfMemory> {
+        let missing = leaves.saturating_sub(self.live.len());
+        self.live.try_reserve(missing).map_err(|_| OutOfMemory)?;
+        self.live.resize(self.live.len() + missing, 0);
+        Ok(())
     }
 
     /// Enters a record as released.
@@ -167,13 +179,17 @@ impl PageIndex {
     /// Marks the record that starts at `page` live.
     #[inline]
     pub(crate) fn mark_live(&mut self, leaf: Leaf, page: u64) {
-        self.nodes[leaf.0].live |= 1 << digit(page, 0);
+        if let Some(live) = self.live.get_mut(leaf.0 as usize) {
+            *live |= 1 << digit(page, 0);
+        }
     }
 
     /// Marks the record that starts at `page` released.
     #[inline]
     pub(crate) fn mark_released(&mut self, leaf: Leaf, page: u64) {
-        self.nodes[leaf.0].live &= !(1 << digit(page, 0));
+        if let Some(live) = self.live.get_mut(leaf.0 as usize) {
+            *live &= !(1 << digit(page, 0));
+        }
     }
 
     /// The record that starts at `page` or nearest below; of the live ones only if it is not too far.
@@ -191,25 +207,32 @@ impl PageIndex {
     }
 
     fn search(&self, page: u64, which: Which, towards: Towards) -> Option<u32> {
+        let mut number = ROOT;
         let mut node = &self.nodes[ROOT];
         let mut level = self.height - 1;
         // Down along the page's own digits, as far as there are nodes.
         while level > 0 && node.present >> digit(page, level) & 1 == 1 {
-            node = &self.nodes[node.child(digit(page, level))];
+            number = node.child(digit(page, level));
+            node = &self.nodes[number];
             level -= 1;
         }
         let own = digit(page, level);
         let mut positions = if level == 0 { towards.from(own) } else { towards.beyond(own) };
         let mut leaves = 0;
         loop {
-            let found = node.word(level, which) & positions;
+            let worth_looking_at = match which {
+                Which::Live if level == 0 => self.live.get(number as usize).copied().unwrap_or(0),
+                _ => node.present,
+            };
+            let found = worth_looking_at & positions;
             if found == 0 {
                 // Up, to the next position in this direction.
                 if node.parent == NONE || leaves > LEAVES {
                     return None;
                 }
                 positions = towards.beyond(node.position);
-                node = &self.nodes[node.parent];
+                number = node.parent;
+                node = &self.nodes[number];
                 level += 1;
                 continue;
             }
@@ -218,7 +241,8 @@ impl PageIndex {
                 return Some(nearest);
             }
             // Down, to the nearest of all positions there.
-            node = &self.nodes[nearest];
+            number = nearest;
+            node = &self.nodes[number];
             positions = u64::MAX;
             level -= 1;
             leaves += u32::from(level == 0);

@@ -28,6 +28,9 @@ impl Site {
         Self(Location::caller())
     }
 
+    /// A place that no call comes from.
+    pub(crate) const NOWHERE: Self = Self(Location::caller());
+
     /// The source file.
     pub fn file(&self) -> &'static str {
         self.0.file()
@@ -65,30 +68,34 @@ pub struct Step {
 /// One contiguous run. Of a mapping with several, the books keep the longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backing {
-    first_page: PhysAddr,
-    pages: u64,
+    start: PhysAddr,
+    length: u64,
 }
 
 impl Backing {
     /// The pages that `length` bytes from `start` on touch; at least one.
+    #[inline]
     pub const fn new(start: PhysAddr, length: u64) -> Self {
-        Self { first_page: start.page(), pages: pages_touched(start.page_offset(), length) }
+        Self { start, length }
     }
+
+    /// Beyond all memory.
+    pub(crate) const NOWHERE: Self = Self::new(PhysAddr::new(u64::MAX), 1);
 
     /// Address of the first page.
     pub const fn first_page(&self) -> PhysAddr {
-        self.first_page
+        self.start.page()
     }
 
     /// Pages; at least 1.
     pub const fn pages(&self) -> u64 {
-        self.pages
+        pages_touched(self.start.page_offset(), self.length)
     }
 
     /// Tells whether a page is one of them.
     pub const fn covers(&self, page: PhysAddr) -> bool {
-        let offset = page.as_u64().wrapping_sub(self.first_page.as_u64());
-        offset / PAGE_SIZE < self.pages
+        let offset = page.as_u64().wrapping_sub(self.first_page().as_u64());
+        offset / PAGE_SIZE < self.pages()
     }
 }
 

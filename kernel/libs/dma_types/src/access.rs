@@ -70,35 +70,37 @@ impl fmt::Display for Direction {
 ///
 /// Holding one proves that the entry made from it is not a blocking one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Permissions {
-    read: bool,
-    write: bool,
-}
+pub struct Permissions(u8);
 
 impl Permissions {
     /// The device may read.
-    pub const READ: Self = Self { read: true, write: false };
+    pub const READ: Self = Self(1);
     /// The device may write.
-    pub const WRITE: Self = Self { read: false, write: true };
+    pub const WRITE: Self = Self(2);
     /// The device may do both.
-    pub const READ_WRITE: Self = Self { read: true, write: true };
+    pub const READ_WRITE: Self = Self(Self::READ.0 | Self::WRITE.0);
+
+    /// The permissions as every kind of table writes them: bit 0 for reads, bit 1 for writes.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
 
     /// Tells whether reads pass.
     pub const fn read(self) -> bool {
-        self.read
+        self.0 & Self::READ.0 != 0
     }
 
     /// Tells whether writes pass.
     pub const fn write(self) -> bool {
-        self.write
+        self.0 & Self::WRITE.0 != 0
     }
 
     /// Tells whether a request of this kind passes; an unknown kind never does.
     pub const fn allow(self, access: Access) -> bool {
         match access {
-            Access::Read => self.read,
-            Access::Write => self.write,
-            Access::Atomic => self.read && self.write,
+            Access::Read => self.read(),
+            Access::Write => self.write(),
+            Access::Atomic => self.read() && self.write(),
             Access::Interrupt | Access::Unknown => false,
         }
     }

@@ -53,7 +53,8 @@ impl Order {
 
     /// Bytes of a block.
     pub const fn bytes(self) -> u64 {
-        PAGE_SIZE << self.0
+        // At most the largest order: nothing is shifted out.
+        PAGE_SIZE.wrapping_shl(self.0 as u32)
     }
 }
 

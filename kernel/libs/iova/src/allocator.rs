@@ -91,13 +91,31 @@ impl IovaAllocator {
     /// [`IovaError::NoPages`], [`IovaError::Exhausted`], [`IovaError::OutOfMemory`].
     pub fn allocate(&mut self, pages: u64, alignment: PageSize) -> Result<IovaRange, IovaError> {
         let class = SizeClass::of(pages, alignment)?;
-        let (slot, start, slot_pages) = match self.recycle(&class, class.quarantine) {
+        let slot = match self.recycle(class.queue, class.quarantine) {
             Some(found) => found,
-            None => self.find_room(pages, alignment)?,
+            None => self.find_room(pages, &class)?,
         };
+        Ok(self.hand_out(slot, pages))
+    }
+
+    /// The common case of [`allocate`](Self::allocate) in few steps: a few base pages, or one large one, for
+    /// which a freed slot has waited long enough. `None` if it is not that.
+    #[inline(always)]
+    pub fn allocate_again(&mut self, pages: u64) -> Option<IovaRange> {
+        let (queue, quarantine) = match SizeClass::queue_of_few(pages) {
+            Some(queue) => (queue, SizeClass::QUARANTINE),
+            None => SizeClass::queue_of_one_large(pages)?,
+        };
+        let slot = self.recycle(queue, quarantine)?;
+        Some(self.hand_out(slot, pages))
+    }
+
+    #[inline(always)]
+    fn hand_out(&mut self, (slot, start, slot_pages): Slot, pages: u64) -> IovaRange {
         // Bounded by the number of pieces.
         self.live = self.live.wrapping_add(1);
-        Ok(IovaRange::new(Iova::new(start << PAGE_SHIFT), pages, slot_pages, slot))
+        // Neither is above the largest slot.
+        IovaRange::new(Iova::new(start << PAGE_SHIFT), pages as u32, slot_pages as u32, slot)
     }
 
     /// Takes a range back. Its addresses are handed out again only after the quarantine of its size, or
@@ -107,6 +125,7 @@ impl IovaAllocator {
     ///
     /// # Errors
     /// [`IovaError::NotHandedOut`] for a range of another allocator.
+    #[inline(always)]
     pub fn free(&mut self, range: IovaRange) -> Result<(), IovaError> {
         let slot = range.slot();
         let piece = match self.pieces.get_mut(slot) {
@@ -154,30 +173,29 @@ impl IovaAllocator {
         Ok(())
     }
 
-    /// Takes the oldest freed slot of a class if more than `keep` of them wait.
-    #[inline]
-    fn recycle(&mut self, class: &SizeClass, keep: u32) -> Option<Slot> {
-        let chain = self.recycled.get_mut(usize::from(class.queue)).filter(|chain| chain.len() > keep)?;
-        let (slot, piece) = self.pieces.pop_front(chain)?;
+    /// Takes the oldest freed slot of a class if more than `keep` of them wait; `keep` is at least 1, so that
+    /// one always stays.
+    #[inline(always)]
+    fn recycle(&mut self, queue: u16, keep: u32) -> Option<Slot> {
+        let chain = self.recycled.get_mut(usize::from(queue)).filter(|chain| chain.len() > keep)?;
+        let (slot, piece) = self.pieces.pop_front_of_many(chain)?;
         piece.state = State::Live;
         Some((slot, piece.start, piece.pages))
     }
 
     /// Finds a slot beyond the quarantine: open room, then the quarantine itself, then merged room.
-    #[cold]
-    fn find_room(&mut self, pages: u64, alignment: PageSize) -> Result<Slot, IovaError> {
-        let class = SizeClass::of(pages, alignment)?;
-        if let Some(slot) = self.cut(&class, self.last_freed)? {
+    fn find_room(&mut self, pages: u64, class: &SizeClass) -> Result<Slot, IovaError> {
+        if let Some(slot) = self.cut(class, self.last_freed)? {
             return Ok(slot);
         }
         // Not the only one of its queue: it may be the slot freed last.
-        if let Some(slot) = self.recycle(&class, 1) {
+        if let Some(slot) = self.recycle(class.queue, 1) {
             return Ok(slot);
         }
         while self.merging == Merging::Worthwhile {
             let last_freed = self.last_freed.take();
             self.merge(last_freed);
-            if let Some(slot) = self.cut(&class, None)? {
+            if let Some(slot) = self.cut(class, None)? {
                 return Ok(slot);
             }
         }

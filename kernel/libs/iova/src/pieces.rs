@@ -78,6 +78,7 @@ impl Piece {
     }
 
     /// Tells whether it is a slot handed out with this start.
+    #[inline]
     pub(crate) fn is_handed_out_at(&self, start: Iova) -> bool {
         self.state == State::Live && self.start == start.as_u64() / PAGE_SIZE
     }
@@ -115,6 +116,7 @@ impl Pieces {
     }
 
     /// The piece with this number, if there ever was one.
+    #[inline]
     pub(crate) fn get_mut(&mut self, id: SlotId) -> Option<&mut Piece> {
         self.arena.get_mut(id.index())
     }
@@ -191,6 +193,16 @@ impl Pieces {
     #[inline]
     pub(crate) fn pop_front(&mut self, chain: &mut Chain) -> Option<(SlotId, &mut Piece)> {
         chain.pop_front(&mut self.arena)
+    }
+
+    /// Takes the first of a chain that has more than one; what is behind it comes first then.
+    #[inline]
+    pub(crate) fn pop_front_of_many(&mut self, chain: &mut Chain) -> Option<(SlotId, &mut Piece)> {
+        let id = chain.head?;
+        let piece = &mut self.arena[id.index()];
+        chain.head = piece.next.take();
+        chain.len = chain.len.wrapping_sub(1);
+        Some((id, piece))
     }
 
     /// Links `id` into a chain directly after `previous`.

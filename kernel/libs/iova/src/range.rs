@@ -13,13 +13,14 @@ use crate::pieces::SlotId;
 #[must_use = "a range that is dropped is never handed out again"]
 pub struct IovaRange {
     start: Iova,
-    pages: u64,
-    slot_pages: u64,
+    pages: u32,
+    slot_pages: u32,
     slot: SlotId,
 }
 
 impl IovaRange {
-    pub(crate) const fn new(start: Iova, pages: u64, slot_pages: u64, slot: SlotId) -> Self {
+    #[inline]
+    pub(crate) const fn new(start: Iova, pages: u32, slot_pages: u32, slot: SlotId) -> Self {
         Self { start, pages, slot_pages, slot }
     }
 
@@ -30,27 +31,27 @@ impl IovaRange {
 
     /// The address behind the last one.
     pub const fn end(&self) -> Iova {
-        Iova::new(self.start.as_u64().saturating_add(self.length()))
+        Iova::new(self.start.as_u64().wrapping_add(self.length()))
     }
 
     /// Pages that may be mapped.
     pub const fn pages(&self) -> u64 {
-        self.pages
+        self.pages as u64
     }
 
     /// Bytes that may be mapped.
     pub const fn length(&self) -> u64 {
-        self.pages.saturating_mul(PAGE_SIZE)
+        self.pages() * PAGE_SIZE
     }
 
     /// Pages directly behind the range that stay unused as long as it is held; at least 1.
     pub const fn guard_pages(&self) -> u64 {
-        self.slot_pages.saturating_sub(self.pages)
+        self.slot_pages().saturating_sub(self.pages())
     }
 
     /// Pages of the range and its guard pages together.
     pub const fn slot_pages(&self) -> u64 {
-        self.slot_pages
+        self.slot_pages as u64
     }
 
     /// The number of its slot: dense, and the same whenever the same slot is handed out again.

@@ -56,8 +56,41 @@ pub trait TableMemory {
     fn read(&self, at: PhysAddr) -> u64;
     /// Writes the 8-byte word at a multiple of 8 in one store.
     fn write(&mut self, at: PhysAddr, value: u64);
+
+    /// Ors some neighbouring words of one page together, which hardware does not write to: 0 if none of them has a bit set.
+    fn any(&self, at: PhysAddr, words: u64) -> u64 {
+        neighbours(at, words).fold(0, |bits, at| bits | self.read(at))
+    }
+
+    /// Tells whether each of some neighbouring words of one page, which hardware does not write to, has a bit of `mask` set.
+    fn each_has(&self, at: PhysAddr, words: u64, mask: u64) -> bool {
+        neighbours(at, words).all(|at| self.read(at) & mask != 0)
+    }
+
+    /// Writes neighbouring words of one page in ascending order, one store each: `first`, then always `step`
+    /// more than the one before.
+    fn fill(&mut self, at: PhysAddr, words: u64, first: u64, step: u64) {
+        let mut value = first;
+        for at in neighbours(at, words) {
+            self.write(at, value);
+            value = value.wrapping_add(step);
+        }
+    }
+
+    /// Writes the words of two neighbouring descriptors of one page, in ascending order, one store each.
+    fn write_two(&mut self, at: PhysAddr, words: [u64; 4]) {
+        for (at, word) in neighbours(at, 4).zip(words) {
+            self.write(at, word);
+        }
+    }
+
     /// Writes the cache lines of `[at, at + bytes)` back and waits, for units that do not snoop.
     fn flush(&self, at: PhysAddr, bytes: u64);
+}
+
+/// Where some words stand, one behind the other.
+fn neighbours(at: PhysAddr, words: u64) -> impl Iterator<Item = PhysAddr> {
+    (0..words).map(move |number| PhysAddr::new(at.as_u64().wrapping_add(number.wrapping_mul(8))))
 }
 
 /// Time for bounded waits.

@@ -26,7 +26,9 @@ mod wait;
 
 pub use fault::{DrainOutcome, FaultPort};
 pub use hardware::{Clock, Registers, TableMemory};
-pub use invalidation::{Blocks, Changed, Invalidation, InvalidationError, MAX_BLOCKS, PageBlock, RangePlan};
+pub use invalidation::{
+    BatchPlan, Blocks, Changed, Invalidation, InvalidationError, MAX_BLOCKS, PageBlock, RangePlan,
+};
 pub use queue::{MAX_BATCH, QueueError};
 pub use registers::TypedAccess;
 pub use unit::{BringUp, FirmwareState, InvalidationPath, MsiMessage, Ticket, Unit, UnitError, WindowPart};

@@ -29,6 +29,12 @@ impl<T: ?Sized> IrqLock<T> {
         IrqGuard { value: self.value.lock(), _interrupts: interrupts }
     }
 
+    /// Takes the lock where interrupts are off already, for no longer than that.
+    #[inline]
+    pub fn lock_within<'a>(&'a self, _off: &'a InterruptsOff) -> SpinMutexGuard<'a, T> {
+        self.value.lock()
+    }
+
     /// Takes the lock if nobody has it.
     pub fn try_lock(&self) -> Option<IrqGuard<'_, T>> {
         let interrupts = InterruptsOff::new();

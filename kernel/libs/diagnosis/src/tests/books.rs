@@ -45,14 +45,14 @@ fn misuse_is_refused_and_changes_nothing() {
     ];
     for mapping in outside {
         let refused = BookError::OutsideRange { start: mapping.start, length: mapping.length };
-        assert_eq!(book.record_map(&range, &mapping), Err(refused));
+        assert_eq!(book.record_map(&range, mapping), Err(refused));
     }
     let not_mapped = BookError::NotMapped { start: range.start() };
     assert_eq!(book.record_unmap(&range, step(0)), Err(not_mapped));
     assert_eq!(not_mapped.to_string(), "the range at 0x100000 is not mapped");
 
-    book.record_map(&range, &new_mapping(&range, 5000, 0, 0)).unwrap();
-    let again = book.record_map(&range, &new_mapping(&range, 10, 0, 0));
+    book.record_map(&range, new_mapping(&range, 5000, 0, 0)).unwrap();
+    let again = book.record_map(&range, new_mapping(&range, 10, 0, 0));
     assert_eq!(again, Err(BookError::AlreadyMapped { start: range.start() }));
     assert_eq!((book.live_mappings(), book.live_bytes()), (1, 5000));
     book.record_unmap(&range, step(1)).unwrap();
@@ -68,8 +68,8 @@ fn a_range_of_another_allocator_cannot_overlap_what_is_live() {
     let first = stranger.allocate(1, PageSize::Size4K).unwrap();
     let overlapping = stranger.allocate(1, PageSize::Size4K).unwrap();
     assert_ne!(overlapping.slot(), range.slot());
-    book.record_map(&range, &new_mapping(&range, 4 * PAGE_SIZE, 0, 0)).unwrap();
-    let refused = book.record_map(&overlapping, &new_mapping(&overlapping, PAGE_SIZE, 0, 0));
+    book.record_map(&range, new_mapping(&range, 4 * PAGE_SIZE, 0, 0)).unwrap();
+    let refused = book.record_map(&overlapping, new_mapping(&overlapping, PAGE_SIZE, 0, 0));
     assert_eq!(refused, Err(BookError::AlreadyMapped { start: range.start() }));
     assert_eq!(book.forgotten(), 0);
     drop(first);
@@ -95,9 +95,9 @@ fn the_ring_keeps_the_latest_events() {
 fn a_shorter_reuse_of_a_range_is_remembered_as_a_loss() {
     let (mut allocator, mut book) = setup(0x1_0000);
     let range = allocator.allocate(4, PageSize::Size4K).unwrap();
-    book.record_map(&range, &new_mapping(&range, 4 * PAGE_SIZE, 0, 0)).unwrap();
+    book.record_map(&range, new_mapping(&range, 4 * PAGE_SIZE, 0, 0)).unwrap();
     book.record_unmap(&range, step(1)).unwrap();
-    book.record_map(&range, &new_mapping(&range, PAGE_SIZE, 0, 2)).unwrap();
+    book.record_map(&range, new_mapping(&range, PAGE_SIZE, 0, 2)).unwrap();
     assert_eq!(book.forgotten(), 1);
     let tail = Iova::new(range.start().as_u64() + 2 * PAGE_SIZE);
     assert_eq!(book.last_owner(tail), None);
@@ -109,7 +109,7 @@ fn many_mappings_of_one_page_can_all_be_found_and_removed() {
     let (mut allocator, mut book) = setup(0x1_0000);
     let ranges: Vec<IovaRange> = (0..500).map(|_| allocator.allocate(1, PageSize::Size4K).unwrap()).collect();
     for range in &ranges {
-        book.record_map(range, &new_mapping(range, PAGE_SIZE, 0x7000_0000, 0)).unwrap();
+        book.record_map(range, new_mapping(range, PAGE_SIZE, 0x7000_0000, 0)).unwrap();
     }
     for range in &ranges {
         assert!(book.live_at_physical(PhysAddr::new(0x7000_0000)).is_some());
@@ -164,7 +164,7 @@ proptest! {
                     let Ok(range) = allocator.allocate(pages, PageSize::Size4K) else { continue };
                     let first = range.start().as_u64() / PAGE_SIZE;
                     let length = pages * PAGE_SIZE - cut;
-                    book.record_map(&range, &new_mapping(&range, length, physical, now)).unwrap();
+                    book.record_map(&range, new_mapping(&range, length, physical, now)).unwrap();
                     let pages = length.div_ceil(PAGE_SIZE);
                     known.retain(|start, old| start + old.pages <= first || *start >= first + pages);
                     known.insert(first, Known { pages, physical: physical / PAGE_SIZE, live: true });

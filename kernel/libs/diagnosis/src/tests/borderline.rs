@@ -70,7 +70,7 @@ fn a_page_remapped_in_the_meantime_is_stale_while_the_ring_knows_its_release() {
         backing: crate::Backing::new(dma_types::PhysAddr::new(0x5100_0000), PAGE_SIZE),
         mapped: crate::Step { at: machine.now, ..step },
     };
-    machine.domains[0].book.record_map(&range, &again).unwrap();
+    machine.domains[0].book.record_map(&range, again).unwrap();
     machine.wait(1);
     let diagnosis = diagnose(&machine.fault(bdf(0, 3), start, WRITE), &machine);
     assert_eq!(diagnosis.verdict, Verdict::Stale);
@@ -172,7 +172,7 @@ fn the_gap_of_a_large_slot_ends_before_it_takes_other_verdicts() {
         backing: crate::Backing::new(dma_types::PhysAddr::new(0x4000_0000), range.length()),
         mapped: step,
     };
-    domain.book.record_map(&range, &new).unwrap();
+    domain.book.record_map(&range, new).unwrap();
     let verdict =
         |pages| diagnose(&machine.fault(bdf(0, 3), page(range.end(), pages), WRITE), &machine).verdict;
     assert_eq!(

@@ -131,7 +131,7 @@ impl Machine {
             backing,
             mapped: step,
         };
-        domain.book.record_map(&range, &new).unwrap();
+        domain.book.record_map(&range, new).unwrap();
         range
     }
 

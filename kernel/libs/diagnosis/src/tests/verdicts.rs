@@ -145,7 +145,7 @@ fn the_gap_on_either_side_of_a_live_mapping_is_an_overrun() {
     let nearest = past_end.nearest.unwrap();
     assert_eq!((nearest.owner.start, nearest.position), (range.start(), Position::Behind(1)));
 
-    let _unused = machine.domains[0].allocator.allocate(8, dma_types::PageSize::Size4K).unwrap();
+    let _unused = machine.domains[0].allocator.allocate(9, dma_types::PageSize::Size4K).unwrap();
     let high = machine.map(0, "high", PAGE_SIZE, Direction::FromDevice, 0x5002_0000);
     let in_front = diagnose(&machine.fault(bdf(0, 3), page(high.start(), -1), WRITE), &machine);
     assert_eq!(

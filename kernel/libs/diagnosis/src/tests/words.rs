@@ -118,7 +118,7 @@ fn books_that_have_let_go_say_so() {
         backing: crate::Backing::new(dma_types::PhysAddr::new(0x5000_0000), 10),
         mapped: step,
     };
-    machine.domains[0].book.record_map(&range, &short).unwrap();
+    machine.domains[0].book.record_map(&range, short).unwrap();
     let (explanation, _) = words(&machine, machine.fault(bdf(0, 3), page(range.start(), 100), WRITE));
     contains_all(&explanation, &["let go of 1 released range", "cannot be said"]);
 }

@@ -4,6 +4,7 @@
 //! cached too. Dropping a context entry drops none of the translations tagged with its domain: a change of
 //! a context entry needs both, in this order, see [`Invalidation::of_device`].
 
+mod batch;
 mod error;
 mod pages;
 
@@ -12,6 +13,7 @@ use dma_types::{DomainId, Iova, SourceId};
 use crate::spec::capability::Capabilities;
 use crate::spec::descriptor::Descriptor;
 
+pub use batch::BatchPlan;
 pub use error::InvalidationError;
 pub use pages::{Blocks, PageBlock};
 
@@ -80,6 +82,21 @@ impl RangePlan {
         Self { list: [Invalidation::IotlbDomain(domain); MAX_BLOCKS], len: 1 }
     }
 
+    /// No invalidation at all.
+    pub(crate) const fn nothing(domain: DomainId) -> Self {
+        Self { len: 0, ..Self::whole(domain) }
+    }
+
+    /// Adds those of another plan. `false` if there is no room for all of them.
+    pub(crate) fn append(&mut self, other: &Self) -> bool {
+        for request in other.as_slice() {
+            let Some(slot) = self.list.get_mut(self.len) else { return false };
+            *slot = *request;
+            self.len += 1;
+        }
+        true
+    }
+
     /// The invalidations, in ascending order of pages.
     pub fn as_slice(&self) -> &[Invalidation] {
         self.list.get(..self.len).unwrap_or(&self.list)
@@ -106,7 +123,11 @@ impl IotlbLimits {
     }
 
     /// The one block that a range is, if it is one that the unit takes; the common case.
+    #[inline]
     pub(crate) const fn single_block(&self, start: Iova, pages: u64) -> Option<PageBlock> {
+        if pages == 1 && self.page_selective {
+            return Some(PageBlock::page(start));
+        }
         let order = pages.trailing_zeros();
         if !self.page_selective || !pages.is_power_of_two() || order > self.max_order as u32 {
             return None;
@@ -139,6 +160,12 @@ impl IotlbLimits {
             }
             exact => exact,
         }
+    }
+
+    /// The descriptor for a block of pages that [`single_block`](Self::single_block) gave.
+    #[inline]
+    pub(crate) const fn block_descriptor(&self, domain: DomainId, pages: PageBlock) -> Descriptor {
+        self.with_drains(Descriptor::iotlb_pages(domain, pages.start(), pages.order()).with_leaf_hint())
     }
 
     /// The descriptor for a request, with the drains that the unit offers.

@@ -116,6 +116,33 @@ impl Queue {
         Some(Submission { wait: self.issued, recoveries: self.recoveries })
     }
 
+    /// [`submit`](Self::submit) for a single descriptor: the common case, in few steps.
+    ///
+    /// `None` where it is not so simple: by what is known without asking the unit there is no room, or the
+    /// ring ends between the two.
+    #[inline(always)]
+    pub(crate) fn submit_one(
+        &mut self,
+        descriptor: Descriptor,
+        registers: &impl Registers,
+        memory: &mut impl TableMemory,
+    ) -> Option<Submission> {
+        let (first, behind) = (self.tail, self.tail.wrapping_add(2));
+        if self.room() < 2 || behind >= SLOTS {
+            return None;
+        }
+        self.issued = self.issued.wrapping_add(1);
+        let wait = Descriptor::wait(self.status, self.issued);
+        let at = self.slot(first);
+        memory.write_two(at, [descriptor.low, descriptor.high, wait.low, wait.high]);
+        if self.coherence == Coherence::NonCoherent {
+            memory.flush(at, 2 * DESCRIPTOR_SIZE);
+        }
+        self.tail = behind;
+        registers.set(IQT, QueuePosition::at(behind));
+        Some(Submission { wait: self.issued, recoveries: self.recoveries })
+    }
+
     /// Looks how far a submission is; whoever finds the queue stopped recovers it.
     ///
     /// A queue error since the submission fails it, whoever recovered, and whatever the status word says:
@@ -142,7 +169,9 @@ impl Queue {
         (self.recoveries, self.last_error)
     }
 
-    fn has_finished(&mut self, submission: Submission, memory: &impl TableMemory) -> bool {
+    /// Tells whether a submission that no queue error has hit is done, by its status word alone.
+    #[inline]
+    pub(crate) fn has_finished(&mut self, submission: Submission, memory: &impl TableMemory) -> bool {
         let done = memory.read(self.status) as u32;
         if done == self.issued {
             self.head = self.tail;
@@ -151,8 +180,10 @@ impl Queue {
         done.wrapping_sub(submission.wait) < 1 << 31
     }
 
+    #[inline]
     const fn room(&self) -> usize {
-        (self.head + SLOTS - self.tail - 1) % SLOTS
+        // Both are below the number of slots, a power of two.
+        self.head.wrapping_sub(self.tail).wrapping_sub(1) % SLOTS
     }
 
     fn push(&mut self, descriptor: Descriptor, memory: &mut impl TableMemory) {
@@ -167,7 +198,8 @@ impl Queue {
     }
 
     const fn slot(&self, index: usize) -> PhysAddr {
-        PhysAddr::new(self.ring.as_u64() + index as u64 * DESCRIPTOR_SIZE)
+        let offset = (index % SLOTS) as u64 * DESCRIPTOR_SIZE;
+        PhysAddr::new(self.ring.as_u64() | offset)
     }
 
     /// Writes the slots from `first` to the tail back for a unit that does not snoop.

@@ -52,6 +52,7 @@ impl core::error::Error for QueueError {}
 
 impl Queue {
     /// Gets the queue going again if it has stopped; `None` if it has not.
+    #[cold]
     pub(crate) fn recover(
         &mut self,
         registers: &impl Registers,

@@ -89,6 +89,12 @@ impl SecondStageEntry {
     /// Bytes of an entry.
     pub const BYTES: u64 = 8;
 
+    /// The bits of which one is set in every entry that permits anything.
+    pub const PRESENT: u64 = READ | WRITE;
+
+    /// The bit that is set in every entry above 4 KiB that ends a walk.
+    pub const LARGE: u64 = LARGE;
+
     /// An entry that blocks.
     pub const EMPTY: Self = Self(0);
 
@@ -100,11 +106,11 @@ impl SecondStageEntry {
     /// An entry that ends a walk: `size` bytes at `address`, a multiple of the size.
     pub const fn leaf(address: PhysAddr, size: PageSize, permissions: Permissions, snoop: Snoop) -> Self {
         let address = address.as_u64() & ADDRESS & !(size.bytes() - 1);
-        let read = permissions.read() as u64 * READ;
-        let write = permissions.write() as u64 * WRITE;
+        // R and W stand as in the vocabulary.
+        let permitted = permissions.bits() as u64;
         let large = !matches!(size, PageSize::Size4K) as u64 * LARGE;
         let snoop = matches!(snoop, Snoop::Forced) as u64 * SNOOP;
-        Self(address | snoop | large | write | read)
+        Self(address | snoop | large | permitted)
     }
 
     /// Takes an entry as it stands in memory.
@@ -119,7 +125,7 @@ impl SecondStageEntry {
 
     /// Tells whether the entry permits anything at all.
     pub const fn is_present(self) -> bool {
-        self.0 & (READ | WRITE) != 0
+        self.0 & Self::PRESENT != 0
     }
 
     /// What the entry permits, or `None` if nothing.
@@ -161,6 +167,11 @@ impl SecondStageEntry {
     /// The same entry with a larger value in bits 61:52; the sum must stay below 1024.
     pub const fn add_software(self, value: u16) -> Self {
         Self(self.0.wrapping_add((value as u64) << SOFTWARE_SHIFT))
+    }
+
+    /// The same entry with a smaller value in bits 61:52, which must hold at least as much.
+    pub const fn sub_software(self, value: u16) -> Self {
+        Self(self.0.wrapping_sub((value as u64) << SOFTWARE_SHIFT))
     }
 }
 
@@ -222,6 +233,7 @@ mod tests {
         assert_eq!((marked.software(), marked.address()), (512, entry.address()));
         assert_eq!(marked.with_software(0), entry);
         assert_eq!(entry.with_software(500).add_software(12), marked);
+        assert_eq!(marked.sub_software(12), entry.with_software(500));
         assert_eq!(SecondStageEntry::from_bits(u64::MAX).with_software(0).bits(), 0xc00f_ffff_ffff_ffff);
     }
 

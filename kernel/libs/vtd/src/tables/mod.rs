@@ -40,6 +40,7 @@ impl Coherence {
     }
 
     /// Makes what was written to `[at, at + bytes)` visible to the unit.
+    #[inline]
     fn publish<M: TableMemory + ?Sized>(self, memory: &M, at: PhysAddr, bytes: u64) {
         if self == Self::NonCoherent {
             memory.flush(at, bytes);
@@ -72,5 +73,5 @@ impl core::error::Error for TableError {}
 
 /// The 8-byte word number `index` of a table's page.
 const fn word(table: PhysAddr, index: u64) -> PhysAddr {
-    PhysAddr::new(table.as_u64() | (index & 0x1ff) << 3)
+    PhysAddr::new(table.page().as_u64() | (index & 0x1ff) << 3)
 }

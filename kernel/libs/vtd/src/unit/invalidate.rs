@@ -20,6 +20,10 @@ use super::{InvalidationPath, Unit};
 /// Once for the error itself, once more for another of a kind that came with it.
 const RESUBMISSIONS: usize = 2;
 
+/// How often the common case looks at the queue before it leaves the wait to the general one, which knows of
+/// time and errors.
+const LOOKS: usize = 10_000;
+
 /// A batch under way. Nothing it names may be reused until [`Unit::poll`] says it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the invalidation is done only once polling says so"]
@@ -53,11 +57,26 @@ impl<R: Registers> Unit<R> {
         memory: &mut impl TableMemory,
         clock: &impl Clock,
     ) -> Result<(), InvalidationError> {
-        if let Some(pages) = self.limits.single_block(start, pages) {
-            return self.invalidate(Invalidation::IotlbPages { domain, pages, changed }, memory, clock);
-        }
         let plan = self.plan_range(domain, (start, pages), changed);
         self.invalidate_all(plan.as_slice(), memory, clock)
+    }
+
+    /// The common case of [`Unit::after_unmap`] in few steps: leaf entries of one block of pages were cleared,
+    /// and the queue is done within some looks. Tells whether it was; if not, the translations may still be
+    /// in use, and the general way has to be gone.
+    #[must_use = "if it was not, invalidate in the general way"]
+    #[inline(always)]
+    pub fn after_unmap_at_once(
+        &mut self,
+        domain: DomainId,
+        (start, pages): (Iova, u64),
+        memory: &mut impl TableMemory,
+    ) -> bool {
+        let Some(block) = self.limits.single_block(start, pages) else { return false };
+        let (InvalidationPath::Queue, Some(queue)) = (self.path, &mut self.queue) else { return false };
+        let descriptor = self.limits.block_descriptor(domain, block);
+        let Some(submission) = queue.submit_one(descriptor, &self.registers, memory) else { return false };
+        (0..LOOKS).any(|_| queue.has_finished(submission, memory))
     }
 
     /// The invalidations for `pages` pages from the one around `start`: exact blocks, or the whole domain

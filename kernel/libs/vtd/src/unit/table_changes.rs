@@ -3,7 +3,7 @@
 use dma_types::{DomainId, Iova, SourceId};
 
 use crate::hardware::{Clock, Registers, TableMemory};
-use crate::invalidation::{Changed, Invalidation, InvalidationError, RangePlan};
+use crate::invalidation::{BatchPlan, Changed, Invalidation, InvalidationError};
 use crate::spec::context_entry::ContextEntry;
 use crate::tables::{Attached, Stale};
 
@@ -54,6 +54,11 @@ impl<R: Registers> Unit<R> {
         self.invalidate_all(&Invalidation::of_device(previous.domain(), source), memory, clock)
     }
 
+    /// Tells whether [`Unit::after_map`] has anything to do on this unit.
+    pub const fn notes_maps(&self) -> bool {
+        self.capabilities.caching_mode() || self.capabilities.write_buffer_flush_required()
+    }
+
     /// After `pages` pages from `start` were mapped: they translate once this returns.
     ///
     /// # Errors
@@ -93,11 +98,19 @@ impl<R: Registers> Unit<R> {
         }
     }
 
-    /// What [`Unit::after_unmap`] would have forgotten, to be put into a batch with others.
-    pub fn plan_unmap(&self, domain: DomainId, range: (Iova, u64), stale: Stale) -> RangePlan {
-        match stale {
-            Stale::Range => self.plan_range(domain, range, Changed::Leaves),
-            Stale::Domain => RangePlan::whole(domain),
-        }
+    /// After many unmaps in one domain: the memory of all of them and the tables that they unlinked may be
+    /// used again once this returns. There is one wait for everything.
+    ///
+    /// # Errors
+    ///
+    /// The devices of the domain may still reach any of them.
+    pub fn after_batch(
+        &mut self,
+        plan: &BatchPlan,
+        memory: &mut impl TableMemory,
+        clock: &impl Clock,
+    ) -> Result<(), InvalidationError> {
+        let plan = plan.requests(&self.limits);
+        self.invalidate_all(plan.as_slice(), memory, clock)
     }
 }

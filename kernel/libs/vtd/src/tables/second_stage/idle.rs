@@ -11,15 +11,25 @@ pub(super) struct IdleTables {
     places: [Option<Place>; IDLE_TABLES],
     /// Where the oldest one stands.
     next: usize,
+    /// The one that was kept last.
+    newest: Option<Place>,
 }
 
 impl IdleTables {
     pub(super) const fn new() -> Self {
-        Self { places: [None; IDLE_TABLES], next: 0 }
+        Self { places: [None; IDLE_TABLES], next: 0, newest: None }
+    }
+
+    /// Tells whether a place is the one that was kept last: what an address space with a single mapping
+    /// empties again and again.
+    #[inline]
+    pub(super) fn is_newest(&self, place: Place) -> bool {
+        self.newest == Some(place)
     }
 
     /// Keeps an emptied table, and tells which place has to make room for it, if any.
     pub(super) fn keep(&mut self, place: Place) -> Option<Place> {
+        self.newest = Some(place);
         if self.places.contains(&Some(place)) {
             return None;
         }

@@ -12,7 +12,10 @@ use super::node::Slots;
 use super::{MapError, SecondStage, Span, read, write};
 
 /// The addresses at which requests are interrupts (VT-d "Handling Requests to Interrupt Address Range").
-const INTERRUPTS: core::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
+pub(super) const INTERRUPTS: core::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
+
+/// A length that drivers map often: 64 KiB.
+pub(super) const BLOCK: u64 = 16 * PAGE_SIZE;
 
 /// The first address that an entry cannot hold.
 const MEMORY_LIMIT: u64 = 1 << 52;
@@ -37,23 +40,74 @@ impl SecondStage {
         bytes: u64,
         permissions: Permissions,
     ) -> Result<(), MapError> {
-        let span = self.check_map(iova, phys, bytes)?;
-        let target = Target {
-            offset: phys.as_u64().wrapping_sub(iova.as_u64()),
-            permissions,
-            snoop: self.format.snoop,
-        };
-        // Each with the level as a constant.
-        let mapped = if self.suits_large_pages(span, &target) {
-            self.map_in_one_table(memory, Level::LARGE_PAGES, span, &target)
+        if !self.map_at_once(memory, (iova, phys), bytes, permissions) {
+            self.map_across_tables(memory, iova, phys, bytes, permissions)?;
+        }
+        Ok(())
+    }
+
+    /// The common case of [`map`](Self::map) in few steps: the entries fall into one table that is linked
+    /// already. Tells whether it was that; if not, nothing has changed.
+    #[inline(always)]
+    pub fn map_at_once<M: TableMemory + ?Sized>(
+        &mut self,
+        memory: &mut M,
+        (iova, phys): (Iova, PhysAddr),
+        bytes: u64,
+        permissions: Permissions,
+    ) -> bool {
+        let large = PageSize::Size2M.bytes() - 1;
+        // Each with the level as a constant, and the lengths that drivers map most as well.
+        let mapped = if bytes == PAGE_SIZE {
+            self.map_in_one_table(memory, Level::PAGES, (iova, phys, PAGE_SIZE), permissions)
+        } else if bytes == BLOCK {
+            self.map_in_one_table(memory, Level::PAGES, (iova, phys, BLOCK), permissions)
+        } else if bytes & large != 0 {
+            self.map_in_one_table(memory, Level::PAGES, (iova, phys, bytes), permissions)
+        } else if (iova.as_u64() | phys.as_u64()) & large == 0
+            && self.format.page_sizes.supports(PageSize::Size2M)
+        {
+            self.map_in_one_table(memory, Level::LARGE_PAGES, (iova, phys, bytes), permissions)
         } else {
-            self.map_in_one_table(memory, Level::PAGES, span, &target)
+            None
         };
         if mapped.is_none() {
-            self.map_across_tables(memory, span, &target)?;
+            return false;
         }
         self.mapped_bytes = self.mapped_bytes.wrapping_add(bytes);
-        Ok(())
+        true
+    }
+
+    /// The common case: vacant entries of one table of the level that is linked already. `None` if it is
+    /// another, or not allowed; then nothing has changed.
+    ///
+    /// A linked table proves that its addresses are in reach and none of them an interrupt.
+    #[inline(always)]
+    fn map_in_one_table<M: TableMemory + ?Sized>(
+        &mut self,
+        memory: &mut M,
+        level: Level,
+        (iova, phys, bytes): (Iova, PhysAddr, u64),
+        permissions: Permissions,
+    ) -> Option<()> {
+        let size = level.page_size()?;
+        let span = Span { start: iova, bytes };
+        let whole_pages = (iova.as_u64() | phys.as_u64() | bytes) & (size.bytes() - 1) == 0;
+        if !whole_pages || !span.within_one_table(level) {
+            return None;
+        }
+        let below_interrupts = phys.as_u64() < INTERRUPTS.start - level.table_bytes();
+        let in_reach = phys.as_u64() < MEMORY_LIMIT - level.table_bytes();
+        if !below_interrupts && (!in_reach || touches_interrupts(phys, bytes)) {
+            return None;
+        }
+        let node = self.node(memory, level, iova)?;
+        let slots = Slots::new(node, level, span);
+        let first = SecondStageEntry::leaf(phys, size, permissions, self.format.snoop);
+        fill_vacant(memory, slots, first, size)?;
+        self.format.coherence.publish(memory, slots.first(), slots.bytes());
+        node.add_live(memory, slots.len());
+        Some(())
     }
 
     fn check_map(&self, iova: Iova, phys: PhysAddr, bytes: u64) -> Result<Span, MapError> {
@@ -64,49 +118,13 @@ impl SecondStage {
         if span.end() > self.limit {
             return Err(MapError::BeyondWidth(iova));
         }
-        let phys_end = phys.as_u64().saturating_add(bytes);
-        if phys_end > MEMORY_LIMIT {
+        if phys.as_u64().saturating_add(bytes) > MEMORY_LIMIT {
             return Err(MapError::BeyondMemory(phys));
         }
-        let touches = |start: u64, end: u64| start < INTERRUPTS.end && end > INTERRUPTS.start;
-        if touches(iova.as_u64(), span.end()) || touches(phys.as_u64(), phys_end) {
+        if touches_interrupts(PhysAddr::new(iova.as_u64()), bytes) || touches_interrupts(phys, bytes) {
             return Err(MapError::InterruptRange);
         }
         Ok(span)
-    }
-
-    /// Tells whether a span is best covered by 2 MiB entries, and nothing larger.
-    fn suits_large_pages(&self, span: Span, target: &Target) -> bool {
-        target.is_aligned(span, PageSize::Size2M)
-            && span.bytes & (PageSize::Size2M.bytes() - 1) == 0
-            && span.bytes < PageSize::Size1G.bytes()
-            && self.format.page_sizes.supports(PageSize::Size2M)
-    }
-
-    /// The common case: vacant entries of one table of the level that is linked already. `None` if it is
-    /// another; then nothing has changed.
-    #[inline(always)]
-    fn map_in_one_table<M: TableMemory + ?Sized>(
-        &mut self,
-        memory: &mut M,
-        level: Level,
-        span: Span,
-        target: &Target,
-    ) -> Option<()> {
-        if !span.within_one_table(level) {
-            return None;
-        }
-        let size = level.page_size()?;
-        let node = self.node(memory, level, span.start)?;
-        let slots = Slots::new(node, level, span);
-        let first = target.leaf(span.start, size);
-        match slots.single() {
-            Some(slot) => fill_vacant(memory, slot, first, size)?,
-            None => fill_vacant(memory, slots, first, size)?,
-        }
-        self.format.coherence.publish(memory, slots.first(), slots.bytes());
-        node.add_live(memory, slots.len());
-        Some(())
     }
 
     /// Every other case: checks the whole range, gets the tables that are missing, then fills.
@@ -114,13 +132,19 @@ impl SecondStage {
     fn map_across_tables<M: TableMemory + ?Sized>(
         &mut self,
         memory: &mut M,
-        span: Span,
-        target: &Target,
+        iova: Iova,
+        phys: PhysAddr,
+        bytes: u64,
+        permissions: Permissions,
     ) -> Result<(), MapError> {
+        let span = self.check_map(iova, phys, bytes)?;
+        let offset = phys.as_u64().wrapping_sub(iova.as_u64());
+        let target = &Target { offset, permissions, snoop: self.format.snoop };
         let missing = self.count_missing(memory, Some(self.root), self.top(), span, target)?;
         let mut spare = PageList::allocate(memory, missing).ok_or(MapError::OutOfMemory)?;
         let filled = self.fill(memory, self.root, self.top(), span, target, &mut spare);
         debug_assert!(filled.is_some() && spare.len() == 0, "tables were counted wrongly");
+        self.mapped_bytes = self.mapped_bytes.wrapping_add(bytes);
         self.table_pages = self.table_pages.saturating_add(missing);
         spare.free(memory);
         filled.map(|_| ()).ok_or(MapError::OutOfMemory)
@@ -233,6 +257,14 @@ impl SecondStage {
     }
 }
 
+/// Tells whether a range that does not pass the end of the number range has an interrupt address in it.
+#[inline]
+const fn touches_interrupts(start: PhysAddr, bytes: u64) -> bool {
+    // How far the range's end lies beyond the first of them: a huge number if before.
+    let beyond = start.as_u64().wrapping_add(bytes).wrapping_sub(INTERRUPTS.start + 1);
+    beyond < (INTERRUPTS.end - INTERRUPTS.start - 1).wrapping_add(bytes)
+}
+
 /// Fills entries with ascending addresses, or `None` and nothing if one of them is present.
 #[inline(always)]
 fn fill_vacant<M: TableMemory + ?Sized>(
@@ -241,14 +273,11 @@ fn fill_vacant<M: TableMemory + ?Sized>(
     first: SecondStageEntry,
     size: PageSize,
 ) -> Option<()> {
-    if slots.iter().any(|at| read(memory, at).is_present()) {
+    let present = SecondStageEntry::from_bits(memory.any(slots.first(), slots.words())).is_present();
+    if present {
         return None;
     }
-    let mut bits = first.bits();
-    for at in slots.iter() {
-        memory.write(at, bits);
-        bits = bits.wrapping_add(size.bytes());
-    }
+    memory.fill(slots.first(), slots.words(), first.bits(), size.bytes());
     Some(())
 }
 

@@ -81,7 +81,7 @@ impl Format {
 pub struct SecondStage {
     root: PhysAddr,
     format: Format,
-    /// The first address beyond the width.
+    /// The first address beyond the width; 0 once the tables are freed.
     limit: u64,
     nodes: NodeCache,
     idle: IdleTables,
@@ -145,8 +145,17 @@ impl SecondStage {
     }
 
     /// Frees every table. No context entry may refer to them, and the unit must hold nothing of them.
-    pub fn release<M: TableMemory + ?Sized>(self, memory: &mut M) {
+    ///
+    /// From then on no address is within the width: nothing can be mapped or unmapped, nothing translates.
+    pub fn release<M: TableMemory + ?Sized>(&mut self, memory: &mut M) {
+        if self.limit == 0 {
+            return;
+        }
         free_tables(memory, self.root, self.top());
+        self.limit = 0;
+        self.nodes = NodeCache::new();
+        self.table_pages = 0;
+        self.mapped_bytes = 0;
     }
 
     /// The level of the top table.

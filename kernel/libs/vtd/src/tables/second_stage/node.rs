@@ -9,6 +9,7 @@ use crate::spec::second_stage::SecondStageEntry;
 use crate::tables::word;
 
 use super::level::Level;
+use super::map::INTERRUPTS;
 use super::{SecondStage, Span, read, write};
 
 /// What a table is for, in one number: the first address that it serves, its level in bits 3:1, and bit 0
@@ -47,17 +48,10 @@ impl Node {
     }
 
     /// Counts entries that became present. The hardware ignores the count, so it need not be published.
+    #[inline]
     pub(super) fn add_live<M: TableMemory + ?Sized>(self, memory: &mut M, entries: u16) {
         let parent = read(memory, self.parent);
         write(memory, self.parent, parent.add_software(entries));
-    }
-
-    /// Counts entries that were cleared, and tells how many are left.
-    pub(super) fn remove_live<M: TableMemory + ?Sized>(self, memory: &mut M, entries: u16) -> u16 {
-        let parent = read(memory, self.parent);
-        let left = parent.software().saturating_sub(entries);
-        write(memory, self.parent, parent.with_software(left));
-        left
     }
 }
 
@@ -76,15 +70,6 @@ impl Slots {
         Self { first, bytes: level.entries(span.bytes).wrapping_mul(SecondStageEntry::BYTES) }
     }
 
-    /// The same, seen by the compiler to be one entry if it is.
-    ///
-    /// Most mappings are one page; their loops fold away in the branch where the length is a constant.
-    #[inline]
-    pub(super) fn single(self) -> Option<Self> {
-        let single = Self { bytes: SecondStageEntry::BYTES, ..self };
-        (self.bytes == single.bytes).then_some(single)
-    }
-
     /// Where the first one stands.
     pub(super) const fn first(self) -> PhysAddr {
         self.first
@@ -100,16 +85,9 @@ impl Slots {
         (self.bytes / SecondStageEntry::BYTES) as u16
     }
 
-    /// Where each of them stands.
-    #[inline]
-    pub(super) fn iter(self) -> impl Iterator<Item = PhysAddr> {
-        let mut offset = 0;
-        core::iter::from_fn(move || {
-            let at = PhysAddr::new(self.first.as_u64().wrapping_add(offset));
-            let within = offset != self.bytes;
-            offset = offset.wrapping_add(SecondStageEntry::BYTES);
-            within.then_some(at)
-        })
+    /// Their number in words of memory.
+    pub(super) const fn words(self) -> u64 {
+        self.bytes / SecondStageEntry::BYTES
     }
 }
 
@@ -119,13 +97,15 @@ const SLOTS: usize = 8;
 /// The tables used last, each in the slot that its place selects.
 #[derive(Debug)]
 pub(super) struct NodeCache {
+    /// The very last one, looked at first.
+    last: (Option<Place>, Node),
     slots: [(Option<Place>, Node); SLOTS],
 }
 
 impl NodeCache {
     pub(super) const fn new() -> Self {
         let nowhere = Node { table: PhysAddr::new(0), parent: PhysAddr::new(0) };
-        Self { slots: [(None, nowhere); SLOTS] }
+        Self { last: (None, nowhere), slots: [(None, nowhere); SLOTS] }
     }
 
     /// The slot for a place: tables next to each other have different ones.
@@ -134,24 +114,31 @@ impl NodeCache {
         (iova.as_u64() / level.table_bytes()) as usize % SLOTS
     }
 
-    #[inline]
-    fn get(&self, level: Level, iova: Iova) -> Option<Node> {
-        let (place, node) = self.slots[Self::slot(level, iova)];
-        (place == Some(Place::of(level, iova))).then_some(node)
+    /// Makes the table for a place the last one, if it is cached.
+    fn recall(&mut self, level: Level, iova: Iova) -> Option<()> {
+        let found = self.slots[Self::slot(level, iova)];
+        if found.0 != Some(Place::of(level, iova)) {
+            return None;
+        }
+        self.last = found;
+        Some(())
     }
 
     fn set(&mut self, level: Level, iova: Iova, node: Node) {
-        self.slots[Self::slot(level, iova)] = (Some(Place::of(level, iova)), node);
+        self.last = (Some(Place::of(level, iova)), node);
+        self.slots[Self::slot(level, iova)] = self.last;
     }
 
     /// Forgets a table that is about to be unlinked.
     pub(super) fn forget(&mut self, level: Level, iova: Iova) {
+        self.last.0 = None;
         self.slots[Self::slot(level, iova)].0 = None;
     }
 }
 
 impl SecondStage {
-    /// The linked table of a level below the top that serves an address.
+    /// The linked table of a level below the top that serves an address, unless some addresses that it
+    /// serves are interrupts.
     #[inline]
     pub(super) fn node<M: TableMemory + ?Sized>(
         &mut self,
@@ -159,17 +146,30 @@ impl SecondStage {
         level: Level,
         iova: Iova,
     ) -> Option<Node> {
-        if let Some(node) = self.nodes.get(level, iova) {
-            return Some(node);
+        if self.nodes.last.0 != Some(Place::of(level, iova)) {
+            self.look_up_node(memory, level, iova)?;
         }
-        let node = self.find_node(memory, level, iova)?;
-        self.nodes.set(level, iova, node);
-        Some(node)
+        Some(self.nodes.last.1)
     }
 
-    /// Walks down to a table.
+    /// Makes a table the last one, if it is linked.
+    #[inline(never)]
+    fn look_up_node<M: TableMemory + ?Sized>(&mut self, memory: &M, level: Level, iova: Iova) -> Option<()> {
+        if self.nodes.recall(level, iova).is_none() {
+            let node = self.find_node(memory, level, iova)?;
+            self.nodes.set(level, iova, node);
+        }
+        Some(())
+    }
+
+    /// Walks down to a table. None is found that serves interrupt addresses, nor beyond the width.
     #[cold]
     fn find_node<M: TableMemory + ?Sized>(&self, memory: &M, wanted: Level, iova: Iova) -> Option<Node> {
+        let start = wanted.table_start(iova).as_u64();
+        let serves_interrupts = start < INTERRUPTS.end && start + wanted.table_bytes() > INTERRUPTS.start;
+        if serves_interrupts || iova.as_u64() >= self.limit {
+            return None;
+        }
         let mut table = self.root;
         let mut level = self.top();
         loop {

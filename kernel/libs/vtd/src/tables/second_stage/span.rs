@@ -30,10 +30,12 @@ impl Span {
         Iova::new(self.end() - 1)
     }
 
-    /// Tells whether one table of the level has entries for all of it.
+    /// Tells whether it has pages and one table of the level has entries for all of them.
     #[inline]
     pub(super) const fn within_one_table(self, level: Level) -> bool {
-        (self.start.as_u64() ^ self.last().as_u64()) < level.table_bytes()
+        let beyond_first = self.bytes.wrapping_sub(1);
+        let last = self.start.as_u64().wrapping_add(beyond_first);
+        beyond_first < level.table_bytes() && (self.start.as_u64() ^ last) < level.table_bytes()
     }
 
     /// The parts that belong to one entry of the level each, in order.

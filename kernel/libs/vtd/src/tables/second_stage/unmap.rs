@@ -1,6 +1,6 @@
 //! Unmapping: entries are cleared at once, emptied tables kept until the unit has forgotten them.
 
-use dma_types::{Iova, PageSize, PhysAddr};
+use dma_types::{Iova, PAGE_SIZE, PageSize, PhysAddr};
 
 use crate::TableMemory;
 use crate::spec::second_stage::SecondStageEntry;
@@ -8,6 +8,7 @@ use crate::tables::page_list::PageList;
 use crate::tables::word;
 
 use super::level::Level;
+use super::map::BLOCK;
 use super::node::{Place, Slots};
 use super::{SecondStage, Span, UnmapError, read, write};
 
@@ -48,6 +49,9 @@ impl Unmapped {
         self.take().free(memory);
     }
 
+    /// The proof of an unmap that left every table linked.
+    const NOTHING_UNLINKED: Self = Self { tables: PageList::new() };
+
     const fn take(&mut self) -> PageList {
         core::mem::replace(&mut self.tables, PageList::new())
     }
@@ -72,25 +76,48 @@ impl SecondStage {
         iova: Iova,
         bytes: u64,
     ) -> Result<Unmapped, UnmapError> {
-        let span = Span::new(iova, bytes).ok_or(UnmapError::NotWholePages)?;
-        if span.end() > self.limit {
-            return Err(UnmapError::BeyondWidth(iova));
-        }
-        // Each with the level as a constant.
-        let cleared = if (iova.as_u64() | bytes) & (PageSize::Size2M.bytes() - 1) == 0 {
-            self.clear_in_one_table(memory, Level::LARGE_PAGES, span)
-        } else {
-            self.clear_in_one_table(memory, Level::PAGES, span)
+        let span = Span { start: iova, bytes };
+        let unmapped = match self.clear_leaves_of(memory, span, Emptied::Any) {
+            Some(TableState::InUse) => Unmapped::NOTHING_UNLINKED,
+            Some(TableState::Empty(place)) => self.retire(memory, place),
+            None => self.unmap_across_tables(memory, span)?,
         };
-        let mut tables = PageList::new();
-        match cleared {
-            Some(TableState::InUse) => {}
-            Some(TableState::Empty(place)) => self.retire(memory, place, &mut tables),
-            None => self.unmap_across_tables(memory, span, &mut tables)?,
+        self.mapped_bytes = self.mapped_bytes.wrapping_sub(bytes);
+        Ok(unmapped)
+    }
+
+    /// The common case of [`unmap`](Self::unmap) in few steps: the entries are leaves of one table, which
+    /// stays linked. Tells whether it was that; if not, nothing has changed.
+    ///
+    /// What has to be invalidated then is [`Stale::Range`].
+    #[must_use = "invalidate, or unmap in the general way"]
+    #[inline(always)]
+    pub fn unmap_at_once<M: TableMemory + ?Sized>(&mut self, memory: &mut M, iova: Iova, bytes: u64) -> bool {
+        if self.clear_leaves_of(memory, Span { start: iova, bytes }, Emptied::Newest).is_none() {
+            return false;
         }
         self.mapped_bytes = self.mapped_bytes.wrapping_sub(bytes);
-        self.table_pages = self.table_pages.saturating_sub(tables.len());
-        Ok(Unmapped { tables })
+        true
+    }
+
+    /// Clears a span whose entries are leaves of one table; `None` if they are not, and nothing has changed.
+    #[inline(always)]
+    fn clear_leaves_of<M: TableMemory + ?Sized>(
+        &mut self,
+        memory: &mut M,
+        span: Span,
+        emptied: Emptied,
+    ) -> Option<TableState> {
+        // Each with the level as a constant, and the lengths that drivers map most as well.
+        if span.bytes == PAGE_SIZE {
+            self.clear_in_one_table(memory, Level::PAGES, Span { bytes: PAGE_SIZE, ..span }, emptied)
+        } else if span.bytes == BLOCK {
+            self.clear_in_one_table(memory, Level::PAGES, Span { bytes: BLOCK, ..span }, emptied)
+        } else if (span.start.as_u64() | span.bytes) & (PageSize::Size2M.bytes() - 1) != 0 {
+            self.clear_in_one_table(memory, Level::PAGES, span, emptied)
+        } else {
+            self.clear_in_one_table(memory, Level::LARGE_PAGES, span, emptied)
+        }
     }
 
     /// The common case: leaf entries of one table of the level. `None` if it is another; then nothing has
@@ -101,21 +128,25 @@ impl SecondStage {
         memory: &mut M,
         level: Level,
         span: Span,
+        emptied: Emptied,
     ) -> Option<TableState> {
-        if !span.within_one_table(level) {
+        let whole_pages = (span.start.as_u64() | span.bytes) & (level.entry_bytes() - 1) == 0;
+        if !whole_pages || !span.within_one_table(level) {
             return None;
         }
         let node = self.node(memory, level, span.start)?;
         let slots = Slots::new(node, level, span);
-        match slots.single() {
-            Some(slot) => clear_leaves(memory, slot, level)?,
-            None => clear_leaves(memory, slots, level)?,
+        let parent = read(memory, node.parent);
+        let is_emptied = parent.software() == slots.len();
+        let place = Place::of(level, span.start);
+        if is_emptied && emptied == Emptied::Newest && !self.idle.is_newest(place) {
+            return None;
         }
+        clear_leaves(memory, slots, level)?;
         self.format.coherence.publish(memory, slots.first(), slots.bytes());
-        Some(match node.remove_live(memory, slots.len()) {
-            0 => TableState::Empty(Place::of(level, span.start)),
-            _ => TableState::InUse,
-        })
+        // The hardware ignores the count, so it need not be published.
+        write(memory, node.parent, parent.sub_software(slots.len()));
+        Some(if is_emptied { TableState::Empty(place) } else { TableState::InUse })
     }
 
     /// Every other case: checks the whole range, then clears.
@@ -124,22 +155,36 @@ impl SecondStage {
         &mut self,
         memory: &mut M,
         span: Span,
-        unlinked: &mut PageList,
-    ) -> Result<(), UnmapError> {
+    ) -> Result<Unmapped, UnmapError> {
+        let span = Span::new(span.start, span.bytes).ok_or(UnmapError::NotWholePages)?;
+        if span.end() > self.limit {
+            return Err(UnmapError::BeyondWidth(span.start));
+        }
         self.check_covered(memory, self.root, self.top(), span)?;
-        self.clear(memory, self.root, self.top(), span, unlinked);
-        Ok(())
+        let mut unlinked = PageList::new();
+        self.clear(memory, self.root, self.top(), span, &mut unlinked);
+        Ok(self.unlinked(unlinked))
+    }
+
+    /// Hands over tables that are no longer part of the address space.
+    const fn unlinked(&mut self, tables: PageList) -> Unmapped {
+        self.table_pages = self.table_pages.saturating_sub(tables.len());
+        Unmapped { tables }
     }
 
     /// Keeps an emptied table linked for the next mapping, and unlinks the one kept longest instead.
-    fn retire<M: TableMemory + ?Sized>(&mut self, memory: &mut M, emptied: Place, unlinked: &mut PageList) {
-        let Some(oldest) = self.idle.keep(emptied) else { return };
-        let (level, start) = (oldest.level(), oldest.start());
-        let still_empty = self.node(memory, level, start).is_some_and(|node| node.live(memory) == 0);
-        if still_empty {
-            let span = Span { start, bytes: level.table_bytes() };
-            self.clear(memory, self.root, self.top(), span, unlinked);
+    #[cold]
+    fn retire<M: TableMemory + ?Sized>(&mut self, memory: &mut M, emptied: Place) -> Unmapped {
+        let mut unlinked = PageList::new();
+        if let Some(oldest) = self.idle.keep(emptied) {
+            let (level, start) = (oldest.level(), oldest.start());
+            let still_empty = self.node(memory, level, start).is_some_and(|node| node.live(memory) == 0);
+            if still_empty {
+                let span = Span { start, bytes: level.table_bytes() };
+                self.clear(memory, self.root, self.top(), span, &mut unlinked);
+            }
         }
+        self.unlinked(unlinked)
     }
 
     /// Checks that leaf entries cover a span completely and none of them reaches beyond it.
@@ -213,14 +258,23 @@ impl SecondStage {
 /// Clears entries, or `None` and nothing if one of them is no leaf.
 #[inline(always)]
 fn clear_leaves<M: TableMemory + ?Sized>(memory: &mut M, slots: Slots, level: Level) -> Option<()> {
-    let is_leaf = |entry: SecondStageEntry| entry.is_present() && (level == Level::PAGES || entry.is_large());
-    if !slots.iter().all(|at| is_leaf(read(memory, at))) {
+    let (first, words) = (slots.first(), slots.words());
+    let leaves = memory.each_has(first, words, SecondStageEntry::PRESENT)
+        && (level == Level::PAGES || memory.each_has(first, words, SecondStageEntry::LARGE));
+    if !leaves {
         return None;
     }
-    for at in slots.iter() {
-        write(memory, at, SecondStageEntry::EMPTY);
-    }
+    memory.fill(first, words, SecondStageEntry::EMPTY.bits(), 0);
     Some(())
+}
+
+/// Which tables may become empty.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Emptied {
+    /// Any.
+    Any,
+    /// The one that was emptied last, which stays linked as it is.
+    Newest,
 }
 
 /// What is left of a table after some of its entries were cleared.

@@ -113,7 +113,7 @@ impl Space {
     }
 
     /// Takes the device out of its domain and puts it into a new one of the same number.
-    fn replace(self, bench: &mut Bench, device: usize) -> Self {
+    fn replace(mut self, bench: &mut Bench, device: usize) -> Self {
         let (source, _) = DEVICES[device];
         let previous = bench.root.block(&mut bench.memory, source);
         bench.unit.after_block(previous, source, &mut bench.memory, &bench.clock).unwrap();

@@ -92,7 +92,7 @@ fn only_the_right_invalidation_ends_a_stale_context_entry() {
 fn a_blocked_device_reaches_nothing_and_its_domain_can_be_given_away() {
     for config in paths() {
         let mut bench = Bench::enforcing(config);
-        let stage = bench.warm_page();
+        let mut stage = bench.warm_page();
         let previous = bench.root.block(&mut bench.memory, DEVICE);
         bench.unit.after_block(previous, DEVICE, &mut bench.memory, &bench.clock).unwrap();
         stage.release(&mut bench.memory);

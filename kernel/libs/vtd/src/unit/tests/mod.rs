@@ -4,6 +4,7 @@ mod bring_up;
 mod end_to_end;
 mod invalidation;
 mod probe;
+mod random;
 mod recovery;
 mod take_over;
 

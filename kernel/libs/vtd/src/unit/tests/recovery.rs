@@ -9,7 +9,8 @@ use crate::hardware::Clock;
 use crate::invalidation::{Invalidation, InvalidationError};
 use crate::registers::TypedAccess;
 use crate::spec::registers::{IQH, IQT};
-use crate::testing::fake_unit::{Injection, Pace};
+use crate::tables::Stale;
+use crate::testing::fake_unit::{Injection, Pace, Stuck};
 
 const KINDS: [(Injection, FaultStatus); 3] = [
     (Injection::BadDescriptor, FaultStatus::QUEUE_ERROR),
@@ -172,4 +173,65 @@ fn faults_are_told_again_after_a_recovery() {
     assert_eq!(bench.unit.fault_port().drain(&mut |_| {}, 16).drained, 1);
     assert!(!bench.reaches(OTHER_DEVICE, IOVA));
     assert_eq!(bench.fake.messages().len(), 2);
+}
+
+/// The few steps of an unmap, up to the queue.
+fn unmap_at_once(bench: &mut Bench, stage: &mut SecondStage) -> bool {
+    assert!(stage.unmap_at_once(&mut bench.memory, IOVA, PAGE_SIZE));
+    bench.unit.after_unmap_at_once(DOMAIN, (IOVA, 1), &mut bench.memory)
+}
+
+#[test]
+fn the_few_steps_of_an_unmap_leave_errors_to_the_general_way() {
+    for (injection, status) in KINDS {
+        let mut bench = Bench::enforcing(FakeConfig::default());
+        let mut stage = bench.warm_page();
+        // A neighbour keeps the table in use.
+        bench.map((&mut stage, DOMAIN), Iova::new(IOVA.as_u64() + 2 * PAGE_SIZE), 1);
+        bench.fake.inject(injection);
+        let done = unmap_at_once(&mut bench, &mut stage);
+        // What a wrong completion belongs to is carried out all the same.
+        assert_eq!(done, injection == Injection::WrongCompletion);
+        if !done {
+            let range = (IOVA, 1);
+            bench.unit.after_unmap(DOMAIN, range, Stale::Range, &mut bench.memory, &bench.clock).unwrap();
+            assert_eq!(bench.unit.queue_errors().1.map(|error| error.status), Some(status));
+        }
+        assert!(!bench.reaches(DEVICE, IOVA), "{injection:?}");
+    }
+}
+
+#[test]
+fn a_queue_that_stands_still_is_no_success_either_way() {
+    let mut bench = Bench::enforcing(FakeConfig::default());
+    let mut stage = bench.warm_page();
+    bench.map((&mut stage, DOMAIN), Iova::new(IOVA.as_u64() + 2 * PAGE_SIZE), 1);
+    bench.fake.break_part(Stuck::QueueHead);
+    assert!(!unmap_at_once(&mut bench, &mut stage));
+    let range = (IOVA, 1);
+    let result = bench.unit.after_unmap(DOMAIN, range, Stale::Range, &mut bench.memory, &bench.clock);
+    assert!(matches!(result, Err(InvalidationError::QueueTimedOut { .. })), "{result:?}");
+    assert!(bench.reaches(DEVICE, IOVA), "what was not forgotten is still reached");
+    bench.fake.mend();
+    bench.unit.after_unmap(DOMAIN, range, Stale::Range, &mut bench.memory, &bench.clock).unwrap();
+    assert!(!bench.reaches(DEVICE, IOVA));
+}
+
+#[test]
+fn a_queue_that_only_takes_its_time_is_not_recovered() {
+    let bench = stale(FakeConfig { pace: Pace::Stepped, ..FakeConfig::default() });
+    let mut shared = Shared::with_dispatcher(bench);
+    shared.fake.break_part(Stuck::QueueHead);
+    let unit = shared.unit.clone();
+    let ticket = unit.borrow_mut().submit(&[REQUEST], &mut shared.memory, &shared.clock).unwrap();
+    for _ in 0..1_000 {
+        assert_eq!(unit.borrow_mut().poll(ticket, &mut shared.memory), Poll::Pending);
+        shared.clock.relax();
+    }
+    assert_eq!(shared.recovered.get(), 0);
+    shared.fake.mend();
+    shared.clock.relax();
+    shared.clock.relax();
+    assert_eq!(unit.borrow_mut().poll(ticket, &mut shared.memory), Poll::Ready(Ok(())));
+    assert!(shared.fake.dma(DEVICE, IOVA, Access::Read).is_err());
 }

@@ -1,0 +1,255 @@
+//! A domain's room, tables and history, and the steps of map and unmap.
+//!
+//! Each has a short way, for what drivers do all the time: a range that was used before, entries in one
+//! table that is linked, a unit that answers soon. It decides by few comparisons and is one piece of code.
+//! Where it does not fit it stops, with nothing done by halves, and the general way takes over from there.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use diagnosis::{Backing, Book, Mapping, Site, Step, Timestamp};
+use dma_types::{Direction, Iova, PAGE_SIZE, PageSize, PhysAddr};
+use iova::{IovaAllocator, IovaRange};
+
+use super::DmaError;
+use super::lease::Lent;
+use crate::arch::interrupts::InterruptsOff;
+use crate::iommu::{AddressSpace, Unmapping};
+use crate::platform::clock;
+
+/// Room, tables and history. They change together, with interrupts off, so the fault handler never sees one
+/// without the others.
+pub struct Books {
+    room: IovaAllocator,
+    space: AddressSpace,
+    book: Book,
+}
+
+/// What becomes of the devices of a domain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Membership {
+    /// They were put in.
+    Attached,
+    /// They were taken out.
+    CutOff,
+    /// The unit has confirmed that it remembers nothing of what they could reach.
+    Forgotten,
+}
+
+/// How far the short way of a mapping came.
+pub(super) enum Progress {
+    /// Nothing is done yet.
+    Nothing,
+    /// There is a range.
+    Room(IovaRange),
+    /// It translates.
+    Tables(IovaRange),
+}
+
+impl Books {
+    /// Books with nothing in them.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub(super) fn new(
+        room: IovaAllocator,
+        space: AddressSpace,
+        window: Range<Iova>,
+    ) -> Result<Self, DmaError> {
+        let book = Book::new(window).map_err(|_| DmaError::Books)?;
+        Ok(Self { room, space, book })
+    }
+
+    /// Who used which range when.
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// What the tables hold.
+    pub fn space(&self) -> &AddressSpace {
+        &self.space
+    }
+
+    /// The tables, to be changed past the books.
+    pub(super) fn space_mut(&mut self) -> &mut AddressSpace {
+        &mut self.space
+    }
+
+    /// Maps memory that firmware reserved to itself, for good.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub(super) fn hold_firmware_region(
+        &mut self,
+        base: PhysAddr,
+        bytes: u64,
+        site: Site,
+    ) -> Result<(), DmaError> {
+        let permissions = Direction::Bidirectional.permissions();
+        self.space.map(Iova::new(base.as_u64()), base, bytes, permissions, &InterruptsOff::new())?;
+        let backing = Backing::new(base, bytes);
+        self.book.record_firmware_region(backing, step(site)).map_err(|_| DmaError::Books)
+    }
+
+    /// Enters what became of its devices.
+    pub(super) fn note(&mut self, what: Membership, site: Site) {
+        match what {
+            Membership::Attached => self.book.record_attach(step(site)),
+            Membership::CutOff => self.book.record_detach(step(site)),
+            Membership::Forgotten => self.book.record_flush(None, step(site)),
+        }
+    }
+
+    /// Maps whole pages and enters them in the books, the short way.
+    ///
+    /// # Errors
+    /// How far it came; [`map_from`](Self::map_from) goes on.
+    #[inline(always)]
+    pub(super) fn map_at_once(
+        &mut self,
+        lent: Lent,
+        time: impl FnOnce() -> Timestamp,
+    ) -> Result<IovaRange, Progress> {
+        let Lent { memory, bytes, direction, .. } = lent;
+        if (memory.as_u64() | bytes) & (PAGE_SIZE - 1) != 0 {
+            return Err(Progress::Nothing);
+        }
+        let Some(range) = self.room.allocate_again(bytes / PAGE_SIZE) else { return Err(Progress::Nothing) };
+        if !self.space.map_at_once(range.start(), memory, bytes, direction.permissions()) {
+            return Err(Progress::Room(range));
+        }
+        if !self.book.record_map_again(&range, lent.at(range.start(), time())) {
+            return Err(Progress::Tables(range));
+        }
+        Ok(range)
+    }
+
+    /// Maps the pages that memory touches and enters the memory in the books, the general way, from where the
+    /// short one stopped. The address keeps the offset within the page.
+    ///
+    /// # Errors
+    /// If there is no room or no memory; nothing has changed then.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn map_from(
+        &mut self,
+        progress: Progress,
+        lent: &Lent,
+        off: &InterruptsOff,
+    ) -> Result<IovaRange, DmaError> {
+        let &Lent { memory, bytes, direction, .. } = lent;
+        let (range, translates) = match progress {
+            Progress::Nothing => {
+                let pages = Backing::new(memory, bytes).pages();
+                (self.room.allocate(pages, best_alignment(memory, bytes))?, false)
+            }
+            Progress::Room(range) => (range, false),
+            Progress::Tables(range) => (range, true),
+        };
+        let (page, length) = (range.start(), range.length());
+        if !translates
+            && let Err(error) = self.space.map(page, memory.page(), length, direction.permissions(), off)
+        {
+            self.room.free(range)?;
+            return Err(error.into());
+        }
+        let start = Iova::new(page.as_u64() + memory.page_offset());
+        if self.book.record_map(&range, lent.at(start, now())).is_err() {
+            self.space.unmap(page, length, off)?;
+            self.room.free(range)?;
+            return Err(DmaError::Books);
+        }
+        Ok(range)
+    }
+
+    /// Unmaps what mapping gave and waits until the unit has forgotten it.
+    ///
+    /// # Errors
+    /// If the unit did not confirm. The range stays in the books as live and is never handed out again, and
+    /// the memory behind it must never be used again.
+    #[inline(always)]
+    pub(super) fn unmap(
+        &mut self,
+        range: IovaRange,
+        site: Site,
+        off: &InterruptsOff,
+    ) -> Result<(), DmaError> {
+        match self.space.unmap_at_once(range.start(), range.length(), off) {
+            Unmapping::Done => self.close(range, Step { at: now(), site }),
+            progress => self.unmap_from(progress, range, site, off),
+        }
+    }
+
+    /// Unmaps the general way, from where the short one stopped.
+    #[cold]
+    #[inline(never)]
+    fn unmap_from(
+        &mut self,
+        progress: Unmapping,
+        range: IovaRange,
+        site: Site,
+        off: &InterruptsOff,
+    ) -> Result<(), DmaError> {
+        self.space.unmap_from(progress, range.start(), range.length(), off)?;
+        self.close(range, step(site))
+    }
+
+    /// Unmaps many ranges and waits once until the unit has forgotten them.
+    ///
+    /// # Errors
+    /// If the unit did not confirm. As for [`unmap`](Self::unmap), then, for every one of them.
+    pub(super) fn unmap_all(
+        &mut self,
+        ranges: Vec<IovaRange>,
+        site: Site,
+        off: &InterruptsOff,
+    ) -> Result<(), DmaError> {
+        self.space.unmap_all(ranges.iter().map(|range| (range.start(), range.length())), off)?;
+        let step = step(site);
+        for range in ranges {
+            self.close(range, step)?;
+        }
+        Ok(())
+    }
+
+    /// Enters that a range is unmapped, and takes it back.
+    #[inline(always)]
+    fn close(&mut self, range: IovaRange, step: Step) -> Result<(), DmaError> {
+        if self.book.record_unmap(&range, step).is_err() {
+            return Err(DmaError::Books);
+        }
+        match self.room.free(range) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The present time.
+#[inline]
+pub(super) fn now() -> Timestamp {
+    Timestamp::from_nanos(clock::now_ns())
+}
+
+/// Makes the current step: now, by this call.
+fn step(site: Site) -> Step {
+    Step { at: now(), site }
+}
+
+impl Lent {
+    /// The entry of the books for a mapping of this.
+    #[inline(always)]
+    fn at(self, start: Iova, at: Timestamp) -> Mapping {
+        let Self { memory, bytes, direction, label, site } = self;
+        let backing = Backing::new(memory, bytes);
+        Mapping { start, length: bytes, direction, label, backing, mapped: Step { at, site } }
+    }
+}
+
+/// The largest entry that could map the memory, so that the address is chosen to let it.
+fn best_alignment(memory: PhysAddr, bytes: u64) -> PageSize {
+    [PageSize::Size1G, PageSize::Size2M]
+        .into_iter()
+        .find(|size| bytes >= size.bytes() && memory.is_aligned(size.bytes()))
+        .unwrap_or(PageSize::Size4K)
+}
