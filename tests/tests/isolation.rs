@@ -87,12 +87,31 @@ fn every_drill_is_blocked_with_its_verdict() {
                     probe["target"] == target && probe["access"] == access && probe["bdf"] == bdf
                 };
                 let probe = drills.iter().find(its).unwrap_or_else(|| panic!("{bdf} {access} {target}"));
+                if (bdf, access, target) == (DISK, "write", "kernel") {
+                    // A disk writes zeros only, a block of them: they stand nowhere in the kernel's code.
+                    outcome.assert_not_possible(probe, "stands there already");
+                    continue;
+                }
                 let fault = outcome.assert_blocked(probe, verdict);
                 assert_eq!((&fault["expected"], &fault["action"]), (&true.into(), &"expected".into()));
             }
         }
     }
-    assert_eq!(outcome.end()["faults"], drills.len());
+    assert_faults(&outcome);
+}
+
+/// The NVMe disk of the default machine.
+const DISK: &str = "0000:00:05.0";
+
+/// Demands a fault for each drill that must cause one. QEMU's disk asks for memory once, and once more to write it: a
+/// unit may record both.
+#[track_caller]
+fn assert_faults(outcome: &tests::Outcome) {
+    let drills = outcome.probes("drill");
+    let faulting = drills.iter().filter(|drill| !drill["expected_fault"].is_null());
+    let twice = faulting.clone().filter(|drill| drill["bdf"] == DISK && drill["access"] == "write").count();
+    let (faults, expected) = (outcome.end()["faults"].as_u64().unwrap() as usize, faulting.count());
+    assert!((expected..=expected + twice).contains(&faults), "{faults} faults, {expected} expected");
 }
 
 /// Targets that stay where they are fault again and again; none of those faults becomes somebody's fault.
@@ -102,9 +121,8 @@ fn drills_again_and_again_stay_expected() {
     outcome.assert_status(0);
     assert!(outcome.events("fault").iter().all(|fault| fault["expected"] == true));
     let faulting = |drill: &&&serde_json::Value| !drill["expected_fault"].is_null();
-    let faults = outcome.probes("drill").iter().filter(faulting).count();
-    assert!(faults >= 3 * 28);
-    assert_eq!(outcome.end()["faults"], faults);
+    assert!(outcome.probes("drill").iter().filter(faulting).count() >= 3 * 28);
+    assert_faults(&outcome);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 mod outcome;
 mod target;
+mod twin;
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -56,8 +57,10 @@ fn prove(transfers: u32) {
         return super::skip(NAME, "no NVMe controller has a driver");
     };
     let mut tally = Tally::default();
-    let outcome =
-        Proof::new(nvme).and_then(|mut proof| (0..transfers).try_for_each(|_| proof.one(&mut tally)));
+    let outcome = Proof::new(nvme).and_then(|mut proof| {
+        twin::sees_leaks(&mut proof).map_err(Failure::Twin)?;
+        (0..transfers).try_for_each(|_| proof.one(&mut tally))
+    });
     let (result, detail) = match outcome {
         Ok(()) => (Outcome::Pass, alloc::format!("{tally}, none wrong")),
         Err(Failure::Blank) => return super::skip(NAME, "the medium begins with zeros, which prove nothing"),

@@ -17,6 +17,8 @@ pub(super) enum Failure {
     Memory,
     /// The medium could not be read at all.
     Medium(DiskError),
+    /// A leak that was made on purpose was not seen.
+    Twin(Mishap),
     /// A transfer went wrong.
     Transfer {
         /// Which one, from 1.
@@ -36,6 +38,7 @@ impl fmt::Display for Failure {
             Self::Blank => f.write_str("the medium is blank"),
             Self::Memory => f.write_str("no memory for what the medium holds"),
             Self::Medium(error) => write!(f, "the medium cannot be read: {error}"),
+            Self::Twin(mishap) => mishap.fmt(f),
             Self::Transfer { number, kind, access, mishap } => {
                 write!(f, "transfer {number}, {access} of memory, {}: {mishap}", kind.words())
             }

@@ -92,7 +92,7 @@ pub(super) struct Target {
     pub(super) duty: Duty,
     pub(super) faults_before: u64,
     /// What must stay as it is.
-    memory: (PhysAddr, u64),
+    pub(super) memory: (PhysAddr, u64),
     hold: Hold,
 }
 
