@@ -29,6 +29,10 @@ pub use outcome::{Outcome, hex};
 pub use picture::Picture;
 pub use running::Running;
 
+/// The devices of the default machine that have a driver.
+pub const DRIVEN: [&str; 6] =
+    ["0000:00:03.0", "0000:00:04.0", "0000:00:05.0", "0000:00:06.0", "0000:00:07.0", "0000:00:08.0"];
+
 /// A run that is being described. Starts as the default machine with no options.
 #[derive(Clone, Debug)]
 pub struct Run {

@@ -5,7 +5,7 @@
 use boot::judge::Ending;
 use boot::machine::{Firmware, Iommu, Media};
 use serde_json::Value;
-use tests::{Outcome, Run};
+use tests::{DRIVEN, Outcome, Run};
 
 /// What must hold of every machine that is protected in full.
 #[track_caller]
@@ -49,7 +49,7 @@ fn assert_drilled(outcome: &Outcome, bdfs: &[&str]) {
 fn bios_boots_and_everything_is_protected() {
     let outcome = Run::new().script("").go();
     assert_protected(&outcome);
-    assert_drilled(&outcome, &["0000:00:03.0", "0000:00:04.0"]);
+    assert_drilled(&outcome, &DRIVEN);
     let boot = outcome.event("boot");
     assert_eq!((&boot["firmware"], &boot["dmar_source"]), (&"bios".into(), &"firmware".into()));
     assert_eq!(boot["cpus"], 1);
@@ -57,10 +57,11 @@ fn bios_boots_and_everything_is_protected() {
     let unit = outcome.event("unit");
     assert_eq!((&unit["base"], &unit["levels"]), (&"0xfed90000".into(), &4.into()));
     assert_eq!(outcome.event("protected")["units"], 1);
-    // The boot disk's controller is what BIOS leaves mastering the bus.
+    // Disks, the boot disk's among them, are what BIOS leaves mastering the bus.
     let left = outcome.report.of_kind("window").find(|window| window["unit"].is_null()).unwrap();
-    assert_eq!(left["bus_masters"], serde_json::json!(["0000:00:1f.2"]));
-    assert_eq!(outcome.end()["faults"], 2);
+    assert_eq!(left["bus_masters"], serde_json::json!(["0000:00:05.0", "0000:00:07.0", "0000:00:1f.2"]));
+    // A device may ask more than once for the page that it does not get.
+    assert!(outcome.end()["faults"].as_u64() >= Some(DRIVEN.len() as u64));
 }
 
 /// Machine: the default one, started by UEFI.
@@ -68,7 +69,7 @@ fn bios_boots_and_everything_is_protected() {
 fn uefi_boots_and_everything_is_protected() {
     let outcome = Run::new().firmware(Firmware::Uefi).script("policy log; attack 00:03.0 read").go();
     assert_protected(&outcome);
-    assert_drilled(&outcome, &["0000:00:03.0", "0000:00:04.0"]);
+    assert_drilled(&outcome, &DRIVEN);
     assert_eq!(outcome.event("boot")["firmware"], "uefi");
     outcome.assert_blocked(outcome.probes("attack")[0], "never-mapped");
 }
@@ -79,7 +80,7 @@ fn three_level_tables_and_a_usb_stick_will_do() {
     let machine = Run::new().iommu(Iommu::Intel39).cpus(2).memory_mib(1024).media(Media::Usb);
     let outcome = machine.script("policy log; attack 00:04.0 write; attack 00:04.0 read foreign").go();
     assert_protected(&outcome);
-    assert_drilled(&outcome, &["0000:00:03.0", "0000:00:04.0"]);
+    assert_drilled(&outcome, &DRIVEN);
     assert_eq!(outcome.event("unit")["levels"], 3);
     assert_eq!(outcome.event("boot")["cpus"], 2);
     let attacks = outcome.probes("attack");
@@ -93,7 +94,7 @@ fn a_unit_with_scalable_mode_is_taken_in_legacy_mode() {
     let outcome =
         Run::new().iommu(Iommu::IntelScalable).script("policy log; attack 00:03.0 write freed").go();
     assert_protected(&outcome);
-    assert_drilled(&outcome, &["0000:00:03.0", "0000:00:04.0"]);
+    assert_drilled(&outcome, &DRIVEN);
     outcome.assert_blocked(outcome.probes("attack")[0], "stale");
 }
 
