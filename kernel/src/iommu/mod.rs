@@ -14,7 +14,7 @@ pub mod records;
 pub mod regions;
 mod space;
 mod take;
-mod throttle;
+pub mod throttle;
 mod unit;
 
 use alloc::vec::Vec;

@@ -25,6 +25,11 @@ pub(super) struct Shift {
     since: Timestamp,
 }
 
+/// The most nanoseconds that fault handling has taken of any 100 ms so far.
+pub fn most_in_a_window() -> u64 {
+    BUDGET.lock().most()
+}
+
 fn now() -> Timestamp {
     Timestamp::from_nanos(clock::now_ns())
 }

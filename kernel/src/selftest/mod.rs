@@ -5,6 +5,7 @@ mod bystander;
 mod bytes;
 mod claims;
 mod exhaustion;
+mod fault_storm;
 mod faults;
 mod gates;
 mod leak;
@@ -49,7 +50,7 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 21] = [
+const TESTS: [Test; 23] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
@@ -69,6 +70,8 @@ const TESTS: [Test; 21] = [
     Test { name: "nvme-proof", part: Part::ByName, run: nvme_proof::run },
     Test { name: "nvme-proof-long", part: Part::ByName, run: nvme_proof::run_long },
     Test { name: "nvme-depth", part: Part::ByName, run: nvme_depth::run },
+    Test { name: "storm", part: Part::ByName, run: fault_storm::run },
+    Test { name: "storm-long", part: Part::ByName, run: fault_storm::run_long },
     Test { name: "bystander", part: Part::ByName, run: bystander::run },
     Test { name: "x2apic", part: Part::ByName, run: x2apic::run },
 ];

@@ -37,12 +37,26 @@ pub struct Budget {
     window: u64,
     spent: u64,
     faults: u32,
+    meter: Meter,
 }
+
+/// What fault handling has really taken.
+#[derive(Clone, Copy, Debug)]
+struct Meter {
+    /// Nanoseconds in each of the last slices of a window's length.
+    slices: [u64; SLICES],
+    /// The number of the latest slice, counted from kernel entry.
+    latest: u64,
+    most: u64,
+}
+
+/// Slices of a window's length that are told apart.
+const SLICES: usize = 10;
 
 impl Budget {
     /// A full one.
     pub const fn new() -> Self {
-        Self { window: 0, spent: 0, faults: 0 }
+        Self { window: 0, spent: 0, faults: 0, meter: Meter { slices: [0; SLICES], latest: 0, most: 0 } }
     }
 
     /// Notes the present time, and tells how the windows before it ended, oldest first: the last in which
@@ -52,7 +66,7 @@ impl Budget {
         let passed = window.saturating_sub(self.window);
         let last = if self.is_spent() { Window::Masked } else { Window::Open };
         if passed > 0 {
-            *self = Self { window, ..Self::new() };
+            (self.window, self.spent, self.faults) = (window, 0, 0);
         }
         [(passed > 0).then_some(last), (passed > 1).then_some(Window::Open)].into_iter().flatten()
     }
@@ -63,6 +77,7 @@ impl Budget {
         let window = Timestamp::from_nanos(self.window.saturating_mul(WINDOW)).max(start);
         self.spent = self.spent.saturating_add(now.as_nanos().saturating_sub(window.as_nanos()));
         self.faults = self.faults.saturating_add(faults);
+        self.meter.note(start, now);
         if !self.is_spent() {
             return Allowance::Left;
         }
@@ -70,8 +85,31 @@ impl Budget {
         Allowance::Spent { until: Timestamp::from_nanos(next) }
     }
 
+    /// The most nanoseconds that any 100 ms so far have seen, told apart by tenths of that.
+    pub const fn most(&self) -> u64 {
+        self.meter.most
+    }
+
     const fn is_spent(&self) -> bool {
         self.spent >= SHARE && self.faults > FEW
+    }
+}
+
+impl Meter {
+    /// Counts a span where it ends; it is short beside a slice.
+    fn note(&mut self, start: Timestamp, now: Timestamp) {
+        let slice = now.as_nanos() / (WINDOW / SLICES as u64);
+        let passed = slice.saturating_sub(self.latest).min(SLICES as u64);
+        for step in 0..passed {
+            if let Some(old) = self.slices.get_mut((slice - step) as usize % SLICES) {
+                *old = 0;
+            }
+        }
+        self.latest = self.latest.max(slice);
+        if let Some(present) = self.slices.get_mut(self.latest as usize % SLICES) {
+            *present = present.saturating_add(now.as_nanos().saturating_sub(start.as_nanos()));
+        }
+        self.most = self.most.max(self.slices.iter().sum());
     }
 }
 
@@ -114,6 +152,20 @@ mod tests {
         let mut budget = Budget::new();
         assert_eq!(budget.spend(at(0), at(WINDOW / 2), FEW), Allowance::Left);
         assert_ne!(budget.spend(at(WINDOW / 2), at(WINDOW / 2), 1), Allowance::Left);
+    }
+
+    #[test]
+    fn the_most_of_any_hundred_milliseconds_is_known() {
+        let mut budget = Budget::new();
+        let mut spend = |from: u64, nanos: u64| {
+            budget.advance(at(from)).for_each(drop);
+            budget.spend(at(from), at(from + nanos), 1);
+            budget.most()
+        };
+        assert_eq!(spend(95_000_000, 3_000_000), 3_000_000);
+        assert_eq!(spend(101_000_000, 2_000_000), 5_000_000);
+        assert_eq!(spend(250_000_000, 4_000_000), 5_000_000);
+        assert_eq!(spend(330_000_000, 4_000_000), 8_000_000);
     }
 
     proptest! {
