@@ -125,8 +125,7 @@ impl KernelWorld<'_> {
             // Another member of the group may own the id, so an entry alone proves nothing.
             return true;
         };
-        let entry = walk.context.filter(|entry| entry.is_present());
-        entry.is_some_and(|entry| entry.domain() == domain.id())
+        books.space().wrote(walk)
             && address.is_none_or(|page| same_at(walk.path.translation(page), books.book(), page))
     }
 }
