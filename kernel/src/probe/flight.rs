@@ -96,8 +96,8 @@ pub fn announce(
 
 /// Ends a probe and gives it back with what was seen of it.
 ///
-/// Its fault may still wait in the unit while there is no time left to answer faults, and must not come to be
-/// taken for one that nobody announced: what waits is answered first.
+/// Where the fault interrupt is masked, its record still waits, and must not come to be taken for one that
+/// nobody announced: what waits is answered first.
 pub fn land(id: FlightId) -> Option<Flight> {
     records::poll();
     FLIGHTS.lock().get_mut(id.0)?.take()
