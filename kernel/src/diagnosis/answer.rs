@@ -84,6 +84,12 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
     let page = fault.address.unwrap_or_default();
     let flight = probe::note_fault(fault.requester, page, fault.access, diagnosis.verdict);
     let action = choose(&fault, suspect, flight.as_ref());
+    let crowded =
+        account::with(|accounts| accounts.storms.pace(fault.requester, fault.at)) == Some(Pace::Crowded);
+    let completeness = match captured.arrival {
+        Arrival::Announced if !crowded => Completeness::Exact,
+        Arrival::Announced | Arrival::Masked => Completeness::AtLeast,
+    };
     let walk = world.walked();
     store::note(FaultNote {
         number: 0,
@@ -95,6 +101,7 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
         reason: fault.reason,
         verdict: diagnosis.verdict,
         action,
+        completeness,
         unit: cper::evidence(captured, unit, walk.as_ref()),
     });
     let key = FaultKey {
@@ -104,11 +111,6 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
         reason: fault.reason,
     };
     let line = account::with(|accounts| {
-        let crowded = accounts.storms.pace(fault.requester, fault.at) == Pace::Crowded;
-        let completeness = match captured.arrival {
-            Arrival::Announced if !crowded => Completeness::Exact,
-            Arrival::Announced | Arrival::Masked => Completeness::AtLeast,
-        };
         let cadence = accounts.ledger.note(fault.requester, key, completeness);
         accounts.ledger.set_answer(fault.requester, &key, Answer { verdict: diagnosis.verdict, action });
         cadence

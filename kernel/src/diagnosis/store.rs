@@ -1,6 +1,6 @@
 //! The faults of late, each with what the unit and its tables held when it was judged.
 
-use ::diagnosis::{Reason, Verdict};
+use ::diagnosis::{Completeness, Reason, Verdict};
 use cper::VtdDmar;
 use dma_types::{Access, Bdf, Iova, Segment, SourceId};
 use report::Action;
@@ -31,6 +31,8 @@ pub struct FaultNote {
     pub verdict: Verdict,
     /// What was done.
     pub action: Action,
+    /// Whether it may stand for more than one.
+    pub completeness: Completeness,
     /// The unit's registers, its record, and the entries that the walk met.
     pub unit: VtdDmar,
 }
@@ -59,6 +61,7 @@ const NOTHING: FaultNote = FaultNote {
     reason: Reason(0),
     verdict: Verdict::Interrupt,
     action: Action::Bugcheck,
+    completeness: Completeness::Exact,
     unit: VtdDmar::NOTHING,
 };
 

@@ -121,12 +121,11 @@ impl KernelWorld<'_> {
     /// Tells whether the tables hold for this device what the books say they should.
     fn agrees(&self, record: &'static DeviceRecord, address: Option<Iova>, walk: &RequestWalk) -> bool {
         let open = matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion);
-        let Some((domain, books)) = self.of_group(record.group).filter(|_| open) else {
+        let Some((_, books)) = self.of_group(record.group).filter(|_| open) else {
             // Another member of the group may own the id, so an entry alone proves nothing.
             return true;
         };
-        let entry = walk.context.filter(|entry| entry.is_present());
-        entry.is_some_and(|entry| entry.domain() == domain.id())
+        books.space().wrote(walk)
             && address.is_none_or(|page| same_at(walk.path.translation(page), books.book(), page))
     }
 }

@@ -4,7 +4,7 @@
     reason = "UNSAFETY: the fault vector's stub calls the dispatcher by its name, with a pointer"
 )]
 
-use super::records::{self, Arrival};
+use super::records;
 use super::throttle::Shift;
 use crate::arch::interrupts::InterruptsOff;
 use crate::arch::{TrapFrame, apic, register_probe};
@@ -29,7 +29,7 @@ pub unsafe extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
     // SAFETY: the caller's promise.
     let frame = unsafe { &*frame };
     let mut shift = Shift::begin();
-    let first = records::drain(Arrival::Announced);
+    let first = records::drain();
     apic::end_of_interrupt();
     let nothing = first.drained == 0 && !first.queue_error && !first.lost;
     let early = records::take_drained_early();
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
         register_probe::note_interrupt();
     }
     if !nothing && shift.may_go_on(&first) {
-        look(Some(frame), Arrival::Announced, &mut shift);
+        look(Some(frame), &mut shift);
     }
     shift.end();
 }
@@ -48,22 +48,13 @@ pub unsafe extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
 pub(super) fn look_and_answer(frame: Option<&TrapFrame>) {
     let _off = InterruptsOff::new();
     let mut shift = Shift::begin();
-    look(frame, Arrival::Announced, &mut shift);
+    look(frame, &mut shift);
     shift.end();
 }
 
-/// The same after a time in which no fault was announced. Interrupts are off.
-pub(super) fn look_after_mask() {
-    let mut shift = Shift::begin();
-    look(None, Arrival::Masked, &mut shift);
-    shift.end();
-}
-
-fn look(frame: Option<&TrapFrame>, first: Arrival, shift: &mut Shift) {
-    let mut arrival = first;
+fn look(frame: Option<&TrapFrame>, shift: &mut Shift) {
     for _ in 0..LOOKS {
-        let look = records::drain(arrival);
-        arrival = Arrival::Announced;
+        let look = records::drain();
         diagnosis::answer_waiting(frame);
         if look.drained == 0 && !look.more {
             return;

@@ -9,6 +9,7 @@ mod find;
 pub mod findings;
 mod hardware;
 pub mod interrupt;
+pub mod misprogram;
 mod pass_through;
 pub mod records;
 pub mod regions;

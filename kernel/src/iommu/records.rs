@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use vtd::spec::fault_event::FaultStatus;
 use vtd::spec::fault_record::FaultRecord;
 
-use super::{Unit, units};
+use super::{Unit, throttle, units};
 use crate::arch::interrupts::IrqLock;
 use crate::platform::clock;
 use crate::{bench, journal};
@@ -58,6 +58,9 @@ static LOST: AtomicBool = AtomicBool::new(false);
 /// Whether records were drained ahead of their interrupt.
 static EARLY: AtomicBool = AtomicBool::new(false);
 
+/// Whether the fault interrupt of a unit was masked since records were last drained.
+static HELD_BACK: AtomicBool = AtomicBool::new(false);
+
 /// What one look at all units found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
@@ -74,8 +77,10 @@ pub struct Look {
 /// Drains the records of every unit into the ring and gets stopped queues going.
 ///
 /// Takes no lock that interrupted code may hold for long, and is bounded.
-pub fn drain(arrival: Arrival) -> Look {
+pub fn drain() -> Look {
     let mut look = Look::default();
+    let held_back = HELD_BACK.swap(false, Ordering::Relaxed) || throttle::is_masking();
+    let arrival = if held_back { Arrival::Masked } else { Arrival::Announced };
     for unit in units() {
         drain_unit(unit, arrival, &mut look);
     }
@@ -125,7 +130,7 @@ pub fn take_lost() -> bool {
 /// Drains once more, in the midst of what takes long: a unit with one record drops the faults of others while
 /// that one waits.
 pub fn keep_up() {
-    if drain(Arrival::Announced).drained > 0 {
+    if drain().drained > 0 {
         note_drained_early();
     }
 }
@@ -133,6 +138,11 @@ pub fn keep_up() {
 /// Looks at the units outside an interrupt: for what an interrupt could not announce.
 pub fn poll() {
     super::interrupt::look_and_answer(None);
+}
+
+/// Notes that fault interrupts were masked until now: a record that waits may stand for many faults.
+pub(super) fn note_held_back() {
+    HELD_BACK.store(true, Ordering::Relaxed);
 }
 
 /// Notes that records were drained whose interrupt may still come, and find nothing.

@@ -1,7 +1,7 @@
 //! An address space on a unit: tables, and the requesters that work in it.
 
 use dma_types::{DomainId, Iova, Permissions, PhysAddr, SourceId};
-use vtd::tables::{SecondStage, Stale, Unmapped};
+use vtd::tables::{RequestWalk, SecondStage, Stale, Unmapped};
 use vtd::{BatchPlan, Invalidation};
 
 use super::hardware::{FrameMemory, KernelClock};
@@ -256,6 +256,12 @@ impl AddressSpace {
     pub fn translate(&self, iova: Iova) -> Option<(PhysAddr, Permissions)> {
         let (phys, permissions, _) = self.tables.translate(&FrameMemory, iova)?;
         Some((phys, permissions))
+    }
+
+    /// Tells whether all that a walk met is as it was written for a requester of this space, every bit.
+    pub fn wrote(&self, walk: &RequestWalk) -> bool {
+        walk.leads_to(self.id, self.tables.root(), self.tables.levels())
+            && self.tables.may_have_written(&walk.path)
     }
 
     /// The domain that a requester's entry names.

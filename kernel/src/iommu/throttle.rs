@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use ::diagnosis::{Allowance, Budget, Timestamp};
 
 use super::records::Look;
-use super::{interrupt, units};
+use super::{interrupt, records, units};
 use crate::arch::interrupts::IrqLock;
 use crate::arch::timer;
 use crate::diagnosis;
@@ -75,11 +75,17 @@ fn mask(until: Timestamp) {
     timer::set_alarm(Deadline::at_ns(until.as_nanos()), resume);
 }
 
+/// Tells whether the fault interrupts are masked for want of time.
+pub fn is_masking() -> bool {
+    MASKED.load(Ordering::Relaxed)
+}
+
 /// Takes up fault handling again in a new window.
 fn resume() {
     MASKED.store(false, Ordering::Relaxed);
-    // A record that waited may stand for many faults, and what its unit has to say was never announced.
-    interrupt::look_after_mask();
+    records::note_held_back();
+    // What a unit has to say from before the mask was never announced.
+    interrupt::look_and_answer(None);
     if MASKED.load(Ordering::Relaxed) {
         return;
     }

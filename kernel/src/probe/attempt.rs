@@ -14,7 +14,6 @@ use super::flight::{self, Flight, FlightId, Notice};
 use super::{Overreach, Progress, Skill, StartRefused};
 use crate::diagnosis::predict;
 use crate::dma::{FromDevice, Mapping, PageBuffer, ToDevice, inspect};
-use crate::iommu::records;
 use crate::memory::direct;
 
 /// Times a target is chosen anew because the probe's own buffers took or neighbour its number.
@@ -366,8 +365,6 @@ impl Attempt {
     /// Judges by the fault record and by memory.
     fn judge(&mut self, reached: Reached) -> Result<Step, Judgement> {
         let aim = self.aim.as_ref().ok_or(Judgement::Broken)?;
-        // Where the fault interrupt is masked, the record still waits.
-        records::poll();
         let flight = self.flight.take().and_then(flight::land).ok_or(Judgement::Broken)?;
         let made_for_it = !matches!(aim.hold, Hold::Nothing);
         let now = aim.memory.and_then(|memory| bytes_at(memory, self.secret.len()));

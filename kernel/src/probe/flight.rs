@@ -11,6 +11,7 @@ use report::{Drill, DrillCommand, DrillResult, Event, ExpectedFault, Function, H
 use crate::arch::interrupts::IrqLock;
 use crate::devices::DeviceRecord;
 use crate::diagnosis::text::Text;
+use crate::iommu::records;
 use crate::journal;
 use crate::memory::direct;
 use crate::platform::clock;
@@ -94,7 +95,11 @@ pub fn announce(
 }
 
 /// Ends a probe and gives it back with what was seen of it.
+///
+/// Where the fault interrupt is masked, its record still waits, and must not come to be taken for one that
+/// nobody announced: what waits is answered first.
 pub fn land(id: FlightId) -> Option<Flight> {
+    records::poll();
     FLIGHTS.lock().get_mut(id.0)?.take()
 }
 

@@ -15,6 +15,7 @@ mod nvme_reads;
 mod raise;
 mod random;
 mod regions;
+mod registers;
 mod release;
 mod reset;
 mod stale;
@@ -50,7 +51,7 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 23] = [
+const TESTS: [Test; 24] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
@@ -64,7 +65,8 @@ const TESTS: [Test; 23] = [
     Test { name: "takeover", part: Part::ByName, run: takeover::run },
     Test { name: "tables", part: Part::ByName, run: tables::run },
     Test { name: "regions", part: Part::ByName, run: regions::run },
-    Test { name: "registers", part: Part::ByName, run: faults::run },
+    Test { name: "registers", part: Part::ByName, run: registers::run },
+    Test { name: "faults", part: Part::ByName, run: faults::run },
     Test { name: "timer-storm", part: Part::ByName, run: timer_storm::run },
     Test { name: "exhaustion", part: Part::ByName, run: exhaustion::run },
     Test { name: "nvme-proof", part: Part::ByName, run: nvme_proof::run },

@@ -143,6 +143,25 @@ impl Queue {
         Some(Submission { wait: self.issued, recoveries: self.recoveries })
     }
 
+    /// Puts one descriptor into the ring as it is, with no wait behind it, and tells the unit.
+    ///
+    /// Tells whether there was room.
+    pub(crate) fn submit_raw(
+        &mut self,
+        descriptor: Descriptor,
+        registers: &impl Registers,
+        memory: &mut impl TableMemory,
+    ) -> bool {
+        if self.room() == 0 {
+            return false;
+        }
+        let first = self.tail;
+        self.push(descriptor, memory);
+        self.flush(first, memory);
+        registers.set(IQT, QueuePosition::at(self.tail));
+        true
+    }
+
     /// Looks how far a submission is; whoever finds the queue stopped recovers it.
     ///
     /// A queue error since the submission fails it, whoever recovered, and whatever the status word says:

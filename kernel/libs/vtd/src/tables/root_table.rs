@@ -158,7 +158,7 @@ impl RootTable {
 
     /// A requester's entry as it stands in memory.
     pub fn entry<M: TableMemory + ?Sized>(&self, memory: &M, source: SourceId) -> ContextEntry {
-        let at = context_entry_at(self.root_entry(memory, source.bus()).context_table(), source);
+        let at = self.entry_address(memory, source);
         ContextEntry::from_words(memory.read(at), memory.read(high_word(at)))
     }
 
@@ -166,6 +166,16 @@ impl RootTable {
     pub fn root_entry<M: TableMemory + ?Sized>(&self, memory: &M, bus: u8) -> RootEntry {
         let at = root_entry_at(self.root, bus);
         RootEntry::from_words(memory.read(at), memory.read(high_word(at)))
+    }
+
+    /// Where a bus's entry stands.
+    pub fn root_entry_address(&self, bus: u8) -> PhysAddr {
+        root_entry_at(self.root, bus)
+    }
+
+    /// Where a requester's entry stands.
+    pub fn entry_address<M: TableMemory + ?Sized>(&self, memory: &M, source: SourceId) -> PhysAddr {
+        context_entry_at(self.root_entry(memory, source.bus()).context_table(), source)
     }
 
     /// Tells whether a bus has a context table of its own; without one, all its requesters are blocked.

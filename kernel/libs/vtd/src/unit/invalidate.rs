@@ -8,6 +8,7 @@ use crate::hardware::{Clock, Registers, TableMemory};
 use crate::invalidation::{Changed, Invalidation, InvalidationError, RangePlan};
 use crate::queue::{MAX_BATCH, Progress, QueueError, Submission};
 use crate::registers::TypedAccess;
+use crate::spec::descriptor::Descriptor;
 use crate::spec::fault_event::FaultStatus;
 use crate::spec::queue_registers::QueuePosition;
 use crate::spec::registers::{FSTS, IQH, IQT};
@@ -160,6 +161,26 @@ impl<R: Registers> Unit<R> {
                     self.by_register(request, clock)?;
                 }
                 Ok(Ticket(None))
+            }
+            _ => Err(InvalidationError::NotBroughtUp),
+        }
+    }
+
+    /// Hands the unit one descriptor as it is, and waits for nothing: to see what the unit, and the recovery
+    /// of its queue, make of a bad one.
+    ///
+    /// # Errors
+    ///
+    /// The unit has no queue, or there is no room in it; nothing was submitted.
+    pub fn submit_raw(
+        &mut self,
+        descriptor: Descriptor,
+        memory: &mut impl TableMemory,
+    ) -> Result<(), InvalidationError> {
+        match (self.path, &mut self.queue) {
+            (InvalidationPath::Queue, Some(queue)) => {
+                let submitted = queue.submit_raw(descriptor, &self.registers, memory);
+                if submitted { Ok(()) } else { Err(InvalidationError::QueueFull) }
             }
             _ => Err(InvalidationError::NotBroughtUp),
         }

@@ -139,6 +139,12 @@ impl SecondStage {
         self.walk_path(memory, iova).translation(iova)
     }
 
+    /// Tells whether every entry of a walk through these tables is one that mapping and unmapping write, every
+    /// bit, whatever it refers to.
+    pub fn may_have_written(&self, path: &WalkPath) -> bool {
+        path.steps().all(|step| step.may_be_ours(self.format.snoop))
+    }
+
     /// The entries that a walk to an address reads, for a report.
     pub fn walk_path<M: TableMemory + ?Sized>(&self, memory: &M, iova: Iova) -> WalkPath {
         walk::path(self, memory, iova)

@@ -1,9 +1,10 @@
 //! The walk for a request, from the root entry down, by what stands in memory.
 
-use dma_types::{Iova, PhysAddr, SourceId};
+use dma_types::{DomainId, Iova, PhysAddr, SourceId};
 
 use crate::spec::context_entry::{ContextEntry, TranslationType};
 use crate::spec::root_entry::RootEntry;
+use crate::spec::second_stage::TableLevels;
 use crate::tables::root_table::{context_entry_at, high_word, root_entry_at};
 
 use super::level::Level;
@@ -47,6 +48,13 @@ pub fn walk_request(
 }
 
 impl RequestWalk {
+    /// Tells whether the root and the context entry are what [`RootTable::attach`](crate::tables::RootTable::attach)
+    /// writes to lead a requester to these tables, every bit.
+    pub fn leads_to(&self, domain: DomainId, table: PhysAddr, levels: TableLevels) -> bool {
+        self.root.is_some_and(|root| root == RootEntry::present(root.context_table()))
+            && self.context == Some(ContextEntry::second_stage(domain, table, levels))
+    }
+
     /// The page-table entries in the order of the walk.
     pub fn steps(&self) -> impl DoubleEndedIterator<Item = Step> {
         self.path.steps()
@@ -59,11 +67,11 @@ mod tests {
     use super::*;
     use crate::TableMemory;
     use crate::spec::capability::SupportedPageSizes;
-    use crate::spec::second_stage::{Snoop, TableLevels};
+    use crate::spec::second_stage::Snoop;
     use crate::tables::test_memory::TestMemory;
     use crate::tables::{Coherence, RootTable};
     use crate::testing::walker::WalkMemory;
-    use dma_types::{DomainId, PAGE_SIZE, PageSize, Permissions};
+    use dma_types::{PAGE_SIZE, PageSize, Permissions};
     use std::vec::Vec;
 
     const IOVA: Iova = Iova::new(0x1234_5000);
@@ -97,6 +105,26 @@ mod tests {
 
     fn levels(walk: &RequestWalk) -> Vec<u8> {
         walk.steps().map(|step| step.level).collect()
+    }
+
+    #[test]
+    fn one_bit_wrong_in_the_root_or_context_entry_is_noticed() {
+        let (mut memory, roots, stage) = attached();
+        let leads = |memory: &TestMemory, domain| {
+            walk(memory, &roots, source(), None).leads_to(domain, stage.root(), stage.levels())
+        };
+        assert!(leads(&memory, DOMAIN) && !leads(&memory, DomainId(8)));
+        let (root, entry) = (roots.root_entry_address(0), roots.entry_address(&memory, source()));
+        // P and reserved bits, FPD, TT and AW, a bit of the table's address and one of the domain.
+        let low = [(root, 0), (root, 1), (entry, 0), (entry, 1), (entry, 2), (entry, 4), (entry, 12)];
+        let high = [(root, 0), (entry, 0), (entry, 7), (entry, 8), (entry, 24)];
+        for (at, bit) in low.into_iter().chain(high.map(|(at, bit)| (high_word(at), bit))) {
+            let right = TableMemory::read(&memory, at);
+            memory.write(at, right ^ 1 << bit);
+            assert!(!leads(&memory, DOMAIN), "{at}, bit {bit}");
+            memory.write(at, right);
+        }
+        assert!(leads(&memory, DOMAIN));
     }
 
     #[test]

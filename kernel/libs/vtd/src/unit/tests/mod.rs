@@ -2,6 +2,7 @@
 
 mod bring_up;
 mod end_to_end;
+mod faults;
 mod invalidation;
 mod probe;
 mod random;

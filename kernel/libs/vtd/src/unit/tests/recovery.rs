@@ -8,6 +8,7 @@ use super::*;
 use crate::hardware::Clock;
 use crate::invalidation::{Invalidation, InvalidationError};
 use crate::registers::TypedAccess;
+use crate::spec::descriptor::Descriptor;
 use crate::spec::registers::{IQH, IQT};
 use crate::tables::Stale;
 use crate::testing::fake_unit::{Injection, Pace, Stuck};
@@ -78,6 +79,19 @@ fn a_bad_descriptor_that_memory_keeps_is_reported_as_it_stands() {
     let error = bench.unit.queue_errors().1.unwrap();
     // A domain-selective IOTLB descriptor with drains for domain 5, its type damaged.
     assert_eq!(error.descriptor.map(|found| (found.high, found.low)), Some((0, 0x0005_00ef)));
+}
+
+/// A descriptor of no known type, handed over by itself: it stops the queue, and no success comes over it.
+#[test]
+fn a_descriptor_of_no_known_type_stops_the_queue_until_it_is_recovered() {
+    const UNKNOWN: Descriptor = Descriptor { low: 0xf, high: 0 };
+    let mut bench = stale(FakeConfig::default());
+    assert_eq!(bench.unit.submit_raw(UNKNOWN, &mut bench.memory), Ok(()));
+    assert!(bench.reaches(DEVICE, IOVA));
+    bench.unit.invalidate(REQUEST, &mut bench.memory, &bench.clock).unwrap();
+    assert!(!bench.reaches(DEVICE, IOVA));
+    let (count, last) = bench.unit.queue_errors();
+    assert_eq!((count, last.and_then(|error| error.descriptor)), (1, Some(UNKNOWN)));
 }
 
 /// The machine of one processor: a waiter that gives the unit free between looks, and an interrupt.
