@@ -64,7 +64,8 @@ fn single(device: &Device, (map, unmap): (&str, &str), order: u8) -> Result<(), 
 
 /// Maps and unmaps so many buffers together; the figures are for one of them.
 fn batches(device: &Device) -> Result<(), DmaError> {
-    let mut buffers = (0..BATCH).map(|_| PageBuffer::new(0)).collect::<Result<Vec<_>, _>>()?;
+    let pages = (0..BATCH).map(|_| PageBuffer::new(0)).collect::<Result<Vec<_>, _>>()?;
+    let mut buffers = pages.iter().map(|page| Again::new(page, page.len())).collect();
     let (mut mapped, mut unmapped) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
     for round in 0..WARM_UP + ROUNDS {
         let start = clock::timestamp();

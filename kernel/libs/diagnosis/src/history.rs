@@ -143,7 +143,6 @@ impl<'b> Trace<'b> {
     pub(crate) const NOTHING: Self = Self { events: [None; TRACED], release: None, mapping: None };
 
     /// Takes note of an event that touched the page or one beside it, older than all noted before.
-    #[inline(never)]
     fn note(&mut self, event: &'b Event, touches: Touches) {
         match (touches, event.operation, self.release) {
             (Touches::Page, Operation::Unmap, None) => self.release = Some(event),

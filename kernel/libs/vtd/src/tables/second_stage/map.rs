@@ -40,10 +40,17 @@ impl SecondStage {
         bytes: u64,
         permissions: Permissions,
     ) -> Result<(), MapError> {
-        if !self.map_at_once(memory, (iova, phys), bytes, permissions) {
-            self.map_across_tables(memory, iova, phys, bytes, permissions)?;
-        }
-        Ok(())
+        let span = self.check_map(iova, phys, bytes)?;
+        let offset = phys.as_u64().wrapping_sub(iova.as_u64());
+        let target = &Target { offset, permissions, snoop: self.format.snoop };
+        let missing = self.count_missing(memory, Some(self.root), self.top(), span, target)?;
+        let mut spare = PageList::allocate(memory, missing).ok_or(MapError::OutOfMemory)?;
+        let filled = self.fill(memory, self.root, self.top(), span, target, &mut spare);
+        debug_assert!(filled.is_some() && spare.len() == 0, "tables were counted wrongly");
+        self.mapped_bytes = self.mapped_bytes.wrapping_add(bytes);
+        self.table_pages = self.table_pages.saturating_add(missing);
+        spare.free(memory);
+        filled.map(|_| ()).ok_or(MapError::OutOfMemory)
     }
 
     /// The common case of [`map`](Self::map) in few steps: the entries fall into one table that is linked
@@ -125,29 +132,6 @@ impl SecondStage {
             return Err(MapError::InterruptRange);
         }
         Ok(span)
-    }
-
-    /// Every other case: checks the whole range, gets the tables that are missing, then fills.
-    #[cold]
-    fn map_across_tables<M: TableMemory + ?Sized>(
-        &mut self,
-        memory: &mut M,
-        iova: Iova,
-        phys: PhysAddr,
-        bytes: u64,
-        permissions: Permissions,
-    ) -> Result<(), MapError> {
-        let span = self.check_map(iova, phys, bytes)?;
-        let offset = phys.as_u64().wrapping_sub(iova.as_u64());
-        let target = &Target { offset, permissions, snoop: self.format.snoop };
-        let missing = self.count_missing(memory, Some(self.root), self.top(), span, target)?;
-        let mut spare = PageList::allocate(memory, missing).ok_or(MapError::OutOfMemory)?;
-        let filled = self.fill(memory, self.root, self.top(), span, target, &mut spare);
-        debug_assert!(filled.is_some() && spare.len() == 0, "tables were counted wrongly");
-        self.mapped_bytes = self.mapped_bytes.wrapping_add(bytes);
-        self.table_pages = self.table_pages.saturating_add(missing);
-        spare.free(memory);
-        filled.map(|_| ()).ok_or(MapError::OutOfMemory)
     }
 
     /// Counts the tables that a span lacks below `table` (`None`: a table still to come, all vacant).

@@ -163,7 +163,6 @@ impl SecondStage {
     }
 
     /// Walks down to a table. None is found that serves interrupt addresses, nor beyond the width.
-    #[cold]
     fn find_node<M: TableMemory + ?Sized>(&self, memory: &M, wanted: Level, iova: Iova) -> Option<Node> {
         let start = wanted.table_start(iova).as_u64();
         let serves_interrupts = start < INTERRUPTS.end && start + wanted.table_bytes() > INTERRUPTS.start;

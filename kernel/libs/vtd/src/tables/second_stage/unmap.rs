@@ -77,7 +77,11 @@ impl SecondStage {
         bytes: u64,
     ) -> Result<Unmapped, UnmapError> {
         let span = Span { start: iova, bytes };
-        let unmapped = match self.clear_leaves_of(memory, span, Emptied::Any) {
+        let leaves = match (iova.as_u64() | bytes) & (PageSize::Size2M.bytes() - 1) {
+            0 => Level::LARGE_PAGES,
+            _ => Level::PAGES,
+        };
+        let unmapped = match self.clear_in_one_table(memory, leaves, span, Emptied::Any) {
             Some(TableState::InUse) => Unmapped::NOTHING_UNLINKED,
             Some(TableState::Empty(place)) => self.retire(memory, place),
             None => self.unmap_across_tables(memory, span)?,
@@ -93,31 +97,22 @@ impl SecondStage {
     #[must_use = "invalidate, or unmap in the general way"]
     #[inline(always)]
     pub fn unmap_at_once<M: TableMemory + ?Sized>(&mut self, memory: &mut M, iova: Iova, bytes: u64) -> bool {
-        if self.clear_leaves_of(memory, Span { start: iova, bytes }, Emptied::Newest).is_none() {
+        let span = |bytes| Span { start: iova, bytes };
+        // Each with the level as a constant, and the lengths that drivers map most as well.
+        let cleared = if bytes == PAGE_SIZE {
+            self.clear_in_one_table(memory, Level::PAGES, span(PAGE_SIZE), Emptied::Newest)
+        } else if bytes == BLOCK {
+            self.clear_in_one_table(memory, Level::PAGES, span(BLOCK), Emptied::Newest)
+        } else if (iova.as_u64() | bytes) & (PageSize::Size2M.bytes() - 1) != 0 {
+            self.clear_in_one_table(memory, Level::PAGES, span(bytes), Emptied::Newest)
+        } else {
+            self.clear_in_one_table(memory, Level::LARGE_PAGES, span(bytes), Emptied::Newest)
+        };
+        if cleared.is_none() {
             return false;
         }
         self.mapped_bytes = self.mapped_bytes.wrapping_sub(bytes);
         true
-    }
-
-    /// Clears a span whose entries are leaves of one table; `None` if they are not, and nothing has changed.
-    #[inline(always)]
-    fn clear_leaves_of<M: TableMemory + ?Sized>(
-        &mut self,
-        memory: &mut M,
-        span: Span,
-        emptied: Emptied,
-    ) -> Option<TableState> {
-        // Each with the level as a constant, and the lengths that drivers map most as well.
-        if span.bytes == PAGE_SIZE {
-            self.clear_in_one_table(memory, Level::PAGES, Span { bytes: PAGE_SIZE, ..span }, emptied)
-        } else if span.bytes == BLOCK {
-            self.clear_in_one_table(memory, Level::PAGES, Span { bytes: BLOCK, ..span }, emptied)
-        } else if (span.start.as_u64() | span.bytes) & (PageSize::Size2M.bytes() - 1) != 0 {
-            self.clear_in_one_table(memory, Level::PAGES, span, emptied)
-        } else {
-            self.clear_in_one_table(memory, Level::LARGE_PAGES, span, emptied)
-        }
     }
 
     /// The common case: leaf entries of one table of the level. `None` if it is another; then nothing has

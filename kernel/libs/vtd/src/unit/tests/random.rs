@@ -201,7 +201,12 @@ impl World {
         let space = &mut self.spaces[domain];
         let (iova, bytes) = (iova_of(first), pages * PAGE_SIZE);
         let memory = &mut self.bench.memory;
-        let mapped = space.stage.map(memory, iova, PhysAddr::new(phys), bytes, permissions);
+        let phys_start = PhysAddr::new(phys);
+        let mapped = if space.stage.map_at_once(memory, (iova, phys_start), bytes, permissions) {
+            Ok(())
+        } else {
+            space.stage.map(memory, iova, phys_start, bytes, permissions)
+        };
         assert_eq!(mapped.is_ok(), space.is_free(first, pages), "{pages} pages from {first}");
         if mapped.is_ok() {
             space.mapped.insert(first, Mapped { pages, phys, permissions });
