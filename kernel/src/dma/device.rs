@@ -97,7 +97,7 @@ impl Device {
     /// # Errors
     /// If the device is cut off, or there is no room or no memory; the buffer comes back.
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     pub fn map<D: DirectionType, B: Buffer>(
         &self,
         buffer: B,

@@ -62,7 +62,7 @@ pub struct Refused<B> {
 impl<D: DirectionType, B: Buffer> Mapping<D, B> {
     /// Gives the buffer to a device.
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(
         device: &Device,
         mut buffer: B,
@@ -120,7 +120,7 @@ impl<D, B: Buffer> Mapping<D, B> {
     /// # Errors
     /// If the unit did not confirm that; the buffer is lost then.
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     pub fn unmap(mut self) -> Result<B, DmaError> {
         match self.parts.take() {
             Some(parts) => parts.give_back(Site::caller()),
@@ -130,7 +130,7 @@ impl<D, B: Buffer> Mapping<D, B> {
 }
 
 impl<B: Buffer> Parts<B> {
-    #[inline]
+    #[inline(always)]
     fn give_back(self, site: Site) -> Result<B, DmaError> {
         let Self { lease, mut buffer } = self;
         match lease.end(site) {
