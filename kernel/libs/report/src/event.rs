@@ -5,7 +5,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bench, Boot, Bugcheck, Check, Device, Domain, Drill, End, Fault, Finding, Protected, Unit, Window,
+    Bench, Boot, Bugcheck, Check, Device, Domain, Drill, End, Fault, Finding, Protected, Unit, Violation, Window,
 };
 
 /// Bytes that the longest line may take, its newline among them.
@@ -31,6 +31,8 @@ pub enum Event<'a> {
     Domain(Domain<'a>),
     /// A blocked request.
     Fault(Fault<'a>),
+    /// Misuse of the DMA layer.
+    Violation(Violation<'a>),
     /// A stop.
     Bugcheck(Bugcheck<'a>),
     /// A probe.
@@ -150,6 +152,7 @@ mod tests {
                 p4: Hex(5),
                 cpu: Registers(List::Borrowed(&registers)),
                 fault: Some(fault()),
+                violation: None,
                 detail: None,
             }),
             Event::Drill(Drill {
