@@ -11,7 +11,9 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use ::exceptions::{CpuState, ExceptionReport};
-use report::{Bugcheck, DIGEST_BYTES, Digest, DrillResult, Event, Fault, Hex, List, Registers, Text, Violation};
+use report::{
+    Bugcheck, DIGEST_BYTES, Digest, DrillResult, Event, Fault, Hex, List, Registers, Text, Violation,
+};
 use screen::{Field, Register, StopCode, StopText};
 use verifier::Rule;
 

@@ -61,11 +61,7 @@ pub(super) fn resets() -> u64 {
 }
 
 /// Checks a call, if calls are checked; does not return from one that breaks a rule.
-pub(super) fn check(
-    record: &'static DeviceRecord,
-    site: Site,
-    judge: impl FnOnce() -> Result<(), Misuse>,
-) {
+pub(super) fn check(record: &'static DeviceRecord, site: Site, judge: impl FnOnce() -> Result<(), Misuse>) {
     if !is_on() {
         return;
     }
@@ -109,7 +105,8 @@ pub(super) fn starts(ranges: &[IovaRange]) -> Vec<Iova> {
 /// just now.
 #[cold]
 pub(super) fn check_guard(domain: &Domain, start: Iova, damage: Damage, site: Site) {
-    let Some(record) = devices::all().iter().find(|record| record.group == domain.group() && record.driver().is_some())
+    let Some(record) =
+        devices::all().iter().find(|record| record.group == domain.group() && record.driver().is_some())
     else {
         return;
     };

@@ -2,8 +2,13 @@
 //!
 //! Where the verifier is on, each must stop the machine, which only somebody outside can check; here fails what does
 //! not. Where it is off, none may do anything but lose the bad driver's own data.
+#![expect(
+    unsafe_code,
+    reason = "UNSAFETY: follows a bare pointer, as the drivers do that this one stands for"
+)]
 
 use alloc::vec;
+use alloc::vec::Vec;
 use core::mem;
 
 use dma_types::{Access, Direction, Iova};
@@ -13,6 +18,7 @@ use super::{check, skip, some_device, transfer};
 use crate::devices::SELF_TEST;
 use crate::dma::{Both, ByteBuffer, Device, DmaError, FromDevice, Loans, PageBuffer, ToDevice, verifier};
 use crate::memory::arc::Arc;
+use crate::probe::{Overreach, Skill};
 
 /// One misuse.
 pub(super) struct Misuse {
@@ -55,8 +61,6 @@ pub(super) const MISUSES: [Misuse; 17] = [
 const LABEL: &str = "verifier test";
 /// Bytes that are lent.
 const FEW: usize = 100;
-/// Bytes that a device writes in place of so many.
-const MORE: usize = 128;
 const OUT: Direction = Direction::ToDevice;
 const IN: Direction = Direction::FromDevice;
 
@@ -103,11 +107,14 @@ pub(super) fn run_correct() {
     }
     let before = verifier::checks();
     let used = Device::claim(record, SELF_TEST, Iova::new(u64::MAX)).and_then(use_correctly);
-    check(NAME, match used {
-        Ok(()) if verifier::checks() > before => Ok(()),
-        Ok(()) => Err("nothing was checked"),
-        Err(_) => Err("it was not possible"),
-    });
+    check(
+        NAME,
+        match used {
+            Ok(()) if verifier::checks() > before => Ok(()),
+            Ok(()) => Err("nothing was checked"),
+            Err(_) => Err("it was not possible"),
+        },
+    );
 }
 
 fn use_correctly(device: Device) -> Result<(), DmaError> {
@@ -117,7 +124,7 @@ fn use_correctly(device: Device) -> Result<(), DmaError> {
     drop(shared);
     let device = Arc::try_new(device)?;
     let loans = Loans::new(device);
-    let mut bytes = vec![1; FEW];
+    let mut bytes = filled();
     // The same address may be lent and freed any number of times.
     for direction in [OUT, IN, Direction::Bidirectional] {
         let iova = loans.lend(&bytes, direction, LABEL)?;
@@ -131,11 +138,16 @@ fn use_correctly(device: Device) -> Result<(), DmaError> {
     Ok(())
 }
 
+/// Bytes of the heap.
+fn filled() -> Vec<u8> {
+    vec![1; FEW]
+}
+
 /// Lets a device write behind the end of its buffer, within the page.
-fn overrun(device: &'static dyn crate::probe::Overreach) -> Result<(), &'static str> {
-    let _ = MORE;
-    let buffer = ByteBuffer::new(FEW - FEW).or_else(|_| ByteBuffer::new(1)).map_err(|_| "no memory")?;
-    let mapping = device.dma().map::<Both, _>(buffer, LABEL).map_err(|_| "no room")?;
+fn overrun(device: &'static dyn Overreach) -> Result<(), &'static str> {
+    let Skill::Copies { bytes } = device.skill() else { return Err("it cannot be told how much to write") };
+    let buffer = ByteBuffer::new(bytes as usize / 2).map_err(|_| "no memory")?;
+    let mapping = device.dma().map::<FromDevice, _>(buffer, LABEL).map_err(|_| "no room")?;
     transfer(device, Access::Write, mapping.iova())?;
     mapping.unmap().map(drop).map_err(|_| "the buffer could not be taken back")
 }
@@ -147,7 +159,7 @@ fn free_twice(loans: &Loans) -> Result<(), DmaError> {
 }
 
 fn give_back_twice(loans: &Loans) -> Result<(), DmaError> {
-    let mut bytes = vec![1; FEW];
+    let mut bytes = filled();
     let iova = loans.lend(&bytes, OUT, LABEL)?;
     loans.give_back(iova, &mut bytes, OUT)?;
     loans.give_back(iova, &mut bytes, OUT)
@@ -160,7 +172,7 @@ fn leave_common(loans: &Loans) -> Result<(), DmaError> {
 }
 
 fn leave_loan(loans: &Loans) -> Result<(), DmaError> {
-    loans.lend(&vec![1; FEW], OUT, LABEL)?;
+    loans.lend(&filled(), OUT, LABEL)?;
     loans.close();
     Ok(())
 }
@@ -172,13 +184,14 @@ fn leave_mapping(device: Device) -> Result<(), DmaError> {
 
 fn free_while_mapped(loans: &Loans) -> Result<(), DmaError> {
     let common = loans.allocate(FEW, Direction::Bidirectional, LABEL)?;
-    let lent = common.bytes().get(..FEW / 2).unwrap_or_default();
+    // SAFETY: common memory holds as many bytes, is there until it is freed, and the device was told nothing of it.
+    let lent = unsafe { core::slice::from_raw_parts(common.memory.as_ptr(), FEW / 2) };
     loans.lend(lent, OUT, LABEL)?;
     loans.free(common.iova)
 }
 
 fn sync_after_return(loans: &Loans) -> Result<(), DmaError> {
-    let mut bytes = vec![1; FEW];
+    let mut bytes = filled();
     let iova = loans.lend(&bytes, IN, LABEL)?;
     loans.give_back(iova, &mut bytes, IN)?;
     loans.sync_for_driver(iova, 0, &mut bytes)
@@ -186,17 +199,17 @@ fn sync_after_return(loans: &Loans) -> Result<(), DmaError> {
 
 fn use_after_release(loans: &Loans) -> Result<(), DmaError> {
     loans.close();
-    loans.lend(&vec![1; FEW], OUT, LABEL).map(drop)
+    loans.lend(&filled(), OUT, LABEL).map(drop)
 }
 
 fn lend_twice(loans: &Loans) -> Result<(), DmaError> {
-    let bytes = vec![1; FEW];
+    let bytes = filled();
     loans.lend(&bytes, OUT, LABEL)?;
     loans.lend(&bytes[FEW / 2..], OUT, LABEL).map(drop)
 }
 
 fn give_back_never_lent(loans: &Loans) -> Result<(), DmaError> {
-    loans.give_back(Iova::new(0x1000), &mut vec![1; FEW], OUT)
+    loans.give_back(Iova::new(0x1000), &mut filled(), OUT)
 }
 
 fn lend_nothing(loans: &Loans) -> Result<(), DmaError> {
@@ -204,19 +217,19 @@ fn lend_nothing(loans: &Loans) -> Result<(), DmaError> {
 }
 
 fn give_back_other_way(loans: &Loans) -> Result<(), DmaError> {
-    let mut bytes = vec![1; FEW];
+    let mut bytes = filled();
     let iova = loans.lend(&bytes, OUT, LABEL)?;
     loans.give_back(iova, &mut bytes, IN)
 }
 
 fn give_back_less(loans: &Loans) -> Result<(), DmaError> {
-    let mut bytes = vec![1; FEW];
+    let mut bytes = filled();
     let iova = loans.lend(&bytes, OUT, LABEL)?;
     loans.give_back(iova, &mut bytes[..FEW / 2], OUT)
 }
 
 fn sync_outside(loans: &Loans) -> Result<(), DmaError> {
-    let bytes = vec![1; FEW];
+    let bytes = filled();
     let iova = loans.lend(&bytes, OUT, LABEL)?;
     loans.sync_for_device(iova, FEW / 2, &bytes)
 }

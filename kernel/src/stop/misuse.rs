@@ -38,6 +38,6 @@ pub(super) fn with_story<R>(
         fields: &fields,
         fault: None,
         violation: Some(violation.clone()),
-        detail: None,
+        detail: Some(rule.meaning()),
     })
 }

@@ -156,7 +156,8 @@ impl<T> Ledger<T> {
 
     /// Takes a loan out, whatever else the claim says.
     pub fn take(&mut self, claim: &Claim, site: Site) -> Option<(Loan, T)> {
-        let at = self.loans.iter().position(|(loan, _)| loan.iova == claim.iova && loan.kind == claim.kind)?;
+        let at =
+            self.loans.iter().position(|(loan, _)| loan.iova == claim.iova && loan.kind == claim.kind)?;
         let taken = self.loans.swap_remove(at);
         self.past.note(Returned { kind: claim.kind, iova: claim.iova, site });
         Some(taken)

@@ -108,10 +108,14 @@ impl Rule {
     /// What was done, in a sentence.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::CommonFreedTwice => "The driver freed memory shared with its device that it had freed before.",
+            Self::CommonFreedTwice => {
+                "The driver freed memory shared with its device that it had freed before."
+            }
             Self::FreedTwice => "The driver took memory back that it had taken back before.",
             Self::CommonLeft => "The driver released its device while the two still shared memory.",
-            Self::MappingsLeft => "The driver released its device while the device still had memory of its own.",
+            Self::MappingsLeft => {
+                "The driver released its device while the device still had memory of its own."
+            }
             Self::GuardDamaged => "The device wrote behind the end of the buffer that it was given.",
             Self::FreedWhileMapped => "The driver freed memory of which a part was still lent to its device.",
             Self::SyncAfterReturn => "The driver synchronised memory that it had taken back before.",
@@ -119,11 +123,15 @@ impl Rule {
             Self::LentTwice => "The driver lent memory that its device had already.",
             Self::NeverLent => "The driver named an address at which nothing was ever lent.",
             Self::ZeroLength => "The driver lent no bytes at all.",
-            Self::WrongDirection => "The driver took memory back in another direction than it had lent it in.",
+            Self::WrongDirection => {
+                "The driver took memory back in another direction than it had lent it in."
+            }
             Self::WrongMemory => "The driver took other memory back than it had lent at that address.",
             Self::SyncOutside => "The driver synchronised bytes beyond what it had lent.",
             Self::ImageLent => "The driver lent a part of the kernel's own image.",
-            Self::StackLent => "The driver lent a part of a stack, which is used again as soon as it returns.",
+            Self::StackLent => {
+                "The driver lent a part of a stack, which is used again as soon as it returns."
+            }
         }
     }
 
@@ -132,8 +140,12 @@ impl Rule {
         match self {
             Self::CommonFreedTwice | Self::FreedTwice => ["extra frees", "device address", "-"],
             Self::CommonLeft | Self::MappingsLeft => ["device object", "left", "device address of the first"],
-            Self::GuardDamaged => ["5: padding behind", "device address of the buffer", "damaged device address"],
-            Self::FreedWhileMapped => ["still mapped", "device address freed", "device address of the first mapped"],
+            Self::GuardDamaged => {
+                ["5: padding behind", "device address of the buffer", "damaged device address"]
+            }
+            Self::FreedWhileMapped => {
+                ["still mapped", "device address freed", "device address of the first mapped"]
+            }
             Self::SyncAfterReturn => ["device address", "-", "-"],
             Self::UsedAfterRelease => ["device object", "-", "-"],
             Self::LentTwice => ["start of the range", "end of the range", "device address that it has"],
