@@ -29,7 +29,7 @@ pub(super) fn with_story<R>(
         Field { label: "meaning", value: &rule.meaning() },
         Field { label: "parameters", value: &parameters },
         Field { label: "called at", value: &violation.site },
-        Field { label: "at odds with", value: &earlier },
+        Field { label: "against", value: &earlier },
     ];
     tell(&Story {
         code: CODE,

@@ -15,7 +15,10 @@ pub const MAX_LINE: usize = 16 * 1024;
 /// One line, tagged by `event`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "a stopping kernel has no heap, and a report one line at a time")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a stopping kernel has no heap, and a report one line at a time"
+)]
 pub enum Event<'a> {
     /// What started.
     Boot(Boot<'a>),
