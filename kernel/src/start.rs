@@ -83,6 +83,7 @@ pub fn run(facts: &'static mut BootFacts) -> ! {
         log::error!("faults cannot be counted: {error:?}");
     }
 
+    dma::verifier::set(options.verifier);
     let topology = protect(tables.as_ref(), &table, &options);
     if let Some(tables) = &tables {
         power::init(tables.fixed.power);

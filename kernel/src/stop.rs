@@ -4,14 +4,18 @@
 //! the screen say what happened, and the processor halts for good. Nothing here allocates; no lock is waited
 //! for that interrupted code may hold.
 
+mod misuse;
 mod violation;
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use ::exceptions::{CpuState, ExceptionReport};
-use report::{Bugcheck, DIGEST_BYTES, Digest, DrillResult, Event, Fault, Hex, List, Registers, Text};
+use report::{
+    Bugcheck, DIGEST_BYTES, Digest, DrillResult, Event, Fault, Hex, List, Registers, Text, Violation,
+};
 use screen::{Field, Register, StopCode, StopText};
+use verifier::Rule;
 
 use crate::arch::{cpu, exceptions};
 use crate::diagnosis::text::Text as FixedText;
@@ -39,6 +43,7 @@ struct Story<'a> {
     headline: &'a dyn fmt::Display,
     fields: &'a [Field<'a>],
     fault: Option<Fault<'a>>,
+    violation: Option<Violation<'a>>,
     detail: Option<&'a str>,
 }
 
@@ -53,6 +58,12 @@ pub fn violation(fault: Fault<'_>, object: u64, cpu: &CpuState, probe: Option<&F
         probe.report(result, None);
     }
     violation::with_story(&fault, object, |story| tell(story, cpu))
+}
+
+/// Stops for misuse of the DMA layer that has been reported; `name` is the device's.
+pub fn misuse(violation: &Violation<'_>, rule: Rule, name: &str) -> ! {
+    begin();
+    misuse::with_story(violation, rule, name, |story| tell(story, &cpu::state_without_frame()))
 }
 
 /// Stops for an exception that nothing expected.
@@ -79,6 +90,7 @@ pub fn exception(report: &ExceptionReport) -> ! {
             headline: &"The kernel met an exception that it did not expect, and stopped.",
             fields: &fields,
             fault: None,
+            violation: None,
             detail: Some(detail.as_str()),
         },
         &report.state,
@@ -97,6 +109,7 @@ pub fn panic(message: &dyn fmt::Display) -> ! {
             headline: &"The kernel found itself in a state that must not be, and stopped.",
             fields: &fields,
             fault: None,
+            violation: None,
             detail: Some(detail.as_str()),
         },
         &cpu::state_without_frame(),
@@ -127,6 +140,7 @@ fn tell(story: &Story<'_>, cpu: &CpuState) -> ! {
         p4: Hex(p4),
         cpu: Registers(List::Borrowed(&registers)),
         fault: story.fault.clone(),
+        violation: story.violation.clone(),
         detail: story.detail.map(Into::into),
     };
     journal::emit(&Event::Bugcheck(stop.clone()));

@@ -62,6 +62,7 @@ pub fn give_up(cause: fmt::Arguments<'_>) -> ! {
         p4: Hex(0),
         cpu: Registers(List::Borrowed(&registers)),
         fault: None,
+        violation: None,
         detail: Some(text.as_str().into()),
     }));
     journal::end(Ending::Stopped);

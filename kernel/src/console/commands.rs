@@ -4,7 +4,7 @@ use core::fmt;
 
 use ::network::Exchange;
 use dma_types::{Access, Bdf};
-use options::{COMMANDS, Command, Policy, RecordForm};
+use options::{COMMANDS, Command, Policy, RecordForm, Switch, VerifierOrder};
 
 use super::disks::{self, DiskMistake};
 use super::{faults, network, output};
@@ -70,6 +70,7 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         }
         Command::Policy { device, new } => policy(device, new)?,
         Command::Release(bdf) => devices::release(find(bdf)?).map_err(Mistake::NotReleased)?,
+        Command::Verifier(order) => verifier(order),
         Command::Net => network::net(),
         Command::Ping(to) => network::ping(to),
         Command::Tcp { device, peer, receive, send } => {
@@ -206,6 +207,18 @@ fn report() {
         journal::faults(),
         clock::now_ns() / 1_000_000
     );
+}
+
+fn verifier(order: Option<VerifierOrder>) {
+    match order {
+        Some(VerifierOrder::On) => dma::verifier::set(Switch::On),
+        Some(VerifierOrder::Off) => dma::verifier::set(Switch::Off),
+        Some(VerifierOrder::Reset) => dma::verifier::reset(),
+        None => {
+            let state = if dma::verifier::is_on() { Switch::On } else { Switch::Off };
+            println!("{state}, {} checks", dma::verifier::checks());
+        }
+    }
 }
 
 fn policy(device: Option<Bdf>, new: Option<Policy>) -> Result<(), Mistake> {

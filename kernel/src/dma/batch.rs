@@ -10,7 +10,7 @@ use iova::IovaRange;
 
 use super::lease::Lent;
 use super::mapping::{DirectionType, give_up};
-use super::{Buffer, Device, DmaError, Domain, PageBuffer, books};
+use super::{Buffer, Device, DmaError, Domain, PageBuffer, books, verifier};
 use crate::arch::interrupts::InterruptsOff;
 use crate::devices::Trust;
 use crate::memory::arc::Arc;
@@ -108,10 +108,16 @@ impl<D, B: Buffer> Batch<D, B> {
 
     fn give_back(&mut self, site: Site) -> Result<Vec<B>, DmaError> {
         let ranges = core::mem::take(&mut self.ranges);
+        let starts = verifier::starts(&ranges);
         let mut buffers = core::mem::take(&mut self.buffers);
         match unmap_all(&self.domain, ranges, site) {
             Ok(()) => {
-                take_all_back(&mut buffers);
+                let mut starts = starts.into_iter();
+                for damage in buffers.iter_mut().map(B::take_back) {
+                    if let (Some(start), Some(damage)) = (starts.next(), damage) {
+                        verifier::check_guard(&self.domain, start, damage, site);
+                    }
+                }
                 Ok(buffers)
             }
             Err(error) => Err(give_up(buffers, error)),
@@ -133,7 +139,9 @@ fn lend_all<B: Buffer>(buffers: &mut [B], direction: Direction, trust: Trust) ->
 
 /// Takes note that no device has the buffers any more.
 fn take_all_back<B: Buffer>(buffers: &mut [B]) {
-    buffers.iter_mut().for_each(B::take_back);
+    buffers.iter_mut().for_each(|buffer| {
+        buffer.take_back();
+    });
 }
 
 /// Maps one after the other, as far as that goes; what is mapped is in `ranges`, which has room.

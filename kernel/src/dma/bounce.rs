@@ -2,16 +2,18 @@
 
 use dma_types::{Direction, PhysAddr};
 
+use super::guard::{Damage, Guard};
 use crate::memory::pages::{NoPages, Pages};
 
 /// The page that a device is given in place of the one that the buffer lies in: the buffer's bytes at its start,
-/// zeros behind them.
+/// zeros or a [`Guard`] behind them.
 ///
 /// Bytes that a device does not write come back as they were, as if it had been given the buffer itself. It
 /// cannot read them where it may only write: the entry's permissions say so.
 pub(super) struct Bounce {
     page: Pages,
     direction: Direction,
+    guard: Option<Guard>,
 }
 
 impl Bounce {
@@ -21,7 +23,8 @@ impl Bounce {
         if let Some(start) = page.bytes_mut().get_mut(..content.len()) {
             start.copy_from_slice(content);
         }
-        Ok(Self { page, direction })
+        let guard = Guard::lay(page.bytes_mut(), content.len());
+        Ok(Self { page, direction, guard })
     }
 
     /// Where the page lies.
@@ -29,12 +32,14 @@ impl Bounce {
         self.page.start()
     }
 
-    /// Copies back what the device may have written, once it cannot write any more, and frees the page.
-    pub(super) fn settle(self, content: &mut [u8]) {
+    /// Copies back what the device may have written, once it cannot write any more, and frees the page. Tells what it
+    /// did to the guard.
+    pub(super) fn settle(self, content: &mut [u8]) -> Option<Damage> {
         if self.direction.permissions().write()
             && let Some(start) = self.page.bytes().get(..content.len())
         {
             content.copy_from_slice(start);
         }
+        self.guard?.damage(self.page.bytes())
     }
 }

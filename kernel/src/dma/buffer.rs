@@ -14,6 +14,7 @@ pub(in crate::dma) mod lend {
     use dma_types::{Direction, PhysAddr};
 
     use crate::devices::Trust;
+    use crate::dma::guard::Damage;
     use crate::memory::pages::NoPages;
 
     /// Where a buffer lies, and what is done around its time with a device.
@@ -33,8 +34,11 @@ pub(in crate::dma) mod lend {
             Ok(())
         }
 
-        /// Comes back: no device reaches it any more, or none ever did.
-        fn take_back(&mut self) {}
+        /// Comes back: no device reaches it any more, or none ever did. Tells what the device did to the guard
+        /// behind it, if one was laid.
+        fn take_back(&mut self) -> Option<Damage> {
+            None
+        }
     }
 }
 

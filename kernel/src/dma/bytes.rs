@@ -5,6 +5,7 @@ use dma_types::{Direction, PhysAddr};
 use super::DmaError;
 use super::bounce::Bounce;
 use super::buffer::{Buffer, lend};
+use super::guard::{Damage, Guard};
 use crate::devices::Trust;
 use crate::memory::pages::{NoPages, Pages};
 use crate::memory::parts::Part;
@@ -19,6 +20,7 @@ pub struct ByteBuffer {
     memory: Memory,
     len: usize,
     bounce: Option<Bounce>,
+    guard: Option<Guard>,
 }
 
 /// Where bytes lie.
@@ -42,7 +44,7 @@ impl ByteBuffer {
             Some(part) => Memory::Part(part),
             None => Memory::Pages(Pages::holding(len)?),
         };
-        Ok(Self { memory, len, bounce: None })
+        Ok(Self { memory, len, bounce: None, guard: None })
     }
 
     /// Bytes it holds.
@@ -101,14 +103,16 @@ impl lend::Lend for ByteBuffer {
             (Memory::Pages(_), _) => {
                 let len = self.len;
                 self.room_mut().iter_mut().skip(len).for_each(|byte| *byte = 0);
+                self.guard = Guard::lay(self.room_mut(), len);
             }
         }
         Ok(())
     }
 
-    fn take_back(&mut self) {
+    fn take_back(&mut self) -> Option<Damage> {
         if let Some(bounce) = self.bounce.take() {
-            bounce.settle(self.bytes_mut());
+            return bounce.settle(self.bytes_mut());
         }
+        self.guard.take()?.damage(self.room_mut())
     }
 }

@@ -12,7 +12,7 @@ use super::books;
 use super::group::Group;
 use super::lease::{Lease, Lent};
 use super::mapping::{DirectionType, Refused};
-use super::{Buffer, DmaError, Domain, Mapping, Shared, hold_firmware_regions};
+use super::{Buffer, DmaError, Domain, Mapping, Shared, hold_firmware_regions, verifier};
 use crate::arch::interrupts::InterruptsOff;
 use crate::devices::{Admission, DeviceRecord, Role};
 use crate::iommu::{self, regions};
@@ -72,7 +72,9 @@ impl Device {
     /// used again.
     #[track_caller]
     pub fn release(self) -> Result<(), DmaError> {
-        self.let_go(Site::caller())
+        let site = Site::caller();
+        verifier::check(self.record, site, || verifier::check_release(self.record, &self.domain()));
+        self.let_go(site)
     }
 
     /// What [`release`](Self::release) says, once.
@@ -219,6 +221,11 @@ impl Device {
     /// Tells whether the page around an address is mapped for the device, in whatever direction.
     pub fn is_live(&self, iova: Iova) -> bool {
         self.domain().space().translate(iova).is_some()
+    }
+
+    /// The kernel's record of it.
+    pub(super) fn record(&self) -> &'static DeviceRecord {
+        self.record
     }
 
     /// The domain that it works in.

@@ -16,6 +16,13 @@ pub enum DmaError {
     Pages(NoPages),
     /// A buffer of no bytes.
     Empty,
+    /// The device has been released.
+    Released,
+    /// Nothing is lent at an address.
+    NotLent {
+        /// The address.
+        iova: Iova,
+    },
     /// No memory for the kernel's own books.
     Books,
     /// No room in the domain's window.
@@ -57,6 +64,8 @@ impl fmt::Display for DmaError {
         match self {
             Self::Pages(error) => error.fmt(f),
             Self::Empty => f.write_str("a buffer needs at least one byte"),
+            Self::Released => f.write_str("the device has been released"),
+            Self::NotLent { iova } => write!(f, "nothing is lent at {iova}"),
             Self::Books => f.write_str("no memory for the kernel's own books"),
             Self::Window(error) => error.fmt(f),
             Self::Iommu(error) => error.fmt(f),

@@ -7,7 +7,7 @@ use diagnosis::{Label, Site};
 use dma_types::{Direction, Iova, PhysAddr};
 
 use super::lease::Lease;
-use super::{Buffer, Device, DmaError, PageBuffer};
+use super::{Buffer, Device, DmaError, PageBuffer, verifier};
 use crate::devices::Trust;
 
 /// A direction as a type.
@@ -133,9 +133,13 @@ impl<B: Buffer> Parts<B> {
     #[inline(always)]
     fn give_back(self, site: Site) -> Result<B, DmaError> {
         let Self { lease, mut buffer } = self;
+        let guarded = verifier::witness(&lease);
         match lease.end(site) {
             Ok(()) => {
-                buffer.take_back();
+                let damage = buffer.take_back();
+                if let (Some(damage), Some((domain, start))) = (damage, guarded) {
+                    verifier::check_guard(&domain, start, damage, site);
+                }
                 Ok(buffer)
             }
             Err(error) => Err(give_up(buffer, error)),

@@ -6,7 +6,8 @@
 //! after the unit has forgotten it. No driver ever sees a physical address. Giving the device up takes it out
 //! of its domain again.
 //!
-//! Rings and queues, which both sides use at once, are [`Shared`] instead.
+//! Rings and queues, which both sides use at once, are [`Shared`] instead. Drivers that can only speak in bare
+//! addresses use [`Loans`]. Calls are checked against the rules of the [`verifier`] if the user asks for it.
 //!
 //! One domain a group; a page is mapped whole or not at all, and holds nothing but the one buffer, unless the
 //! user trusts the device; every mapping carries label and call site. What cannot be done for want of memory
@@ -21,13 +22,16 @@ mod device;
 mod domain;
 mod error;
 mod group;
+mod guard;
 pub(crate) mod inspect;
 mod lease;
+mod loans;
 mod mapping;
 mod quarantine;
 mod reach;
 mod shared;
 mod space;
+pub mod verifier;
 mod window;
 
 pub use batch::{Batch, RefusedBatch, Segment};
@@ -37,6 +41,7 @@ pub use bytes::ByteBuffer;
 pub use device::Device;
 pub use domain::{Domain, domains};
 pub use error::DmaError;
+pub use loans::{Common, Loans};
 pub use mapping::{Both, DirectionType, FromDevice, Mapping, Refused, ToDevice};
 pub use quarantine::{contain, cut_off_with, domain_of, hold_firmware_regions, rejoin, release};
 pub use reach::{ReachTrial, trial_runs};

@@ -23,12 +23,16 @@ mod tables;
 mod takeover;
 mod timer_storm;
 mod vector;
+mod verifier;
 mod x2apic;
 
 use core::time::Duration;
 
 use dma_types::{Access, Iova};
 use report::Outcome;
+
+use raise::RAISES;
+use verifier::MISUSES;
 
 use crate::devices;
 use crate::platform::clock::{self, Deadline};
@@ -51,7 +55,7 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 24] = [
+const TESTS: [Test; 25] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
@@ -76,16 +80,20 @@ const TESTS: [Test; 24] = [
     Test { name: "storm-long", part: Part::ByName, run: fault_storm::run_long },
     Test { name: "bystander", part: Part::ByName, run: bystander::run },
     Test { name: "x2apic", part: Part::ByName, run: x2apic::run },
+    Test { name: "verifier-correct-use", part: Part::ByName, run: verifier::run_correct },
 ];
 
 /// The names that [`run`] knows.
-pub const NAMES: [&str; TESTS.len() + raise::RAISES.len()] = {
-    let mut names = [""; TESTS.len() + raise::RAISES.len()];
+pub const NAMES: [&str; TESTS.len() + RAISES.len() + MISUSES.len()] = {
+    let mut names = [""; TESTS.len() + RAISES.len() + MISUSES.len()];
     let mut index = 0;
     while index < names.len() {
-        names[index] = match index.checked_sub(TESTS.len()) {
-            None => TESTS[index].name,
-            Some(index) => raise::RAISES[index].name,
+        names[index] = if index < TESTS.len() {
+            TESTS[index].name
+        } else if index < TESTS.len() + RAISES.len() {
+            RAISES[index - TESTS.len()].name
+        } else {
+            MISUSES[index - TESTS.len() - RAISES.len()].name
         };
         index += 1;
     }
@@ -104,9 +112,12 @@ pub fn run(name: Option<&str>) -> Result<(), NoSuchTest> {
         TESTS.iter().filter(|test| test.part == Part::Always).for_each(|test| (test.run)());
         return Ok(());
     };
-    match TESTS.iter().find(|test| test.name == name) {
-        Some(test) => (test.run)(),
-        None => raise::RAISES.iter().find(|raise| raise.name == name).ok_or(NoSuchTest)?.run(),
+    if let Some(test) = TESTS.iter().find(|test| test.name == name) {
+        (test.run)();
+    } else if let Some(misuse) = MISUSES.iter().find(|misuse| misuse.name == name) {
+        misuse.run();
+    } else {
+        RAISES.iter().find(|raise| raise.name == name).ok_or(NoSuchTest)?.run();
     }
     Ok(())
 }

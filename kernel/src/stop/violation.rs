@@ -10,7 +10,7 @@ use super::Story;
 use crate::diagnosis::text::Text as FixedText;
 
 /// The stop code of a DMA violation, and its name.
-const CODE: (u32, &str) = (0xe6, "DRIVER_VERIFIER_DMA_VIOLATION");
+pub(super) const CODE: (u32, &str) = (0xe6, "DRIVER_VERIFIER_DMA_VIOLATION");
 /// Parameter 1: the IOMMU reported it.
 const BY_IOMMU: u64 = 0x26;
 
@@ -51,6 +51,7 @@ pub(super) fn with_story<R>(fault: &Fault<'_>, object: u64, tell: impl FnOnce(&S
         headline: &HEADLINE,
         fields: fields.get(..shown).unwrap_or(&fields),
         fault: Some(fault.clone()),
+        violation: None,
         detail: None,
     })
 }

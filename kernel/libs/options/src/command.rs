@@ -11,7 +11,7 @@ use crate::command_error::CommandError;
 use crate::nearest::nearest;
 use crate::number::Number;
 use crate::target::Target;
-use crate::words::{Policy, RecordForm, Transfer};
+use crate::words::{Policy, RecordForm, Transfer, VerifierOrder};
 
 /// One command of the console, understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub enum Command<'a> {
     },
     /// End a device's quarantine.
     Release(Bdf),
+    /// Show or change whether drivers' use of the DMA layer is checked; `None`: show.
+    Verifier(Option<VerifierOrder>),
     /// Ask for an address on every network card.
     Net,
     /// Ask another machine for an echo.
@@ -117,7 +119,7 @@ pub struct CommandHelp {
 }
 
 /// Every command, in the order in which `help` lists them.
-pub const COMMANDS: [CommandHelp; 21] = [
+pub const COMMANDS: [CommandHelp; 22] = [
     help(Verb::Help, "help", "", "list the commands"),
     help(Verb::Units, "units", "", "list the remapping units and what they can do"),
     help(Verb::Devices, "devices", "", "list every PCI function, its state and its driver"),
@@ -129,6 +131,7 @@ pub const COMMANDS: [CommandHelp; 21] = [
     help(Verb::Attack, "attack", "BDF read|write [TARGET]", "let one device overreach, unannounced"),
     help(Verb::Policy, "policy", "[BDF] [NEW]", "show or set what a fault leads to: bugcheck, contain, log"),
     help(Verb::Release, "release", "BDF", "end a device's quarantine"),
+    help(Verb::Verifier, "verifier", "[on|off|reset]", "show or set whether drivers' use of DMA is checked"),
     help(Verb::Net, "net", "", "ask for an address on every network card"),
     help(Verb::Ping, "ping", "IP", "ask another machine for an echo"),
     help(
@@ -160,6 +163,7 @@ enum Verb {
     Attack,
     Policy,
     Release,
+    Verifier,
     Net,
     Ping,
     Tcp,
@@ -242,6 +246,7 @@ impl<'a> Command<'a> {
             },
             Verb::Policy => Self::parse_policy(arguments)?,
             Verb::Release => Self::Release(arguments.required(DEVICE)?),
+            Verb::Verifier => Self::Verifier(arguments.optional(VerifierOrder::EXPECTED)?),
             Verb::Net => Self::Net,
             Verb::Ping => Self::Ping(arguments.required(ADDRESS)?),
             Verb::Tcp => Self::Tcp {

@@ -38,5 +38,5 @@ pub use target::{ParseTargetError, Target};
 pub use terminal::{Key, KeyDecoder};
 pub use words::{
     DmarSource, ExpectedWord, ExternalDevices, LogLevel, ParseStormError, Policy, RecordForm, ReportTarget,
-    Storm, Switch, Transfer,
+    Storm, Switch, Transfer, VerifierOrder,
 };

@@ -91,6 +91,18 @@ word_enum! {
 }
 
 word_enum! {
+    /// What is told to the verifier of drivers' use of the DMA layer.
+    VerifierOrder, "on|off|reset" {
+        /// Check every call from now on.
+        On = "on",
+        /// Check no more.
+        Off = "off",
+        /// Count anew.
+        Reset = "reset",
+    }
+}
+
+word_enum! {
     /// How much goes to the log.
     LogLevel, "error|warn|info|debug" {
         /// Isolation or function lost.

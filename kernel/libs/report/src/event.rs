@@ -5,7 +5,8 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bench, Boot, Bugcheck, Check, Device, Domain, Drill, End, Fault, Finding, Protected, Unit, Window,
+    Bench, Boot, Bugcheck, Check, Device, Domain, Drill, End, Fault, Finding, Protected, Unit, Violation,
+    Window,
 };
 
 /// Bytes that the longest line may take, its newline among them.
@@ -14,6 +15,10 @@ pub const MAX_LINE: usize = 16 * 1024;
 /// One line, tagged by `event`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a stopping kernel has no heap, and a report one line at a time"
+)]
 pub enum Event<'a> {
     /// What started.
     Boot(Boot<'a>),
@@ -31,6 +36,8 @@ pub enum Event<'a> {
     Domain(Domain<'a>),
     /// A blocked request.
     Fault(Fault<'a>),
+    /// Misuse of the DMA layer.
+    Violation(Violation<'a>),
     /// A stop.
     Bugcheck(Bugcheck<'a>),
     /// A probe.
@@ -150,6 +157,7 @@ mod tests {
                 p4: Hex(5),
                 cpu: Registers(List::Borrowed(&registers)),
                 fault: Some(fault()),
+                violation: None,
                 detail: None,
             }),
             Event::Drill(Drill {

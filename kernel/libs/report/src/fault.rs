@@ -170,6 +170,33 @@ pub struct Bugcheck<'a> {
     pub cpu: Registers<'a>,
     /// The fault behind it.
     pub fault: Option<Fault<'a>>,
+    /// The misuse behind it.
+    pub violation: Option<Violation<'a>>,
     /// More words.
     pub detail: Option<Text<'a>>,
+}
+
+/// Misuse of the DMA layer by a driver, or by its device within memory that it was given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Violation<'a> {
+    /// Nanoseconds since kernel entry.
+    pub t: u64,
+    /// The rule that was broken.
+    pub rule: Text<'a>,
+    /// Parameter 1 of the stop: the rule's code.
+    pub p1: Hex,
+    /// Parameter 2.
+    pub p2: Hex,
+    /// Parameter 3.
+    pub p3: Hex,
+    /// Parameter 4.
+    pub p4: Hex,
+    /// The function whose driver it was.
+    pub bdf: Function,
+    /// The driver.
+    pub driver: Option<Text<'a>>,
+    /// The call that broke the rule.
+    pub site: Text<'a>,
+    /// The earlier call that it is at odds with.
+    pub other_site: Option<Text<'a>>,
 }

@@ -40,6 +40,8 @@ fn every_form_is_read() {
         ("policy 00:03.0", policy(Some(edu), None)),
         ("policy 00:03.0 contain", policy(Some(edu), Some(Policy::Contain))),
         ("release 00:03.0", Command::Release(edu)),
+        ("verifier", Command::Verifier(None)),
+        ("verifier reset", Command::Verifier(Some(VerifierOrder::Reset))),
         ("net", Command::Net),
         ("ping 10.0.2.2", Command::Ping(Ipv4Addr::new(10, 0, 2, 2))),
         (

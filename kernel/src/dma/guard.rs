@@ -1,0 +1,37 @@
+//! Bytes behind a buffer, in pages that a device reaches because of it, by which a device is caught that runs past
+//! the buffer's end.
+
+use super::verifier;
+
+/// What a guard is filled with, as Microsoft's verifier does.
+const FILL: u8 = 0x0f;
+
+/// The bytes from an offset on to the end of the pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    from: usize,
+}
+
+/// The first byte of a guard that a device changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Where it lies: bytes from the buffer's start on.
+    pub offset: usize,
+}
+
+impl Guard {
+    /// Fills what lies behind the first `len` bytes of pages, if calls are checked.
+    pub(super) fn lay(pages: &mut [u8], len: usize) -> Option<Self> {
+        if !verifier::is_on() {
+            return None;
+        }
+        pages.get_mut(len..)?.fill(FILL);
+        Some(Self { from: len })
+    }
+
+    /// Looks for the first byte that is not as it was filled.
+    pub(super) fn damage(self, pages: &[u8]) -> Option<Damage> {
+        let changed = pages.get(self.from..)?.iter().position(|byte| *byte != FILL)?;
+        Some(Damage { offset: self.from + changed })
+    }
+}
