@@ -91,9 +91,8 @@ fn nested(program: &str) -> Command {
     }
     // `-Zbuild-std` on a stable compiler; cargo reads it before any configuration.
     command.env("RUSTC_BOOTSTRAP", "1");
-    // Symbols that no other file could use are a tenth of the kernel's file. Off the few paths that are marked, a call
-    // costs less than a copy of what is called.
-    command.env("CARGO_ENCODED_RUSTFLAGS", "-Clink-arg=--discard-all\x1f-Cllvm-args=-inline-threshold=100");
+    // Symbols that no other file could use are a tenth of the kernel's file.
+    command.env("CARGO_ENCODED_RUSTFLAGS", "-Clink-arg=--discard-all");
     command
 }
 
