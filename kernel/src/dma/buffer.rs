@@ -19,6 +19,9 @@ pub(in crate::dma) mod lend {
 
     /// Where a buffer lies, and what is done around its time with a device.
     pub trait Lend {
+        /// Whether a guard may be laid behind it. Known to the compiler, so that it costs nothing where not.
+        const GUARDED: bool = false;
+
         /// The first physical address of what a device reaches; within a page only for one that is trusted.
         fn phys(&self) -> PhysAddr;
 

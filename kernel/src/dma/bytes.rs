@@ -88,6 +88,8 @@ impl ByteBuffer {
 impl Buffer for ByteBuffer {}
 
 impl lend::Lend for ByteBuffer {
+    const GUARDED: bool = true;
+
     fn phys(&self) -> PhysAddr {
         self.bounce.as_ref().map_or_else(|| self.home(), Bounce::phys)
     }
