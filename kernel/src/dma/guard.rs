@@ -4,7 +4,7 @@
 use super::verifier;
 
 /// What a guard is filled with, as Microsoft's verifier does.
-const FILL: u8 = 0x0f;
+pub(super) const FILL: u8 = 0x0f;
 
 /// The bytes from an offset on to the end of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -58,6 +58,7 @@ fn stop(fault: Option<Fault<'static>>, detail: Option<&'static str>) -> Bugcheck
         p4: Hex(5),
         cpu: Registers::default(),
         fault,
+        violation: None,
         detail: detail.map(Cow::Borrowed),
     }
 }
