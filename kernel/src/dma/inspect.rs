@@ -5,7 +5,7 @@ use dma_types::PhysAddr;
 
 use super::buffer::lend::Lend;
 use super::mapping::{DirectionType, Refused};
-use super::{Buffer, ByteBuffer, Device, DmaError, Mapping, PageBuffer, guard, verifier};
+use super::{Buffer, ByteBuffer, Device, DmaError, Mapping, PageBuffer};
 use crate::devices::Trust;
 
 /// Where a buffer lies.
@@ -30,11 +30,6 @@ pub fn mapping<D, B: Buffer>(mapping: &Mapping<D, B>) -> PhysAddr {
 #[track_caller]
 pub fn unmap_overrun<D, B: Buffer>(mapping: Mapping<D, B>) -> Result<B, DmaError> {
     mapping.unmap_overrun(Site::caller())
-}
-
-/// What a byte is behind a buffer in pages that a device reaches.
-pub fn padding() -> u8 {
-    if verifier::is_on() { guard::FILL } else { 0 }
 }
 
 /// Maps a buffer as for a device that the user trusts, to see whether that shows.

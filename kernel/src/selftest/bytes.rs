@@ -29,7 +29,7 @@ pub(super) fn run() {
     check(NAME, first.and_then(|()| pass()).and_then(|()| lost()));
 }
 
-/// What the device is let into is the buffer's bytes and padding, and the address keeps the offset of a trusted one.
+/// What the device is let into is the buffer's bytes and zeros, and the address keeps the offset of a trusted one.
 fn layout(device: &'static dyn Overreach, length: usize) -> Result<(), &'static str> {
     let mut buffer = ByteBuffer::new(length).map_err(|_| "no memory")?;
     let mut beside = ByteBuffer::new(length).map_err(|_| "no memory")?;
@@ -49,12 +49,11 @@ fn layout(device: &'static dyn Overreach, length: usize) -> Result<(), &'static 
     let mut seen = alloc::vec![0; length.next_multiple_of(PAGE_SIZE as usize)];
     direct::read(start.page(), &mut seen).map_err(|_| "the buffer is not memory")?;
     let (own, rest) = seen.split_at(length.min(seen.len()));
-    let exposed = (own.iter().any(|byte| *byte != FILL)
-        || rest.iter().any(|byte| *byte != inspect::padding()))
-        && !(shares && in_place);
+    let exposed =
+        (own.iter().any(|byte| *byte != FILL) || rest.iter().any(|byte| *byte != 0)) && !(shares && in_place);
     let buffer = mapping.unmap().map_err(|_| "the buffer could not be taken back")?;
     match buffer.bytes().iter().all(|byte| *byte == FILL) && inspect::bytes(&buffer) == home {
-        true if exposed => Err("the device is let into more than the buffer and padding"),
+        true if exposed => Err("the device is let into more than the buffer and zeros"),
         true => Ok(()),
         false => Err("the buffer came back changed"),
     }
