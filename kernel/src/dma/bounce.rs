@@ -23,7 +23,7 @@ impl Bounce {
         if let Some(start) = page.bytes_mut().get_mut(..content.len()) {
             start.copy_from_slice(content);
         }
-        let guard = Guard::lay(page.bytes_mut(), content.len());
+        let guard = Guard::lay(page.bytes_mut(), content.len(), direction);
         Ok(Self { page, direction, guard })
     }
 

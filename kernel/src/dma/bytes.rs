@@ -105,7 +105,7 @@ impl lend::Lend for ByteBuffer {
             (Memory::Pages(_), _) => {
                 let len = self.len;
                 self.room_mut().iter_mut().skip(len).for_each(|byte| *byte = 0);
-                self.guard = Guard::lay(self.room_mut(), len);
+                self.guard = Guard::lay(self.room_mut(), len, direction);
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ use super::books;
 use super::group::Group;
 use super::lease::{Lease, Lent};
 use super::mapping::{DirectionType, Refused};
+use super::verifier::Culprit;
 use super::{Buffer, DmaError, Domain, Mapping, Shared, hold_firmware_regions, verifier};
 use crate::arch::interrupts::InterruptsOff;
 use crate::devices::{Admission, DeviceRecord, Role};
@@ -73,7 +74,9 @@ impl Device {
     #[track_caller]
     pub fn release(self) -> Result<(), DmaError> {
         let site = Site::caller();
-        verifier::check(self.record, site, || verifier::check_release(self.record, &self.domain()));
+        verifier::check(Culprit::of(self.record), site, || {
+            verifier::check_release(self.record, &self.domain())
+        });
         self.let_go(site)
     }
 

@@ -1,6 +1,8 @@
 //! Bytes behind a buffer, in pages that a device reaches because of it, by which a device is caught that runs past
 //! the buffer's end.
 
+use dma_types::Direction;
+
 use super::verifier;
 
 /// What a guard is filled with, as Microsoft's verifier does.
@@ -20,9 +22,9 @@ pub struct Damage {
 }
 
 impl Guard {
-    /// Fills what lies behind the first `len` bytes of pages, if calls are checked.
-    pub(super) fn lay(pages: &mut [u8], len: usize) -> Option<Self> {
-        if !verifier::is_on() {
+    /// Fills what lies behind the first `len` bytes of pages, if calls are checked and the device may write there.
+    pub(super) fn lay(pages: &mut [u8], len: usize, direction: Direction) -> Option<Self> {
+        if !verifier::is_on() || !direction.permissions().write() {
             return None;
         }
         pages.get_mut(len..)?.fill(FILL);

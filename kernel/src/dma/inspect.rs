@@ -1,10 +1,11 @@
 //! Where buffers lie in memory: for probes, their judges and measurements only, never for a driver.
 
+use diagnosis::Site;
 use dma_types::PhysAddr;
 
 use super::buffer::lend::Lend;
 use super::mapping::{DirectionType, Refused};
-use super::{Buffer, ByteBuffer, Device, Mapping, PageBuffer};
+use super::{Buffer, ByteBuffer, Device, DmaError, Mapping, PageBuffer};
 use crate::devices::Trust;
 
 /// Where a buffer lies.
@@ -20,6 +21,15 @@ pub fn bytes(buffer: &ByteBuffer) -> PhysAddr {
 /// Where the memory lies that a device reaches by a mapping.
 pub fn mapping<D, B: Buffer>(mapping: &Mapping<D, B>) -> PhysAddr {
     mapping.phys()
+}
+
+/// Takes back a buffer past whose end a device was told to run: the verifier does not look at the guard behind it.
+///
+/// # Errors
+/// As [`Mapping::unmap`].
+#[track_caller]
+pub fn unmap_overrun<D, B: Buffer>(mapping: Mapping<D, B>) -> Result<B, DmaError> {
+    mapping.unmap_overrun(Site::caller())
 }
 
 /// Maps a buffer as for a device that the user trusts, to see whether that shows.

@@ -11,14 +11,14 @@ use dma_types::{Direction, Iova};
 use spin::Mutex;
 use verifier::{Claim, Kind, Ledger, Loan, Memory, Part, Place};
 
+use super::verifier::Culprit;
 use super::{Both, Device, DmaError, FromDevice, Shared, ToDevice, verifier as checks};
-use crate::devices::DeviceRecord;
 use crate::memory::arc::Arc;
 use crate::memory::{layout, stacks};
 
 /// What a device's driver has lent by address.
 pub struct Loans {
-    record: &'static DeviceRecord,
+    user: Culprit,
     books: Mutex<Books>,
 }
 
@@ -51,9 +51,9 @@ pub struct Common {
 impl Loans {
     /// The loans of a device, none so far.
     pub fn new(device: Arc<Device>) -> Self {
-        let record = device.record();
-        let ledger = Ledger::new(record.object());
-        Self { record, books: Mutex::new(Books { device: Some(device), ledger, resets: checks::resets() }) }
+        let user = Culprit::of(device.record());
+        let ledger = Ledger::new(user.record.object());
+        Self { user, books: Mutex::new(Books { device: Some(device), ledger, resets: checks::resets() }) }
     }
 
     /// Lends bytes: what they hold now is what the device reads.
@@ -65,7 +65,7 @@ impl Loans {
         let site = Site::caller();
         let memory = Memory::of(bytes);
         let mut books = self.books.lock();
-        checks::check(self.record, site, || books.ledger.check_lend(memory, place_of(&memory)));
+        checks::check(self.user, site, || books.ledger.check_lend(memory, place_of(&memory)));
         if bytes.is_empty() {
             return Err(DmaError::Empty);
         }
@@ -86,7 +86,7 @@ impl Loans {
         let claim = Claim { kind: Kind::Streaming, iova, memory, direction: Some(direction) };
         let mut books = self.books.lock();
         books.note_resets();
-        checks::check(self.record, site, || books.ledger.check_return(&claim));
+        checks::check(self.user, site, || books.ledger.check_return(&claim));
         let (loan, area) = books.ledger.take(&claim, site).ok_or(DmaError::NotLent { iova })?;
         if loan.direction.permissions().write() {
             area.copy_to(0, bytes);
@@ -123,7 +123,7 @@ impl Loans {
     ) -> Result<(), DmaError> {
         let mut books = self.books.lock();
         books.note_resets();
-        checks::check(self.record, site, || books.ledger.check_sync(iova, part));
+        checks::check(self.user, site, || books.ledger.check_sync(iova, part));
         books.ledger.kept(iova).map(copy).ok_or(DmaError::NotLent { iova })
     }
 
@@ -141,7 +141,7 @@ impl Loans {
         let site = Site::caller();
         let mut books = self.books.lock();
         let fresh = Memory::new(0, bytes);
-        checks::check(self.record, site, || books.ledger.check_lend(fresh, Place::Allocated));
+        checks::check(self.user, site, || books.ledger.check_lend(fresh, Place::Allocated));
         if bytes == 0 {
             return Err(DmaError::Empty);
         }
@@ -163,7 +163,7 @@ impl Loans {
         let claim = Claim { kind: Kind::Common, iova, memory: None, direction: None };
         let mut books = self.books.lock();
         books.note_resets();
-        checks::check(self.record, site, || books.ledger.check_return(&claim));
+        checks::check(self.user, site, || books.ledger.check_return(&claim));
         books.ledger.take(&claim, site).map(drop).ok_or(DmaError::NotLent { iova })
     }
 
@@ -172,7 +172,7 @@ impl Loans {
     pub fn close(&self) {
         let site = Site::caller();
         let mut books = self.books.lock();
-        checks::check(self.record, site, || books.ledger.check_close());
+        checks::check(self.user, site, || books.ledger.check_close());
         books.ledger.close(site);
         books.device = None;
     }

@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 use diagnosis::{Label, Site};
 use dma_types::{Direction, Iova, PhysAddr};
 
+use super::guard::Damage;
 use super::lease::Lease;
 use super::{Buffer, Device, DmaError, PageBuffer, verifier};
 use crate::devices::Trust;
@@ -129,18 +130,37 @@ impl<D, B: Buffer> Mapping<D, B> {
     }
 }
 
+impl<D, B: Buffer> Mapping<D, B> {
+    /// Takes back a buffer of which it is known that the device was told to run past its end.
+    ///
+    /// # Errors
+    /// As [`unmap`](Self::unmap).
+    pub(super) fn unmap_overrun(mut self, site: Site) -> Result<B, DmaError> {
+        let parts = self.parts.take().ok_or(DmaError::Books)?;
+        let (buffer, _) = parts.end(site)?;
+        Ok(buffer)
+    }
+}
+
 impl<B: Buffer> Parts<B> {
     #[inline(always)]
     fn give_back(self, site: Site) -> Result<B, DmaError> {
+        let guarded = if B::GUARDED { verifier::witness(&self.lease) } else { None };
+        let (buffer, damage) = self.end(site)?;
+        if let (Some(damage), Some((domain, start))) = (damage, guarded) {
+            verifier::check_guard(&domain, start, damage, site);
+        }
+        Ok(buffer)
+    }
+
+    /// The buffer, and what the device did to the guard behind it.
+    #[inline(always)]
+    fn end(self, site: Site) -> Result<(B, Option<Damage>), DmaError> {
         let Self { lease, mut buffer } = self;
-        let guarded = if B::GUARDED { verifier::witness(&lease) } else { None };
         match lease.end(site) {
             Ok(()) => {
                 let damage = buffer.take_back();
-                if let (Some(damage), Some((domain, start))) = (damage, guarded) {
-                    verifier::check_guard(&domain, start, damage, site);
-                }
-                Ok(buffer)
+                Ok((buffer, damage))
             }
             Err(error) => Err(give_up(buffer, error)),
         }

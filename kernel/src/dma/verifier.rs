@@ -34,6 +34,20 @@ static RESETS: AtomicU64 = AtomicU64::new(0);
 /// Parameter 2 of guard damage: padding behind the buffer.
 const PADDING_BEHIND: u64 = 5;
 
+/// A device, and the driver that used it, also after it has given the device up.
+#[derive(Clone, Copy)]
+pub(super) struct Culprit {
+    pub(super) record: &'static DeviceRecord,
+    pub(super) driver: Option<&'static str>,
+}
+
+impl Culprit {
+    /// A device and its present driver.
+    pub(super) fn of(record: &'static DeviceRecord) -> Self {
+        Self { record, driver: record.driver() }
+    }
+}
+
 /// Tells whether calls are checked.
 pub fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
@@ -61,13 +75,13 @@ pub(super) fn resets() -> u64 {
 }
 
 /// Checks a call, if calls are checked; does not return from one that breaks a rule.
-pub(super) fn check(record: &'static DeviceRecord, site: Site, judge: impl FnOnce() -> Result<(), Misuse>) {
+pub(super) fn check(who: Culprit, site: Site, judge: impl FnOnce() -> Result<(), Misuse>) {
     if !is_on() {
         return;
     }
     CHECKS.fetch_add(1, Ordering::Relaxed);
     if let Err(misuse) = judge() {
-        stop_over(record, &misuse, site);
+        stop_over(&who, &misuse, site);
     }
 }
 
@@ -110,7 +124,7 @@ pub(super) fn check_guard(domain: &Domain, start: Iova, damage: Damage, site: Si
     else {
         return;
     };
-    check(record, site, || {
+    check(Culprit::of(record), site, || {
         let at = start.as_u64().saturating_add(damage.offset as u64);
         let misuse = Misuse::new(Rule::GuardDamaged, [PADDING_BEHIND, start.as_u64(), at]);
         // It was unmapped just now, so the books still know who had mapped it.
@@ -121,7 +135,8 @@ pub(super) fn check_guard(domain: &Domain, start: Iova, damage: Damage, site: Si
 
 /// Reports a misuse and stops.
 #[cold]
-fn stop_over(record: &'static DeviceRecord, misuse: &Misuse, site: Site) -> ! {
+fn stop_over(who: &Culprit, misuse: &Misuse, site: Site) -> ! {
+    let Culprit { record, driver } = *who;
     let [p2, p3, p4] = misuse.parameters.map(Hex);
     let site = Text::<128>::of(&site);
     let other_site = misuse.other_site.map(|site| Text::<128>::of(&site));
@@ -133,7 +148,7 @@ fn stop_over(record: &'static DeviceRecord, misuse: &Misuse, site: Site) -> ! {
         p3,
         p4,
         bdf: Function(record.bdf),
-        driver: record.driver().map(Into::into),
+        driver: driver.map(Into::into),
         site: site.as_str().into(),
         other_site: other_site.as_ref().map(|site| site.as_str().into()),
     };

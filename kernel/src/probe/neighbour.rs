@@ -127,7 +127,7 @@ impl Lent {
     fn unmap(self) -> Result<ByteBuffer, crate::dma::DmaError> {
         match self {
             Self::Readable(mapping) => mapping.unmap(),
-            Self::Writable(mapping) => mapping.unmap(),
+            Self::Writable(mapping) => inspect::unmap_overrun(mapping),
         }
     }
 }
