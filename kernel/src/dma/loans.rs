@@ -257,7 +257,7 @@ impl Area {
 /// What kind of place memory is.
 fn place_of(memory: &Memory) -> Place {
     match memory.start() {
-        start if stacks::containing(start).is_some() => Place::Stack,
+        start if stacks::containing(start).is_some_and(|stack| start < stack.top) => Place::Stack,
         start if start >= layout::KERNEL_IMAGE => Place::Image,
         _ => Place::Allocated,
     }
