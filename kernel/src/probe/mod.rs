@@ -7,6 +7,7 @@
 
 mod aim;
 mod attempt;
+mod contents;
 mod flight;
 mod neighbour;
 mod run;
