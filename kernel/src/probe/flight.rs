@@ -54,7 +54,7 @@ pub struct Flight {
     pub before: Option<[u8; SHOWN]>,
     /// The verdict that the fault must get; none where no fault can come.
     pub expected: Option<Verdict>,
-    /// The verdict that it got.
+    /// The verdict that its first fault got: once contained for it, a device that tries again is refused for that.
     pub seen: Option<Verdict>,
 }
 
@@ -107,7 +107,7 @@ pub fn land(id: FlightId) -> Option<Flight> {
 pub fn note_fault(requester: Bdf, page: Iova, access: Access, verdict: Verdict) -> Option<Flight> {
     let mut flights = FLIGHTS.lock();
     let flight = flights.iter_mut().flatten().find(|flight| flight.causes(requester, page, access))?;
-    flight.seen = Some(verdict);
+    flight.seen.get_or_insert(verdict);
     Some(*flight)
 }
 
