@@ -1,13 +1,14 @@
 //! The rate of the time-stamp counter.
 //!
 //! The processor or the hypervisor may say it. Otherwise it is measured against channel 2 of the 8254 interval
-//! timer, which counts at 1.193182 MHz on every PC: the channel counts down once, and the counter is read
-//! around the write that starts it and around the read that sees it done. (8254 data sheet, "Mode 0".)
+//! timer, which counts at 1.193182 MHz on every PC: the channel counts down, and the counter is read around the
+//! write that starts it and around the read that sees it done. (8254 data sheet, "Mode 0".)
 #![expect(unsafe_code, reason = "UNSAFETY: reads and writes the ports of the interval timer")]
 
 use core::fmt;
 use core::num::NonZeroU64;
 
+use ::calibration::Reads;
 use x86_64::instructions::port::Port;
 
 use crate::arch::cpu::{self, Features};
@@ -92,37 +93,21 @@ fn hypervisor_hertz() -> Option<u64> {
 
 /// Measures, and rounds to megahertz where the measurement is that exact.
 fn measured_hertz() -> Option<u64> {
-    let mut best = measure()?;
-    // An interruption from outside the machine widens the brackets: a second try may go better.
-    if !best.is_exact() {
-        best = measure().filter(|second| second.error < best.error).unwrap_or(best);
-    }
-    let hertz = best.hertz();
+    let reads = ::calibration::measure(count_down)?;
+    let (hertz, error) = (in_hertz(reads.counts()), in_hertz(reads.error()));
     let rounded = (hertz + MEGAHERTZ / 2) / MEGAHERTZ * MEGAHERTZ;
-    Some(if best.is_exact() && rounded > 0 { rounded } else { hertz })
+    // A real timer also waits for its next tick before it starts.
+    let is_exact = cpu::has(Features::HYPERVISOR) && error < MEGAHERTZ / 4;
+    Some(if is_exact && rounded > 0 { rounded } else { hertz })
 }
 
-/// Counts of the time-stamp counter over [`PIT_TICKS`].
-#[derive(Clone, Copy)]
-struct Measurement {
-    counts: u64,
-    /// How many of the counts may be too many or too few.
-    error: u64,
-}
-
-impl Measurement {
-    fn hertz(&self) -> u64 {
-        self.counts * PIT_THIRDS_HERTZ / (3 * u64::from(PIT_TICKS))
-    }
-
-    /// Tells whether the rate is known to a quarter of a megahertz.
-    fn is_exact(&self) -> bool {
-        self.error * PIT_THIRDS_HERTZ / (3 * u64::from(PIT_TICKS)) < MEGAHERTZ / 4
-    }
+/// Counts over [`PIT_TICKS`] as counts a second.
+fn in_hertz(counts: u64) -> u64 {
+    counts.saturating_mul(PIT_THIRDS_HERTZ) / (3 * u64::from(PIT_TICKS))
 }
 
 /// Lets the channel count down once; `None` if it does not.
-fn measure() -> Option<Measurement> {
+fn count_down() -> Option<Reads> {
     let mut channel = SpeakerChannel::open();
     let [low, high] = PIT_TICKS.to_le_bytes();
     channel.load(low);
@@ -134,11 +119,7 @@ fn measure() -> Option<Measurement> {
         let done = channel.output();
         let now = cpu::time_stamp();
         if done {
-            // The middle of both brackets; a real timer also waits for its next tick before it starts.
-            let counts = (now + before_end - after_start - before_start) / 2;
-            let brackets = (now - before_end) + (after_start - before_start);
-            let tick = if cpu::has(Features::HYPERVISOR) { 0 } else { counts / u64::from(PIT_TICKS) };
-            return Some(Measurement { counts, error: brackets / 2 + tick });
+            return Some(Reads { before_start, after_start, before_end, after_end: now });
         }
         before_end = now;
     }
