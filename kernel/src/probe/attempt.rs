@@ -81,6 +81,17 @@ pub enum Step {
     Over(Judgement),
 }
 
+/// What a probe's next step waits for, so that a unit with one fault record has it free for the fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Nothing: it is no overreach.
+    Nothing,
+    /// A pause behind the overreach of another.
+    Pause,
+    /// The end of all others' overreaches.
+    Solitude,
+}
+
 /// A probe of one device.
 pub struct Attempt {
     device: &'static dyn Overreach,
@@ -115,6 +126,8 @@ enum Stage {
     Reject,
     /// It overreaches.
     Strike,
+    /// It did, and no fault was seen: it does so again.
+    Again,
     /// It stores what it may have read, in a buffer of its own.
     Reveal,
 }
@@ -141,9 +154,23 @@ impl Attempt {
         }
     }
 
-    /// Tells whether the next step may be the overreach.
-    pub fn about_to_strike(&self) -> bool {
-        matches!(self.stage, Stage::Store | Stage::Reject)
+    /// What the overreach, if it is the next step, has to wait for.
+    pub fn waits_for(&self) -> WaitsFor {
+        match self.stage {
+            Stage::Store | Stage::Reject => WaitsFor::Pause,
+            Stage::Again => WaitsFor::Solitude,
+            _ => WaitsFor::Nothing,
+        }
+    }
+
+    /// Tells whether the device overreaches.
+    pub fn is_striking(&self) -> bool {
+        self.stage == Stage::Strike
+    }
+
+    /// Tells whether it does so for want of a fault record, which nobody may take from it again.
+    pub fn is_striking_again(&self) -> bool {
+        self.is_striking() && self.tries > 1
     }
 
     /// Goes on as far as possible without waiting. To be called again and again until it is over.
@@ -166,7 +193,7 @@ impl Attempt {
             Stage::Recognise if progress != Progress::Recognised => Err(Judgement::DeadDevice),
             Stage::Recognise => self.read_decoy(),
             Stage::Reject if progress != Progress::NotRecognised => Err(Judgement::DeadDevice),
-            Stage::Store | Stage::Reject => self.strike(),
+            Stage::Store | Stage::Reject | Stage::Again => self.strike(),
             Stage::Strike if self.order.access != Access::Read => self.judge(Reached::No),
             Stage::Strike => match self.skill {
                 Skill::Copies { .. } => self.store(Stage::Reveal),
@@ -374,7 +401,10 @@ impl Attempt {
             _ if changed || reached == Reached::Yes => Judgement::Leaked,
             (Some(verdict), Some(expected)) => Judgement::Blocked { verdict, expected },
             (_, None) => self.judge_neighbour()?,
-            (None, Some(_)) if self.tries < TRIES => return self.strike(),
+            (None, Some(_)) if self.tries < TRIES => {
+                self.stage = Stage::Again;
+                return Ok(Step::Wait);
+            }
             (None, Some(_)) => Judgement::Silent,
         };
         report(&flight, judgement);

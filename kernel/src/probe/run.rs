@@ -8,17 +8,17 @@ use options::Target;
 use report::{Drill, DrillCommand, DrillResult, Event, Function, Outcome};
 
 use super::Overreach;
-use super::attempt::{Attempt, Judgement, Order, Sabotage, Step};
+use super::attempt::{Attempt, Judgement, Order, Sabotage, Step, WaitsFor};
 use super::flight::Notice;
 use crate::diagnosis::text::Text;
 use crate::platform::clock::{self, Deadline};
 use crate::{devices, journal};
 
 /// Longest time for the probes of one round.
-const ROUND: Duration = Duration::from_secs(10);
+const ROUND: Duration = Duration::from_secs(30);
 
 /// Pause after a device strikes before the next may: where a unit has one fault record, it needs the time
-/// to be drained.
+/// to be drained. On a busy host that may not be long enough; then a device strikes again, with no other beside it.
 const BETWEEN_STRIKES: Duration = Duration::from_millis(10);
 
 /// How often devices are looked at.
@@ -47,11 +47,17 @@ pub fn run(devices: &[&'static dyn Overreach], order: Order) -> Vec<Judgement> {
     let deadline = Deadline::after(ROUND);
     let mut next_strike = Deadline::after(Duration::ZERO);
     while attempts.iter().any(|(_, judgement)| judgement.is_none()) {
-        for (attempt, judgement) in attempts.iter_mut().filter(|(_, judgement)| judgement.is_none()) {
-            if attempt.about_to_strike() && !next_strike.expired() {
-                continue;
-            }
-            match attempt.advance() {
+        for turn in 0..attempts.len() {
+            let under_way = attempts.iter().filter(|(_, judgement)| judgement.is_none());
+            let is_any = |test: fn(&Attempt) -> bool| under_way.clone().any(|(attempt, _)| test(attempt));
+            let (striking, again) = (is_any(Attempt::is_striking), is_any(Attempt::is_striking_again));
+            let Some((attempt, judgement @ None)) = attempts.get_mut(turn) else { continue };
+            let step = match attempt.waits_for() {
+                WaitsFor::Pause if again || !next_strike.expired() => Step::Wait,
+                WaitsFor::Solitude if striking => Step::Wait,
+                _ => attempt.advance(),
+            };
+            match step {
                 Step::Wait => {}
                 Step::Struck => next_strike = Deadline::after(BETWEEN_STRIKES),
                 Step::Over(over) => *judgement = Some(over),
