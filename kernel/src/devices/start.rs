@@ -103,7 +103,7 @@ pub fn give_firmware_regions() {
 const TICK: Duration = Duration::from_millis(1);
 
 /// Longest time for the drivers of a kind to settle.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(15);
 
 /// Starts a driver for every device that has one.
 pub fn start_drivers() {

@@ -12,7 +12,7 @@ use crate::devices::{self, DeviceRecord, Link, Nic, NicError};
 use crate::platform::clock::{self, Deadline};
 
 /// How long a DHCP server may take.
-const DHCP_PATIENCE: Duration = Duration::from_secs(5);
+const DHCP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long the link may take to come up (IEEE 802.3 "Auto-Negotiation" takes some two seconds).
 const LINK_PATIENCE: time::Duration = time::Duration::from_secs(3);
@@ -21,7 +21,7 @@ const LINK_PATIENCE: time::Duration = time::Duration::from_secs(3);
 const LINK_POLL: time::Duration = time::Duration::from_millis(10);
 
 /// How long an echo may take.
-const ECHO_PATIENCE: Duration = Duration::from_secs(3);
+const ECHO_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A network card that a driver runs.
 #[derive(Clone, Copy)]

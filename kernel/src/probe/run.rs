@@ -15,7 +15,7 @@ use crate::platform::clock::{self, Deadline};
 use crate::{devices, journal};
 
 /// Longest time for the probes of one round.
-const ROUND: Duration = Duration::from_secs(30);
+const ROUND: Duration = Duration::from_secs(60);
 
 /// Pause after a device strikes before the next may: where a unit has one fault record, it needs the time
 /// to be drained. On a busy host that may not be long enough; then a device strikes again, with no other beside it.

@@ -17,7 +17,7 @@ use crate::platform::{clock, framebuffer};
 /// An address below every window: nothing is ever mapped there.
 const NOBODYS: Iova = Iova::new(0x1_0000);
 /// Longer than any device takes from its start to its request.
-const REQUEST_TIME: Duration = Duration::from_secs(2);
+const REQUEST_TIME: Duration = Duration::from_secs(20);
 
 /// One way to end the kernel.
 pub(super) struct Raise {

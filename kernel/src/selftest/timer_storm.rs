@@ -27,7 +27,7 @@ const TICKS_A_DEVICE: u64 = 50;
 const TICK: Duration = Duration::from_micros(100);
 
 /// Longest time for the transfers that are under way at the end.
-const LAST_TRANSFERS: Duration = Duration::from_secs(2);
+const LAST_TRANSFERS: Duration = Duration::from_secs(20);
 
 /// Lets all capable devices fault in turn, announced, while the timer interrupts code that has known values in
 /// every register.

@@ -44,7 +44,7 @@ const RING: RingSize = match RingSize::new(64) {
 const BATCH: usize = 16;
 
 /// Longest time for the first interrupt message to arrive.
-const FIRST_MESSAGE: Duration = Duration::from_secs(1);
+const FIRST_MESSAGE: Duration = Duration::from_secs(5);
 
 /// A controller at work.
 struct E1000e {

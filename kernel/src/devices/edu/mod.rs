@@ -23,7 +23,7 @@ const DRIVER: &str = "edu";
 const PROBE_BYTES: u32 = 64;
 
 /// Longest time for one transfer.
-const TRANSFER: Duration = Duration::from_secs(2);
+const TRANSFER: Duration = Duration::from_secs(10);
 
 /// An `edu` device that can be told to overreach.
 struct EduDriver {

@@ -22,7 +22,7 @@ pub const MAX_BYTES: u64 = 512 << 10;
 const LIST_ENTRIES: usize = 128;
 
 /// Longest time for one command.
-pub const COMMAND_TIME: Duration = Duration::from_secs(5);
+pub const COMMAND_TIME: Duration = Duration::from_secs(30);
 
 /// A transfer of blocks.
 #[derive(Clone, Copy, Debug)]

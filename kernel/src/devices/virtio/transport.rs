@@ -34,7 +34,7 @@ const VECTOR: u16 = 0;
 const LARGEST_WINDOW: u64 = 16 << 20;
 
 /// Longest time for a reset.
-const RESET: Duration = Duration::from_secs(1);
+const RESET: Duration = Duration::from_secs(5);
 
 /// How often the device is asked meanwhile.
 const TICK: Duration = Duration::from_millis(1);

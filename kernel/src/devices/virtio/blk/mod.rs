@@ -33,7 +33,7 @@ const DRIVER: &str = "virtio-blk";
 const NAME: &str = "virtio disk ";
 
 /// Longest time for a request.
-const REQUEST: Duration = Duration::from_secs(10);
+const REQUEST: Duration = Duration::from_secs(30);
 
 /// The one namespace.
 const NAMESPACE: u32 = 1;

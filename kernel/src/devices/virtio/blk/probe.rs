@@ -19,7 +19,7 @@ use crate::platform::clock::Deadline;
 use crate::probe::{Overreach, Progress, Skill, StartRefused};
 
 /// Longest time for a probe's request.
-const STRIKE: Duration = Duration::from_secs(1);
+const STRIKE: Duration = Duration::from_secs(5);
 
 /// What stands in a buffer before the device writes its name there, two values of it.
 const FILLS: [u8; 2] = [0xa5, 0x5a];

@@ -19,7 +19,7 @@ use crate::platform::clock::Deadline;
 use crate::probe::{Overreach, Progress, Skill, StartRefused};
 
 /// Longest time for a probe's command.
-const STRIKE: Duration = Duration::from_secs(1);
+const STRIKE: Duration = Duration::from_secs(5);
 
 /// The address that the device gets for a moment: locally administered, nobody's.
 const OTHER_ADDRESS: [u8; 6] = [0x02, b'i', b'v', b't', 0xa5, 0x5a];
