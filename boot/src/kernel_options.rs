@@ -37,7 +37,8 @@ pub fn compose(options: &str, script: Option<&str>) -> Result<String, OptionsErr
         // On a line of its own, lest a comment at the options' end swallow it.
         let separator = if text.is_empty() { "" } else { "\n" };
         text.push_str(&format!("{separator}script=\"{script}\""));
-        if own_script(&text).as_deref() != Some(script) {
+        // Of what is too long, nothing is read.
+        if text.len() <= MAX_BYTES && own_script(&text).as_deref() != Some(script) {
             return Err(OptionsError::OpenQuote);
         }
     }
@@ -89,6 +90,7 @@ mod tests {
         assert_eq!(compose("script=units", Some("units")), Err(OptionsError::TwoScripts));
         assert_eq!(compose("", Some("say \"x\"")), Err(OptionsError::QuoteInScript));
         assert_eq!(compose(&"x".repeat(4097), None), Err(OptionsError::TooLong(4097)));
+        assert_eq!(compose("", Some(&"u;".repeat(2048))), Err(OptionsError::TooLong(4105)));
         assert!(compose("# no script=here", Some("units")).is_ok());
     }
 
