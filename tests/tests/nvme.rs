@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tests::{Outcome, Run, count};
 
@@ -13,6 +14,9 @@ const BDF: &str = "0000:00:10.0";
 
 /// Bytes of each image.
 const BYTES: usize = 1 << 20;
+
+/// How long all figures may take, those among a million mappings with them.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// The images behind the two namespaces; gone when this is dropped.
 struct Disks {
@@ -257,8 +261,8 @@ fn figure(outcome: &Outcome, name: &str) -> u64 {
 #[test]
 fn isolation_costs_a_request_no_more_than_its_mapping() {
     let disks = Disks::new();
-    let outcome =
-        disks.machine().instruction_clock().memory_mib(2048).script("bench; disk read 00:10.0 1 0 8").go();
+    let machine = disks.machine().instruction_clock().memory_mib(2048).limit(LIMIT);
+    let outcome = machine.script("bench; disk read 00:10.0 1 0 8").go();
     outcome.assert_status(0);
     for request in ["nvme_read_4k_qd1", "nvme_read_4k_qd32", "nvme_read_128k"] {
         let part = |part: &str| figure(&outcome, &format!("{request}{part}"));
