@@ -8,6 +8,14 @@ use crate::{Error, workspace};
 
 const TARGET: &str = "x86_64-unknown-none";
 
+/// What the compiler is told beyond the profile.
+const FLAGS: [&str; 2] = [
+    // The kernel runs where it is linked for: relocations would be 50 KB of its file.
+    "-Crelocation-model=static",
+    // Symbols that no other file could use are a tenth of it.
+    "-Clink-arg=--discard-all",
+];
+
 /// Whether cargo's messages are shown while it works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Messages {
@@ -91,8 +99,7 @@ fn nested(program: &str) -> Command {
     }
     // `-Zbuild-std` on a stable compiler; cargo reads it before any configuration.
     command.env("RUSTC_BOOTSTRAP", "1");
-    // Symbols that no other file could use are a tenth of the kernel's file.
-    command.env("CARGO_ENCODED_RUSTFLAGS", "-Clink-arg=--discard-all");
+    command.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"));
     command
 }
 

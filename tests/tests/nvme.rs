@@ -267,8 +267,7 @@ fn isolation_costs_a_request_no_more_than_its_mapping() {
     for request in ["nvme_read_4k_qd1", "nvme_read_4k_qd32", "nvme_read_128k"] {
         let part = |part: &str| figure(&outcome, &format!("{request}{part}"));
         let (cost, mapping) = (part("") - part("_passthrough"), part("_map") + part("_unmap"));
-        // The goal is 10 %.
-        assert!(cost * 100 <= mapping * 118, "{request}: {cost} for translation, {mapping} for mapping");
+        assert!(cost * 100 <= mapping * 110, "{request}: {cost} for translation, {mapping} for mapping");
     }
     // The controller is isolated again, and works.
     assert_eq!(passed(&outcome, "disk read"), [detail_of_read(1, 0, 8, &content(1)[..4096])]);

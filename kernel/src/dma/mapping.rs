@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem;
 
 use diagnosis::{Label, Site};
 use dma_types::{Direction, Iova, PhysAddr};
@@ -123,7 +124,10 @@ impl<D, B: Buffer> Mapping<D, B> {
     #[track_caller]
     #[inline(always)]
     pub fn unmap(mut self) -> Result<B, DmaError> {
-        match self.parts.take() {
+        let parts = self.parts.take();
+        // Nothing is left that dropping it would give back.
+        mem::forget(self);
+        match parts {
             Some(parts) => parts.give_back(Site::caller()),
             None => Err(DmaError::Books),
         }
@@ -153,6 +157,15 @@ impl<B: Buffer> Parts<B> {
         Ok(buffer)
     }
 
+    /// Apart, so that a mapping whose parts are gone costs no more than a look.
+    #[cold]
+    #[inline(never)]
+    fn give_back_unasked(self) {
+        // The caller of a drop is the compiler's own glue, so this line itself is the site. What goes wrong is
+        // logged, and the buffer is then lost.
+        let _ = self.give_back(Site::caller());
+    }
+
     /// The buffer, and what the device did to the guard behind it.
     #[inline(always)]
     fn end(self, site: Site) -> Result<(B, Option<Damage>), DmaError> {
@@ -171,16 +184,15 @@ impl<B: Buffer> Parts<B> {
 #[cold]
 pub(super) fn give_up<B>(buffer: B, error: DmaError) -> DmaError {
     log::error!("a buffer is given up, because a device may still reach it: {error}");
-    core::mem::forget(buffer);
+    mem::forget(buffer);
     error
 }
 
 impl<D, B: Buffer> Drop for Mapping<D, B> {
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(parts) = self.parts.take() {
-            // The caller of a drop is the compiler's own glue, so this line itself is the site. What goes
-            // wrong is logged, and the buffer is then lost.
-            let _ = parts.give_back(Site::caller());
+            parts.give_back_unasked();
         }
     }
 }

@@ -66,9 +66,11 @@ impl TableMemory for FrameMemory {
             return self.read(at);
         }
         // Units only read the entries of tables.
-        let (lines, rest) = direct::own_words(at, words).as_chunks::<LINE>();
-        let of = |words: &[u64]| words.iter().fold(0, |bits, word| bits | word);
-        lines.iter().fold(of(rest), |bits, line| bits | of(line))
+        let (lines, rest) = direct::own_words(at, words).as_chunks();
+        let of_rest = rest.iter().fold(0, |bits, word| bits | word);
+        lines
+            .iter()
+            .fold(of_rest, |bits, &[a, b, c, d, e, f, g, h]: &Line<u64>| bits | a | b | c | d | e | f | g | h)
     }
 
     #[inline(always)]
@@ -77,9 +79,11 @@ impl TableMemory for FrameMemory {
             return self.read(at) & mask != 0;
         }
         let own = direct::own_words(at, words);
-        let (lines, rest) = own.as_chunks::<LINE>();
-        let of = |words: &[u64]| words.iter().fold(u64::MAX, |bits, word| bits & word);
-        let common = lines.iter().fold(of(rest), |bits, line| bits & of(line));
+        let (lines, rest) = own.as_chunks();
+        let of_rest = rest.iter().fold(u64::MAX, |bits, word| bits & word);
+        let common = lines.iter().fold(of_rest, |bits, &[a, b, c, d, e, f, g, h]: &Line<u64>| {
+            bits & a & b & c & d & e & f & g & h
+        });
         // Most often one bit is set in all of them.
         common & mask != 0 || own.iter().all(|word| word & mask != 0)
     }
@@ -89,20 +93,33 @@ impl TableMemory for FrameMemory {
         if words == 1 {
             return self.write(at, first);
         }
-        let (lines, rest) = direct::words(at, words).as_chunks::<LINE>();
+        let (lines, rest) = direct::words(at, words).as_chunks();
         let mut value = first;
         let mut put = |word: &AtomicU64| {
             word.store(value, Ordering::Relaxed);
             value = value.wrapping_add(step);
         };
-        lines.iter().for_each(|line| line.iter().for_each(&mut put));
-        rest.iter().for_each(&mut put);
+        for [a, b, c, d, e, f, g, h] in lines {
+            put(a);
+            put(b);
+            put(c);
+            put(d);
+            put(e);
+            put(f);
+            put(g);
+            put(h);
+        }
+        rest.iter().for_each(put);
     }
 
     #[inline(always)]
     fn write_two(&mut self, at: PhysAddr, words: [u64; 4]) {
-        for (place, word) in direct::words(at, 4).iter().zip(words) {
-            place.store(word, Ordering::Relaxed);
+        let [a, b, c, d] = words;
+        if let [first, second, third, fourth] = direct::words(at, 4) {
+            first.store(a, Ordering::Relaxed);
+            second.store(b, Ordering::Relaxed);
+            third.store(c, Ordering::Relaxed);
+            fourth.store(d, Ordering::Relaxed);
         }
     }
 
@@ -112,8 +129,9 @@ impl TableMemory for FrameMemory {
     }
 }
 
-/// Words that are looked at in one go: a cache line of them.
-const LINE: usize = 8;
+/// Words that are looked at in one go, a cache line of them. They are named one by one where they are used:
+/// the kernel is compiled for size, and its loops are not unrolled.
+type Line<W> = [W; 8];
 
 /// The kernel's clock.
 pub struct KernelClock;

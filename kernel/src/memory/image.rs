@@ -100,8 +100,8 @@ fn parse(span: Span, file: &[u8]) -> Image {
     let mut image = Image { file: span, segments: [None; MAX_SEGMENTS], relocated: 0..0 };
     let headers = file[table..].chunks_exact(HEADER_BYTES).take(count);
     for (header, slot) in headers.zip(&mut image.segments) {
-        let (start, end) =
-            (KERNEL_IMAGE + word(header, 16), KERNEL_IMAGE + word(header, 16) + word(header, 40));
+        let start = word(header, 16);
+        let end = start + word(header, 40);
         match kind(header) {
             LOADED => *slot = Some(segment(start, end, half(header, 4))),
             // What shares the last page with variables stays writable.
@@ -109,6 +109,8 @@ fn parse(span: Span, file: &[u8]) -> Image {
             _ => {}
         }
     }
+    let first = image.segments().map(|segment| segment.start).min();
+    assert_eq!(first, Some(KERNEL_IMAGE), "the kernel's image is linked for another address");
     image
 }
 

@@ -23,7 +23,7 @@ pub const WINDOW: u64 = 0xffff_c000_0000_0000;
 pub const WINDOW_BYTES: u64 = 1 << 39;
 /// The framebuffer, if there is one.
 pub const FRAMEBUFFER: u64 = 0xffff_c800_0000_0000;
-/// The kernel's image: the address that its symbols are relative to.
+/// The kernel's image: the address that it is linked for (`build.rs`) and its symbols are told relative to.
 pub const KERNEL_IMAGE: u64 = 0xffff_ffff_8000_0000;
 
 /// Where the loader may place the rest.
@@ -35,7 +35,6 @@ const LOADER_STACK_BYTES: u64 = 64 << 10;
 pub static LOADER_CONFIG: BootloaderConfig = {
     let mut config = BootloaderConfig::new_default();
     config.kernel_stack_size = LOADER_STACK_BYTES;
-    config.mappings.kernel_base = Mapping::FixedAddress(KERNEL_IMAGE);
     config.mappings.physical_memory = Some(Mapping::FixedAddress(DIRECT_MAP));
     config.mappings.framebuffer = Mapping::FixedAddress(FRAMEBUFFER);
     config.mappings.dynamic_range_start = Some(LOADER_RANGE.0);

@@ -83,6 +83,7 @@ impl Prps {
     }
 
     /// Entries of the list, pointers from one of its pages to the next among them; none for up to two pages.
+    #[inline]
     pub const fn list_entries(self) -> u64 {
         if self.further < 2 {
             return 0;
@@ -109,6 +110,7 @@ impl Prps {
     }
 
     /// The entries of the list, to be written in a row from `list`.
+    #[inline]
     pub fn list(self, list: Iova) -> impl Iterator<Item = u64> {
         let entries = self.list_entries();
         let per_page = LIST_ENTRIES - 1;
@@ -123,6 +125,7 @@ impl Prps {
     }
 
     /// The address of a page of the buffer, counted from the first.
+    #[inline]
     const fn page(self, number: u64) -> u64 {
         self.start.page().as_u64() + number * PAGE_SIZE
     }

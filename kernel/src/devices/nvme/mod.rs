@@ -170,7 +170,7 @@ impl Nvme {
 
     /// Maps a buffer in the direction of a transfer.
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     fn lend(&self, transfer: Transfer, buffer: PageBuffer) -> Result<Held, dma::DmaError> {
         Ok(match transfer {
             Transfer::Read => Held::Filled(self.dma.map(buffer, "nvme read")?),
@@ -178,7 +178,7 @@ impl Nvme {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn start(&self, io: &Io, at: Iova, held: Held) -> Result<Token, NvmeError> {
         self.check_condition()?;
         if io.bytes() > self.max_bytes {
@@ -187,6 +187,7 @@ impl Nvme {
         self.requests.lock().start(&self.controller, io, at, held)
     }
 
+    #[inline(always)]
     fn check_condition(&self) -> Result<(), NvmeError> {
         match *self.working.lock() {
             Condition::Working if self.dma.is_open() => Ok(()),

@@ -65,6 +65,7 @@ impl Queue {
     }
 
     /// Hands a command over that was begun: the last thing it does is to write the doorbell.
+    #[inline]
     pub fn submit(&self, controller: &Controller, (id, place): (CommandId, u16), entry: SubmissionEntry) {
         self.submissions.write(usize::from(place), entry.with_id(id));
         // What the command names must be in memory before the device hears of it.

@@ -4,7 +4,7 @@ use core::mem;
 use core::time::Duration;
 
 use dma_types::Iova;
-use nvme::spec::command::{Blocks, DataPointer, NamespaceId, SubmissionEntry, Transfer};
+use nvme::spec::command::{Blocks, NamespaceId, SubmissionEntry, Transfer};
 use nvme::spec::status::Status;
 use nvme::{CommandId, MAX_COMMANDS, Prps};
 
@@ -43,12 +43,12 @@ impl Io {
         u64::from(self.blocks) * u64::from(self.namespace.block_bytes)
     }
 
-    fn entry(&self, data: DataPointer) -> Result<SubmissionEntry, NvmeError> {
+    /// The blocks as a command names them.
+    #[inline]
+    fn command_blocks(&self) -> Result<Blocks, NvmeError> {
         let count_less_one = self.blocks.checked_sub(1).and_then(|count| u16::try_from(count).ok());
         let count_less_one = count_less_one.ok_or(NvmeError::TooLong { bytes: self.bytes() })?;
-        let namespace = NamespaceId(self.namespace.id);
-        let blocks = Blocks { namespace, first: self.block, count_less_one };
-        Ok(SubmissionEntry::transfer(self.transfer, blocks, data))
+        Ok(Blocks { namespace: NamespaceId(self.namespace.id), first: self.block, count_less_one })
     }
 }
 
@@ -68,6 +68,7 @@ pub enum Held {
 
 impl Held {
     /// Where the device finds the buffer; 0 if there is none.
+    #[inline]
     pub fn iova(&self) -> Iova {
         match self {
             Self::Nothing => Iova::new(0),
@@ -77,7 +78,7 @@ impl Held {
     }
 
     /// Takes the buffer back: the device cannot reach it any more.
-    #[inline]
+    #[inline(always)]
     pub fn give_back(self) -> Result<Option<PageBuffer>, DmaError> {
         Ok(match self {
             Self::Nothing => None,
@@ -159,6 +160,7 @@ impl Requests {
     ///
     /// # Errors
     /// If there is no room, or a command cannot describe it; what was to be held goes back.
+    #[inline(always)]
     pub fn start(
         &mut self,
         controller: &Controller,
@@ -171,14 +173,14 @@ impl Requests {
             return Err(NvmeError::TooLong { bytes: io.bytes() });
         }
         // Nothing may fail once the place is taken.
-        io.entry(DataPointer::default())?;
+        let blocks = io.command_blocks()?;
         let begun = self.queue.begin().ok_or(NvmeError::Busy)?;
         let first = begun.0.slot() * LIST_ENTRIES;
         let list = Iova::new(self.lists_base.as_u64() + (first * size_of::<u64>()) as u64);
         for (entry, place) in prps.list(list).zip(first..) {
             self.lists.write(place, entry);
         }
-        let entry = io.entry(prps.pointer(list))?;
+        let entry = SubmissionEntry::transfer(io.transfer, blocks, prps.pointer(list));
         Ok(self.submit(controller, begun, entry, held))
     }
 
@@ -195,7 +197,7 @@ impl Requests {
         Ok(self.submit(controller, begun, SubmissionEntry::flush(namespace), Held::Nothing))
     }
 
-    #[inline]
+    #[inline(always)]
     fn submit(
         &mut self,
         controller: &Controller,
@@ -252,7 +254,7 @@ impl Requests {
     }
 
     /// Takes a request that has ended, with what it held, and frees its place.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, token: Token) -> Option<(Held, Result<(), NvmeError>)> {
         let slot = self.slots.get_mut(token.0.slot())?;
         let State::Ended(end) = slot.state else { return None };

@@ -184,6 +184,7 @@ impl SubmissionEntry {
 /// Commands for an I/O queue.
 impl SubmissionEntry {
     /// Moves or compares blocks.
+    #[inline]
     pub fn transfer(transfer: Transfer, blocks: Blocks, data: DataPointer) -> Self {
         let opcode = match transfer {
             Transfer::Read => opcode::READ,
@@ -203,6 +204,7 @@ impl SubmissionEntry {
 }
 
 impl SubmissionEntry {
+    #[inline]
     fn new(opcode: u8, namespace: NamespaceId, data: DataPointer) -> Self {
         let mut words = [0; 16];
         words[0] = u32::from(opcode);
@@ -212,6 +214,7 @@ impl SubmissionEntry {
         Self(words)
     }
 
+    #[inline]
     fn with(mut self, dword: usize, value: u32) -> Self {
         self.0[dword] = value;
         self
@@ -219,6 +222,7 @@ impl SubmissionEntry {
 
     /// The same command under an id.
     #[must_use]
+    #[inline]
     pub fn with_id(self, id: CommandId) -> Self {
         let word = self.0[0] & 0xffff | u32::from(id.bits()) << 16;
         self.with(0, word)
