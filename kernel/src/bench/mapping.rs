@@ -1,11 +1,12 @@
-//! What a mapping costs: by size, among many others, in batches, and in tables.
+//! What a mapping costs: by size, in batches, in tables, and among many others; and a fault among those.
 
 use alloc::vec::Vec;
 
-use super::{median, tell, tell_in};
+use super::{fault, median, tell, tell_in};
 use crate::dma::inspect::Again;
 use crate::dma::{Batch, Device, DmaError, FromDevice, PageBuffer};
 use crate::platform::clock;
+use crate::probe::Overreach;
 
 /// How often an operation is measured.
 const ROUNDS: usize = 1000;
@@ -18,8 +19,13 @@ const SIZES: [(&str, &str, u8); 3] =
     [("map_4k", "unmap_4k", 0), ("map_64k", "unmap_64k", 4), ("map_2m", "unmap_2m", 9)];
 
 /// Mappings that live meanwhile, and the names of the figures among them.
-const LIVE: [(usize, &str, &str); 2] =
-    [(100_000, "map_4k_100k_live", "unmap_4k_100k_live"), (1_000_000, "map_4k_1m_live", "unmap_4k_1m_live")];
+const LIVE: [(usize, &str, &str); 2] = [
+    (FAULTS_AMONG, "map_4k_100k_live", "unmap_4k_100k_live"),
+    (1_000_000, "map_4k_1m_live", "unmap_4k_1m_live"),
+];
+
+/// Mappings that live while the device faults.
+const FAULTS_AMONG: usize = 100_000;
 
 /// Mappings of a batch.
 const BATCH: usize = 32;
@@ -33,13 +39,14 @@ const GIB: u64 = 1 << 30;
 const PIECE: u64 = (2 << 20) - 4096;
 
 /// Measures and reports.
-pub(super) fn run(device: &Device) -> Result<(), DmaError> {
+pub(super) fn run(overreach: &'static dyn Overreach) -> Result<(), DmaError> {
+    let device = overreach.dma();
     for (map, unmap, order) in SIZES {
         single(device, (map, unmap), order)?;
     }
     batches(device)?;
     tables(device)?;
-    among_many(device)
+    among_many(overreach)
 }
 
 /// Maps and unmaps one buffer again and again.
@@ -102,8 +109,9 @@ fn tables(device: &Device) -> Result<(), DmaError> {
     Ok(())
 }
 
-/// Maps and unmaps one buffer among many mappings that stay.
-fn among_many(device: &Device) -> Result<(), DmaError> {
+/// Maps and unmaps one buffer among many mappings that stay, and lets the device fault among them.
+fn among_many(overreach: &'static dyn Overreach) -> Result<(), DmaError> {
+    let device = overreach.dma();
     let buffer = PageBuffer::new(0)?;
     let mut live: Vec<Batch<FromDevice, Again<'_>>> = Vec::new();
     for (count, map, unmap) in LIVE {
@@ -112,6 +120,9 @@ fn among_many(device: &Device) -> Result<(), DmaError> {
             live.push(device.map_batch(crowd, "bench crowd")?);
         }
         single(device, (map, unmap), 0)?;
+        if count == FAULTS_AMONG {
+            fault::run(overreach);
+        }
     }
     live.into_iter().try_for_each(|crowd| crowd.unmap().map(drop))
 }

@@ -31,10 +31,9 @@ pub fn run() {
         println!("no device has an address space to map into");
         return;
     };
-    if let Err(error) = mapping::run(device.dma()) {
+    if let Err(error) = mapping::run(device) {
         println!("mappings were not measured: {error}");
     }
-    fault::run(device);
     nvme::run();
 }
 

@@ -182,7 +182,7 @@ impl fmt::Display for EventLine<'_> {
         let Self(event) = self;
         let at = event.at.as_nanos();
         write!(f, "{:>6}.{:03} s {}", at / 1_000_000_000, at / 1_000_000 % 1000, event.operation)?;
-        match event.span {
+        match event.span() {
             Some(span) => write!(f, " {} {:#x} bytes", span.start, span.length)?,
             None => f.write_str(" the whole domain")?,
         }

@@ -53,7 +53,7 @@ pub fn end_window(window: Window) {
 
 /// The verdict that a request of this device would get.
 pub fn predict(record: &DeviceRecord, iova: Iova, access: Access) -> Verdict {
-    let held = Held::new();
+    let held = Held::of(record.requester);
     let world = KernelWorld::new(&held, iommu::unit_of(record));
     let beyond = iommu::unit_of(record).is_some_and(|unit| iova.as_u64() >> unit.width() != 0);
     let reason = match access {
@@ -76,7 +76,7 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
         reason: Reason(record.reason().0),
         at: Timestamp::from_nanos(captured.at),
     };
-    let held = Held::new();
+    let held = Held::of(fault.requester);
     let world = KernelWorld::new(&held, Some(unit));
     let diagnosis = diagnose(&fault, &world);
     bench::note_verdict();

@@ -1,6 +1,7 @@
 //! The machine as the diagnosis sees it: devices, domains, and what the tables hold.
 
 use core::cell::Cell;
+use core::ptr;
 
 use diagnosis::{Book, Fault, FirmwareMemory, Function, Standing, WalkCheck};
 use dma_types::{Bdf, Iova, PageSize, Permissions, PhysAddr};
@@ -9,51 +10,39 @@ use vtd::tables::RequestWalk;
 
 use crate::arch::interrupts::{InterruptsOff, IrqGuard};
 use crate::devices::{self, DeviceRecord, Role};
-use crate::dma::{Books, Domain, domains};
+use crate::dma::{self, Books, Domain};
 use crate::iommu::{Unit, regions};
 use crate::memory::arc::Arc;
 
-/// Domains that one diagnosis looks at; memory of those beyond is not recognised as foreign.
-const MAX_DOMAINS: usize = 64;
-
-/// Domains held for the length of a diagnosis.
+/// The domain in which a requester works, held for the length of a diagnosis.
 pub struct Held {
-    domains: [Option<Arc<Domain>>; MAX_DOMAINS],
+    own: Option<Arc<Domain>>,
 }
 
 impl Held {
-    /// Takes hold of every domain.
-    pub fn new() -> Self {
-        let mut held = Self { domains: [const { None }; MAX_DOMAINS] };
-        let mut free = held.domains.iter_mut();
-        domains(|domain| {
-            if let Some(slot) = free.next() {
-                *slot = Some(domain.clone());
-            }
-        });
-        held
+    /// Takes hold of the domain of those behind a requester. They share it: functions with an id in common are one
+    /// group.
+    pub fn of(requester: Bdf) -> Self {
+        let group = devices::behind(requester).next().map(|record| record.group);
+        Self { own: group.and_then(Domain::of_group) }
     }
 }
 
-/// All books, locked; and with them the answers that the diagnosis asks for.
+/// The requester's books, locked; and with them the answers that the diagnosis asks for.
 pub struct KernelWorld<'h> {
-    books: [Option<(&'h Domain, IrqGuard<'h, Books>)>; MAX_DOMAINS],
+    own: Option<(&'h Domain, IrqGuard<'h, Books>)>,
     unit: Option<&'static Unit>,
     walked: Cell<Option<RequestWalk>>,
-    // After the guards, so that interrupts come back only when no book is locked.
+    // After the guard, so that interrupts come back only when no book is locked.
     _off: InterruptsOff,
 }
 
 impl<'h> KernelWorld<'h> {
-    /// Locks the books of the domains held, for a request that a unit answers.
+    /// Locks the books of the domain held, for a request that a unit answers.
     pub fn new(held: &'h Held, unit: Option<&'static Unit>) -> Self {
         let off = InterruptsOff::new();
-        let lock = |domain: &'h Option<Arc<Domain>>| {
-            let domain = domain.as_deref()?;
-            Some((domain, domain.lock_books()))
-        };
-        let books = held.domains.each_ref().map(lock);
-        Self { books, unit, walked: Cell::new(None), _off: off }
+        let own = held.own.as_deref().map(|domain| (domain, domain.lock_books()));
+        Self { own, unit, walked: Cell::new(None), _off: off }
     }
 
     /// The entries that the walk of the diagnosis met, once there was one.
@@ -61,12 +50,10 @@ impl<'h> KernelWorld<'h> {
         self.walked.get()
     }
 
-    fn all(&self) -> impl Iterator<Item = (&'h Domain, &Books)> {
-        self.books.iter().flatten().map(|(domain, books)| (*domain, &**books))
-    }
-
-    fn of_group(&self, group: u32) -> Option<(&'h Domain, &Books)> {
-        self.all().filter(|(domain, _)| domain.group() == group).last()
+    /// The books of a device's domain.
+    fn books_of(&self, record: &DeviceRecord) -> Option<&Books> {
+        let (domain, books) = self.own.as_ref()?;
+        (domain.group() == record.group).then_some(&**books)
     }
 }
 
@@ -75,11 +62,10 @@ fn in_words(record: &'static DeviceRecord) -> diagnosis::Device<'static> {
     diagnosis::Device { bdf: record.bdf, name: &record.name, driver: record.driver() }
 }
 
-/// A domain in the diagnosis' words: of its group, the member that somebody drives.
-fn domain_in_words<'w>(domain: &Domain, books: &'w Books) -> Option<diagnosis::Domain<'w>> {
-    let members = || devices::all().iter().filter(|record| record.group == domain.group());
-    let owner = members().find(|record| record.driver().is_some()).or_else(|| members().next())?;
-    Some(diagnosis::Domain { id: domain.id(), device: in_words(owner), book: books.book() })
+/// Whose a domain is: of its group, the member that somebody drives.
+fn owner_of(domain: &Domain) -> Option<&'static DeviceRecord> {
+    let mut members = devices::all().iter().filter(|record| record.group == domain.group());
+    members.clone().find(|record| record.driver().is_some()).or_else(|| members.next())
 }
 
 impl diagnosis::World for KernelWorld<'_> {
@@ -97,12 +83,22 @@ impl diagnosis::World for KernelWorld<'_> {
                 Some(_) => FirmwareMemory::Reserved,
                 None => FirmwareMemory::None,
             },
-            domain: self.of_group(record.group).and_then(|(domain, books)| domain_in_words(domain, books)),
+            book: self.books_of(record).map(Books::book),
         })
     }
 
-    fn domains(&self) -> impl Iterator<Item = diagnosis::Domain<'_>> {
-        self.all().filter_map(|(domain, books)| domain_in_words(domain, books))
+    fn find_in_domains<T>(
+        &self,
+        mut look: impl FnMut(&Book) -> Option<T>,
+    ) -> Option<(diagnosis::Device<'_>, T)> {
+        dma::find_in_domains(|domain| {
+            let found = match &self.own {
+                // Locked already.
+                Some((own, books)) if ptr::eq(*own, domain) => look(books.book()),
+                _ => look(domain.lock_books().book()),
+            }?;
+            Some((in_words(owner_of(domain)?), found))
+        })
     }
 
     fn walk(&self, fault: &Fault) -> WalkCheck {
@@ -121,7 +117,7 @@ impl KernelWorld<'_> {
     /// Tells whether the tables hold for this device what the books say they should.
     fn agrees(&self, record: &'static DeviceRecord, address: Option<Iova>, walk: &RequestWalk) -> bool {
         let open = matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion);
-        let Some((_, books)) = self.of_group(record.group).filter(|_| open) else {
+        let Some(books) = self.books_of(record).filter(|_| open) else {
             // Another member of the group may own the id, so an entry alone proves nothing.
             return true;
         };

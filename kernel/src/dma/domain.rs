@@ -34,10 +34,15 @@ static DOMAINS: IrqLock<Vec<Weak<Domain>>> = IrqLock::new(Vec::new());
 static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// Calls `visit` for every domain. Allocates nothing.
-pub fn domains(mut visit: impl FnMut(&Arc<Domain>)) {
+pub fn domains(mut visit: impl FnMut(&Domain)) {
     for domain in DOMAINS.lock().iter().filter_map(Weak::upgrade) {
         visit(&domain);
     }
+}
+
+/// Asks every domain until one gives an answer. Allocates nothing.
+pub fn find_in_domains<T>(mut ask: impl FnMut(&Domain) -> Option<T>) -> Option<T> {
+    DOMAINS.lock().iter().filter_map(Weak::upgrade).find_map(|domain| ask(&domain))
 }
 
 /// Puts a domain among those that [`domains`] visits.
@@ -77,6 +82,11 @@ impl Domain {
         let domain = Arc::try_new(Self { group, unit, id, books: IrqLock::new(books) })?;
         enter(&domain)?;
         Ok(domain)
+    }
+
+    /// The domain that a group has, or had last if somebody still holds that one. Allocates nothing.
+    pub fn of_group(group: u32) -> Option<Arc<Self>> {
+        DOMAINS.lock().iter().rev().filter_map(Weak::upgrade).find(|domain| domain.group == group)
     }
 
     /// The group that it belongs to.

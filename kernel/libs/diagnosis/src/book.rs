@@ -123,14 +123,7 @@ impl Book {
         // Both bounded by the window.
         self.live = self.live.wrapping_add(1);
         self.live_bytes = self.live_bytes.wrapping_add(length);
-        self.history.push(Event {
-            operation: Operation::Map,
-            at: mapped.at,
-            span: Some(Span { start, length }),
-            label: Some(label),
-            site: Some(mapped.site),
-            direction: Some(direction),
-        });
+        self.history.push(Event::of(Operation::Map, &mapping, mapped));
         true
     }
 
@@ -278,8 +271,7 @@ impl Book {
     }
 
     fn record_event(&mut self, operation: Operation, span: Option<Span>, step: Step) {
-        let Step { at, site } = step;
-        self.history.push(Event { operation, at, span, label: None, site: Some(site), direction: None });
+        self.history.push(Event::beside(operation, span, step));
     }
 
     /// The entry, live or released, that starts nearest below `address`. Slots never overlap, so no other

@@ -1,14 +1,14 @@
 //! From a fault to its diagnosis.
 
-use dma_types::DomainId;
+use core::ptr;
 
 use crate::evidence::{Foreign, Nearest, Owner};
 use crate::fault::Cause;
 use crate::history::{Event, Trace};
-use crate::judge::{Judgement, judge};
+use crate::judge::{Judgement, judge, nearest_live};
 use crate::words::{Advice, Explanation};
 use crate::world::{Function, WalkCheck, World};
-use crate::{Fault, Verdict};
+use crate::{Book, Fault, Verdict};
 
 /// Functions that a diagnosis lists; more are judged and counted.
 pub const MAX_CANDIDATES: usize = 8;
@@ -21,60 +21,28 @@ pub const MAX_CANDIDATES: usize = 8;
 /// look-up for each other domain. With one candidate and 100,000 live mappings 5,000 to 8,000 instructions
 /// were counted on the host, the walk of the tables left out.
 pub fn diagnose<'w>(fault: &Fault, world: &'w impl World) -> Diagnosis<'w> {
-    let walk = world.walk(fault);
-    let mut candidates = Candidates::default();
-    let mut verdict = None;
-    let mut best: Option<(Function<'w>, Judgement<'w>)> = None;
-    let mut traced: Option<(DomainId, Trace<'w>)> = None;
+    let mut found = Diagnosis::of(fault, world);
+    let mut traced = None;
     for function in world.candidates(fault.requester) {
         let trace = trace_of(fault, &function, &mut traced);
-        let judgement = judge(fault, &function, walk, &trace, world);
-        candidates.add(Candidate { function, verdict: judgement.verdict });
-        verdict = match verdict {
-            None => Some(judgement.verdict),
-            Some(same) if same == judgement.verdict => Some(same),
-            Some(_) => Some(Verdict::Alias),
-        };
-        if best.is_none_or(|(_, known)| weight(judgement.verdict) > weight(known.verdict)) {
-            best = Some((function, judgement));
-        }
+        let judgement = judge(fault, &function, found.walk, trace, world);
+        found.add(Candidate { function, verdict: judgement.verdict }, &judgement, trace);
     }
-
-    let without_function = match fault.reason.cause() {
-        Cause::Interrupt => Verdict::Interrupt,
-        _ => Verdict::UnknownRequester,
-    };
-    let domain = best.and_then(|(function, _)| function.domain);
-    let judgement = best.map(|(_, judgement)| judgement);
-    Diagnosis {
-        fault: *fault,
-        verdict: verdict.unwrap_or(without_function),
-        candidates,
-        suspect: best.map(|(function, judgement)| Candidate { function, verdict: judgement.verdict }),
-        nearest: judgement.and_then(|found| found.nearest),
-        mapped_since: judgement.and_then(|found| found.mapped_since),
-        foreign: judgement.and_then(|found| found.foreign),
-        trace: traced
-            .filter(|(id, _)| domain.is_some_and(|domain| domain.id == *id))
-            .map_or(Trace::NOTHING, |(_, trace)| trace),
-        forgotten: domain.map_or(0, |domain| domain.book.forgotten()),
-        live: domain.map_or(0, |domain| domain.book.live_mappings()),
-        walk,
-        address_width: world.address_width(fault.requester),
-    }
+    found.look_around();
+    found
 }
 
 /// What the event ring of a function's domain knows; domains that candidates share are asked once.
-fn trace_of<'w>(
+fn trace_of<'t, 'w>(
     fault: &Fault,
     function: &Function<'w>,
-    traced: &mut Option<(DomainId, Trace<'w>)>,
-) -> Trace<'w> {
-    let Some((domain, page)) = function.domain.zip(fault.address) else { return Trace::NOTHING };
-    match traced {
-        Some((id, trace)) if *id == domain.id => *trace,
-        _ => traced.insert((domain.id, domain.book.history().trace(page))).1,
+    traced: &'t mut Option<(&'w Book, Trace<'w>)>,
+) -> &'t Trace<'w> {
+    let Some((book, page)) = function.book.zip(fault.address) else { return &Trace::NOTHING };
+    if !traced.as_ref().is_some_and(|(known, _)| ptr::eq(*known, book)) {
+        *traced = Some((book, book.history().trace(page)));
     }
+    traced.as_ref().map_or(&Trace::NOTHING, |(_, trace)| trace)
 }
 
 /// What is known about a fault.
@@ -90,6 +58,8 @@ pub struct Diagnosis<'w> {
     pub suspect: Option<Candidate<'w>>,
     /// The mapping that tells most.
     pub nearest: Option<Nearest>,
+    /// The live mapping nearest to the page, where the one that tells most is live no longer.
+    pub nearest_live: Option<Nearest>,
     /// Who has the page now, if it was mapped after the request came.
     pub mapped_since: Option<Owner>,
     /// Whose memory the number stands for elsewhere.
@@ -104,7 +74,57 @@ pub struct Diagnosis<'w> {
     pub(crate) address_width: u8,
 }
 
-impl Diagnosis<'_> {
+impl<'w> Diagnosis<'w> {
+    /// What is known before any function is looked at.
+    fn of(fault: &Fault, world: &'w impl World) -> Self {
+        Self {
+            fault: *fault,
+            verdict: match fault.reason.cause() {
+                Cause::Interrupt => Verdict::Interrupt,
+                _ => Verdict::UnknownRequester,
+            },
+            candidates: Candidates::NONE,
+            suspect: None,
+            nearest: None,
+            nearest_live: None,
+            mapped_since: None,
+            foreign: None,
+            walk: world.walk(fault),
+            trace: Trace::NOTHING,
+            forgotten: 0,
+            live: 0,
+            address_width: world.address_width(fault.requester),
+        }
+    }
+
+    /// Adds a function that may have sent the request: the suspect, if its books tell more than those before.
+    fn add(&mut self, candidate: Candidate<'w>, judgement: &Judgement<'w>, trace: &Trace<'w>) {
+        self.verdict = match self.suspect {
+            Some(_) if self.verdict != candidate.verdict => Verdict::Alias,
+            _ => candidate.verdict,
+        };
+        self.candidates.add(candidate);
+        if self.suspect.is_some_and(|known| weight(candidate.verdict) <= weight(known.verdict)) {
+            return;
+        }
+        self.suspect = Some(candidate);
+        self.nearest = judgement.nearest;
+        self.mapped_since = judgement.mapped_since;
+        self.foreign = judgement.foreign;
+        self.trace = *trace;
+    }
+
+    /// Looks up what else the suspect's books tell.
+    fn look_around(&mut self) {
+        let Some(book) = self.suspect.and_then(|suspect| suspect.function.book) else { return };
+        self.forgotten = book.forgotten();
+        self.live = book.live_mappings();
+        if let Some((nearest, page)) = self.nearest.zip(self.fault.address)
+            && nearest.owner.released.is_some()
+        {
+            self.nearest_live = nearest_live(book, page);
+        }
+    }
     /// At most 8 events of the suspect's domain, newest first: those that touched the page or the one on
     /// either side, or the latest of all if none did.
     pub fn history(&self) -> impl Iterator<Item = &Event> {
@@ -132,13 +152,15 @@ pub struct Candidate<'w> {
 }
 
 /// The candidates of a fault, at most [`MAX_CANDIDATES`] of them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Candidates<'w> {
     listed: [Option<Candidate<'w>>; MAX_CANDIDATES],
     total: usize,
 }
 
 impl<'w> Candidates<'w> {
+    const NONE: Self = Self { listed: [None; MAX_CANDIDATES], total: 0 };
+
     /// Those that are listed.
     pub fn iter(&self) -> impl Iterator<Item = &Candidate<'w>> {
         self.listed.iter().flatten()

@@ -48,11 +48,17 @@ pub struct Span {
     pub length: u64,
 }
 
+impl Span {
+    /// No addresses: the whole domain. Far from every address that there is.
+    const NONE: Self = Self { start: Iova::new(1 << 63), length: 0 };
+}
+
 /// Consecutive pages: what spans may touch.
 #[derive(Clone, Copy, Debug)]
 struct Pages {
     last_byte: u64,
-    beyond_first: u64,
+    /// How far the first byte lies below.
+    depth: u64,
 }
 
 impl Pages {
@@ -61,28 +67,29 @@ impl Pages {
         let margin = beside * PAGE_SIZE;
         Self {
             last_byte: address.page().as_u64().wrapping_add(margin + PAGE_SIZE - 1),
-            beyond_first: 2 * margin + PAGE_SIZE,
+            depth: 2 * margin + PAGE_SIZE - 1,
         }
     }
 
-    /// Tells whether a span touches one of them.
+    /// Tells whether a span touches one of them; of [`Span::NONE`] it may say so wrongly.
     #[inline]
     const fn touched_by(&self, span: &Span) -> bool {
         // How far the span starts below the last byte; wraps to a huge number if above.
         let offset = self.last_byte.wrapping_sub(span.start.as_u64());
-        offset < self.beyond_first || offset - self.beyond_first + 1 < span.length
+        offset < self.depth.wrapping_add(span.length)
     }
 }
 
 /// One event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(64))]
 pub struct Event {
     /// What happened.
     pub operation: Operation,
     /// When.
     pub at: Timestamp,
-    /// Which addresses; `None` for the whole domain.
-    pub span: Option<Span>,
+    /// Which addresses, or none; without a tag, since every fault compares them all.
+    touched: Span,
     /// The mapping's label, if it was about one.
     pub label: Option<Label>,
     /// The call that caused it, where known.
@@ -96,11 +103,17 @@ impl Event {
     const BLANK: Self = Self {
         operation: Operation::Attach,
         at: Timestamp::from_nanos(0),
-        span: None,
+        touched: Span::NONE,
         label: None,
         site: None,
         direction: None,
     };
+
+    /// An event that concerns no mapping; without a span, the whole domain.
+    pub(crate) fn beside(operation: Operation, span: Option<Span>, step: Step) -> Self {
+        let touched = span.unwrap_or(Span::NONE);
+        Self { operation, at: step.at, touched, label: None, site: Some(step.site), direction: None }
+    }
 
     /// A map or unmap event.
     #[inline]
@@ -108,11 +121,16 @@ impl Event {
         Self {
             operation,
             at: step.at,
-            span: Some(Span { start: mapping.start, length: mapping.length }),
+            touched: Span { start: mapping.start, length: mapping.length },
             label: Some(mapping.label),
             site: Some(step.site),
             direction: Some(mapping.direction),
         }
+    }
+
+    /// Which addresses; `None` for the whole domain.
+    pub fn span(&self) -> Option<Span> {
+        (self.touched != Span::NONE).then_some(self.touched)
     }
 
     /// When and by which call, where the call is known.
@@ -147,7 +165,7 @@ impl<'b> Trace<'b> {
         match (touches, event.operation, self.release) {
             (Touches::Page, Operation::Unmap, None) => self.release = Some(event),
             (Touches::Page, Operation::Map, Some(release))
-                if self.mapping.is_none() && event.span == release.span =>
+                if self.mapping.is_none() && event.touched == release.touched =>
             {
                 self.mapping = Some(event);
             }
@@ -207,10 +225,10 @@ impl History {
         let (newer, older) = self.events.split_at(self.total as usize % EVENTS);
         for part in [newer, older] {
             for event in part.iter().rev() {
-                if let Some(span) = &event.span
-                    && near.touched_by(span)
+                if near.touched_by(&event.touched)
+                    && let Some(span) = event.span()
                 {
-                    let touches = if page.touched_by(span) { Touches::Page } else { Touches::Neighbour };
+                    let touches = if page.touched_by(&span) { Touches::Page } else { Touches::Neighbour };
                     trace.note(event, touches);
                 }
             }

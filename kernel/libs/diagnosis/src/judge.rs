@@ -4,12 +4,14 @@
 //! asked last, and among them the page's own mapping before its neighbours, and those before other
 //! domains, so that a chance match of numbers never hides a plain cause.
 
+use core::ptr;
+
 use dma_types::{Iova, PhysAddr};
 
 use crate::evidence::{Foreign, ForeignKind, Nearest, Owner};
 use crate::fault::Cause;
 use crate::history::{Event, Trace};
-use crate::world::{Domain, Function, Standing, WalkCheck, World};
+use crate::world::{Function, Standing, WalkCheck, World};
 use crate::{Book, Fault, Position, Verdict};
 
 /// What was found about one function.
@@ -44,7 +46,7 @@ pub(crate) fn judge<'w>(
         Cause::NoPermission if function.device.driver.is_none() => Verdict::Unclaimed,
         Cause::NoPermission => return judge_by_books(fault, function, trace, world),
     };
-    let nearest = function.domain.zip(fault.address).and_then(|(domain, page)| nearest(domain.book, page));
+    let nearest = function.book.zip(fault.address).and_then(|(book, page)| nearest_live(book, page));
     Judgement { verdict, nearest, mapped_since: None, foreign: None }
 }
 
@@ -57,11 +59,10 @@ fn judge_by_books<'w>(
 ) -> Judgement<'w> {
     let found = |verdict, nearest| Judgement { verdict, nearest, mapped_since: None, foreign: None };
     let Some(page) = fault.address else { return found(Verdict::NeverMapped, None) };
-    let Some(domain) = function.domain else {
+    let Some(book) = function.book else {
         let foreign = find_foreign(page, None, world);
         return Judgement { foreign, ..found(verdict_of(foreign), None) };
     };
-    let book = domain.book;
 
     if let Some(live) = book.live_at(page) {
         let inside = Some(Nearest::of(live, Position::Inside));
@@ -83,15 +84,16 @@ fn judge_by_books<'w>(
     if let Some((beside, position)) = book.gap_owner(page) {
         return found(Verdict::Overrun, Some(Nearest::of(beside, position)));
     }
-    let foreign = find_foreign(page, Some(&domain), world);
-    Judgement { foreign, ..found(verdict_of(foreign), nearest(book, page)) }
+    let foreign = find_foreign(page, Some(book), world);
+    Judgement { foreign, ..found(verdict_of(foreign), nearest_live(book, page)) }
 }
 
 const fn verdict_of(foreign: Option<Foreign<'_>>) -> Verdict {
     if foreign.is_some() { Verdict::Foreign } else { Verdict::NeverMapped }
 }
 
-fn nearest(book: &Book, page: Iova) -> Option<Nearest> {
+/// The live mapping nearest to a page.
+pub(crate) fn nearest_live(book: &Book, page: Iova) -> Option<Nearest> {
     book.nearest_live(page).map(|(record, position)| Nearest::of(record, position))
 }
 
@@ -99,7 +101,7 @@ fn nearest(book: &Book, page: Iova) -> Option<Nearest> {
 /// release.
 fn released_before(trace: &Trace<'_>) -> Option<Nearest> {
     let release = trace.release?;
-    let span = release.span?;
+    let span = release.span()?;
     let owner = Owner {
         start: span.start,
         length: span.length,
@@ -112,17 +114,19 @@ fn released_before(trace: &Trace<'_>) -> Option<Nearest> {
 }
 
 /// Looks for the number in every domain but the function's own.
-fn find_foreign<'w>(page: Iova, own: Option<&Domain<'w>>, world: &'w impl World) -> Option<Foreign<'w>> {
-    let in_own_window = own.is_some_and(|own| own.owns_address(page));
-    world.domains().filter(|other| own.is_none_or(|own| own.id != other.id)).find_map(|other| {
-        let by_physical = other.book.live_at_physical(PhysAddr::new(page.as_u64()));
-        let (record, kind) = match by_physical {
-            Some(record) => (record, ForeignKind::PhysicalAddress),
-            None if !in_own_window && other.owns_address(page) => {
-                (other.book.live_at(page)?, ForeignKind::DeviceAddress)
-            }
-            None => return None,
-        };
-        Some(Foreign { device: other.device, owner: Owner::from(record), kind })
-    })
+fn find_foreign<'w>(page: Iova, own: Option<&Book>, world: &'w impl World) -> Option<Foreign<'w>> {
+    let in_own_window = own.is_some_and(|own| own.window().contains(&page));
+    let look = |other: &Book| {
+        if own.is_some_and(|own| ptr::eq(own, other)) {
+            return None;
+        }
+        if let Some(record) = other.live_at_physical(PhysAddr::new(page.as_u64())) {
+            return Some((Owner::from(record), ForeignKind::PhysicalAddress));
+        }
+        let only_there = !in_own_window && other.window().contains(&page);
+        let record = other.live_at(page).filter(|_| only_there)?;
+        Some((Owner::from(record), ForeignKind::DeviceAddress))
+    };
+    let (device, (owner, kind)) = world.find_in_domains(look)?;
+    Some(Foreign { device, owner, kind })
 }

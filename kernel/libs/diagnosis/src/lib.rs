@@ -57,4 +57,4 @@ pub use storm::{Pace, StormDetector, Threshold, Urgency, Window};
 pub use time::{Elapsed, Timestamp};
 pub use verdict::Verdict;
 pub use words::{Advice, Explanation};
-pub use world::{Device, Domain, FirmwareMemory, Function, Standing, WalkCheck, World};
+pub use world::{Device, FirmwareMemory, Function, Standing, WalkCheck, World};

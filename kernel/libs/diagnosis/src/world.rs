@@ -1,6 +1,6 @@
 //! What diagnosis needs to know about the machine; the kernel answers.
 
-use dma_types::{Bdf, DomainId, Iova};
+use dma_types::Bdf;
 
 use crate::{Book, Fault};
 
@@ -12,8 +12,9 @@ pub trait World {
     /// The functions whose requests may carry this requester id; none if no such function was enumerated.
     fn candidates(&self, requester: Bdf) -> impl Iterator<Item = Function<'_>>;
 
-    /// All domains.
-    fn domains(&self) -> impl Iterator<Item = Domain<'_>>;
+    /// Lets `look` see the books of every domain, one after the other, until it finds something; tells what, and
+    /// whose domain it was.
+    fn find_in_domains<T>(&self, look: impl FnMut(&Book) -> Option<T>) -> Option<(Device<'_>, T)>;
 
     /// Compares the tables in memory, walked for this fault, with what the books say they should hold.
     fn walk(&self, fault: &Fault) -> WalkCheck;
@@ -42,8 +43,8 @@ pub struct Function<'w> {
     pub standing: Standing,
     /// Whether firmware reserved memory for it (RMRR).
     pub firmware_memory: FirmwareMemory,
-    /// Its address space.
-    pub domain: Option<Domain<'w>>,
+    /// The books of its domain.
+    pub book: Option<&'w Book>,
 }
 
 /// Whether a function may work.
@@ -62,24 +63,6 @@ pub enum FirmwareMemory {
     None,
     /// At least one region.
     Reserved,
-}
-
-/// A domain and whose it is.
-#[derive(Clone, Copy, Debug)]
-pub struct Domain<'w> {
-    /// Its number.
-    pub id: DomainId,
-    /// The device it was made for.
-    pub device: Device<'w>,
-    /// Its books.
-    pub book: &'w Book,
-}
-
-impl Domain<'_> {
-    /// Tells whether the domain's own addresses include this one.
-    pub(crate) fn owns_address(&self, address: Iova) -> bool {
-        self.book.window().contains(&address)
-    }
 }
 
 /// What comparing the tables with the books gave.

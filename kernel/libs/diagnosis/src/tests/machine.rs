@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::vec::Vec;
 
-use dma_types::{Access, Bdf, Direction, DomainId, Iova, PAGE_SIZE, PageSize, PhysAddr, Segment, SourceId};
+use dma_types::{Access, Bdf, Direction, Iova, PAGE_SIZE, PageSize, PhysAddr, Segment, SourceId};
 use iova::{IovaAllocator, IovaRange};
 
 use crate::{
-    Backing, Book, Device, Domain, Fault, FirmwareMemory, Function, Label, Mapping, Reason, Site, Standing,
-    Step, Timestamp, WalkCheck, World,
+    Backing, Book, Device, Fault, FirmwareMemory, Function, Label, Mapping, Reason, Site, Standing, Step,
+    Timestamp, WalkCheck, World,
 };
 
 pub(super) const READ: Reason = Reason(6);
@@ -157,12 +157,6 @@ impl Machine {
     fn device(&self, function: &TestFunction) -> Device<'static> {
         Device { bdf: function.bdf, name: function.name, driver: function.driver }
     }
-
-    fn domain(&self, index: usize) -> Domain<'_> {
-        let domain = &self.domains[index];
-        let device = self.device(&self.functions[domain.owner]);
-        Domain { id: DomainId(index as u16 + 1), device, book: &domain.book }
-    }
 }
 
 impl World for Machine {
@@ -172,13 +166,16 @@ impl World for Machine {
                 device: self.device(function),
                 standing: function.standing,
                 firmware_memory: function.firmware_memory,
-                domain: function.home.map(|home| self.domain(home)),
+                book: function.home.map(|home| &self.domains[home].book),
             }
         })
     }
 
-    fn domains(&self) -> impl Iterator<Item = Domain<'_>> {
-        (0..self.domains.len()).map(|index| self.domain(index))
+    fn find_in_domains<T>(&self, mut look: impl FnMut(&Book) -> Option<T>) -> Option<(Device<'_>, T)> {
+        self.domains.iter().find_map(|domain| {
+            let found = look(&domain.book)?;
+            Some((self.device(&self.functions[domain.owner]), found))
+        })
     }
 
     fn walk(&self, _: &Fault) -> WalkCheck {
