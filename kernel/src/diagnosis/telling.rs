@@ -68,8 +68,8 @@ pub(super) fn fault(
     let sites: ArrayVec<_, LISTED> = events().map(|event| event.site.as_ref().map(site_text)).collect();
     let history: ArrayVec<_, LISTED> =
         events().zip(&sites).map(|(event, site)| history_entry(event, site)).collect();
-    let owner = diagnosis.nearest.map(|nearest| nearest.owner);
-    let owner_site = owner.and_then(|owner| owner.mapped).map(|step| site_text(&step.site));
+    let owners = [&diagnosis.nearest, &diagnosis.nearest_live].map(|found| found.as_ref().map(Told::of));
+    let [nearest, nearest_live] = owners.each_ref().map(|told| told.as_ref().map(Told::line));
     let id = suspect.map(id_text);
     let entries: ArrayVec<_, LISTED> = walk.iter().flat_map(|walk| walk.steps()).map(walk_step).collect();
     let event = report::Fault {
@@ -89,7 +89,8 @@ pub(super) fn fault(
         candidates: List::Borrowed(&candidates),
         explanation: (!shared).then(|| explanation.as_str().into()),
         advice: (!shared).then(|| advice.as_str().into()),
-        nearest: owner.as_ref().map(|owner| nearest(owner, owner_site.as_ref())),
+        nearest,
+        nearest_live,
         history: List::Borrowed(&history),
         walk: walk.filter(|_| !shared).map(|walk| walk_entries(walk, &entries)),
         count: line.count,
@@ -130,6 +131,7 @@ pub(super) fn count(requester: Bdf, key: Option<&FaultKey>, line: &Line<Answer>)
         explanation: None,
         advice: None,
         nearest: None,
+        nearest_live: None,
         history: List::default(),
         walk: None,
         count: line.count,
@@ -161,14 +163,31 @@ fn reason_text(reason: u8) -> &'static str {
     FaultReason(reason).meaning().unwrap_or("unknown reason")
 }
 
-fn nearest<'a>(owner: &Owner, site: Option<&'a Text<128>>) -> Nearest<'a> {
-    Nearest {
-        start: Hex(owner.start.as_u64()),
-        length: owner.length,
-        label: owner.label.map(|label| label.0.into()),
-        site: site.map(|site| site.as_str().into()),
-        direction: owner.direction.map(Into::into),
-        live: owner.released.is_none(),
+/// A mapping and its calls in words.
+struct Told<'d> {
+    owner: &'d Owner,
+    site: Option<Text<128>>,
+    unmap_site: Option<Text<128>>,
+}
+
+impl<'d> Told<'d> {
+    fn of(found: &'d ::diagnosis::Nearest) -> Self {
+        let [site, unmap_site] =
+            [found.owner.mapped, found.owner.released].map(|step| step.map(|step| site_text(&step.site)));
+        Self { owner: &found.owner, site, unmap_site }
+    }
+
+    fn line(&self) -> Nearest<'_> {
+        let Self { owner, site, unmap_site } = self;
+        Nearest {
+            start: Hex(owner.start.as_u64()),
+            length: owner.length,
+            label: owner.label.map(|label| label.0.into()),
+            site: site.as_ref().map(|site| site.as_str().into()),
+            unmap_site: unmap_site.as_ref().map(|site| site.as_str().into()),
+            direction: owner.direction.map(Into::into),
+            live: owner.released.is_none(),
+        }
     }
 }
 

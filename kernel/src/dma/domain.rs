@@ -33,16 +33,38 @@ static DOMAINS: IrqLock<Vec<Weak<Domain>>> = IrqLock::new(Vec::new());
 /// Domains made so far, for the choice of windows.
 static MADE: AtomicU64 = AtomicU64::new(0);
 
-/// Calls `visit` for every domain. Allocates nothing.
-pub fn domains(mut visit: impl FnMut(&Domain)) {
-    for domain in DOMAINS.lock().iter().filter_map(Weak::upgrade) {
-        visit(&domain);
+/// The groups that have had a domain.
+static SERVED: IrqLock<Vec<u32>> = IrqLock::new(Vec::new());
+
+/// Notes that a group has a domain, and tells whether it had one before.
+fn was_served(group: u32) -> Result<bool, DmaError> {
+    let mut served = SERVED.lock();
+    if served.contains(&group) {
+        return Ok(true);
     }
+    served.try_reserve(1).map_err(|_| DmaError::Books)?;
+    served.push(group);
+    Ok(false)
 }
 
-/// Asks every domain until one gives an answer. Allocates nothing.
+/// Calls `visit` for every domain. Allocates nothing.
+pub fn domains(mut visit: impl FnMut(&Domain)) {
+    find_in_domains(|domain| {
+        visit(domain);
+        None::<()>
+    });
+}
+
+/// Asks every domain until one gives an answer. Allocates nothing, and the list is free meanwhile.
 pub fn find_in_domains<T>(mut ask: impl FnMut(&Domain) -> Option<T>) -> Option<T> {
-    DOMAINS.lock().iter().filter_map(Weak::upgrade).find_map(|domain| ask(&domain))
+    for number in 0.. {
+        let domain = DOMAINS.lock().get(number)?.upgrade();
+        let answer = domain.and_then(|domain| ask(&domain));
+        if answer.is_some() {
+            return answer;
+        }
+    }
+    None
 }
 
 /// Puts a domain among those that [`domains`] visits.
@@ -77,6 +99,9 @@ impl Domain {
         let mut books = Books::new(room, AddressSpace::new(unit)?, window)?;
         for region in regions {
             books.hold_firmware_region(region.base, region.bytes, site)?;
+        }
+        if was_served(group)? {
+            books.note_predecessor();
         }
         let id = books.space().id();
         let domain = Arc::try_new(Self { group, unit, id, books: IrqLock::new(books) })?;

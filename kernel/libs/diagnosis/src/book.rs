@@ -9,8 +9,8 @@
 //! # Memory
 //! For each slot on the books (the most that were ever live at once, and the allocator's quarantine): 120
 //! bytes of record, 16 of physical index, and of page index 9 (small ranges, densely packed) to 280 (a
-//! range alone in its 64 pages). For each book: a ring of 256 events (16 KiB) and 8,192 chain heads (32 KiB).
-//! Nothing grows with time.
+//! range alone in its 64 pages). For each book: a ring of 256 events (16 KiB), 8,192 chain heads (32 KiB) and
+//! the first nodes of the page index (17 KiB). Nothing grows with time.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -21,7 +21,7 @@ use iova::{IovaRange, OutOfMemory};
 use crate::entries::{Entries, Entry};
 use crate::history::{Event, History, Operation, Span};
 use crate::index::{PageIndex, Which};
-use crate::physical::PhysicalIndex;
+use crate::physical::{PhysicalIndex, Unsearched};
 use crate::{Backing, BookError, Label, Mapping, MappingRecord, Position, Step};
 
 /// The widest gap in which an access still counts as an overrun, in pages (2 MiB).
@@ -31,10 +31,20 @@ use crate::{Backing, BookError, Label, Mapping, MappingRecord, Position, Step};
 /// from being blamed on it.
 const WIDEST_GAP: u64 = 512;
 
+/// Whether books tell all that their devices ever had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// They go back to the devices' first mapping.
+    Beginning,
+    /// The devices worked in another domain before, of which these books know nothing.
+    Successor,
+}
+
 /// The books of one domain.
 #[derive(Debug)]
 pub struct Book {
     window: Range<Iova>,
+    reach: Reach,
     entries: Entries,
     index: PageIndex,
     physical: PhysicalIndex,
@@ -54,6 +64,7 @@ impl Book {
         let pages = window.end.as_u64().div_ceil(PAGE_SIZE).saturating_sub(first_page(&window));
         Ok(Self {
             window,
+            reach: Reach::Beginning,
             entries: Entries::new(),
             index: PageIndex::new(pages)?,
             physical: PhysicalIndex::new()?,
@@ -63,6 +74,11 @@ impl Book {
             live_bytes: 0,
             forgotten: 0,
         })
+    }
+
+    /// Enters that the devices worked in another domain before.
+    pub const fn record_predecessor(&mut self) {
+        self.reach = Reach::Successor;
     }
 
     /// Enters a mapping of a range: it starts on the range's first page and ends within the range.
@@ -197,9 +213,14 @@ impl Book {
         self.live_bytes
     }
 
+    /// Whether they tell all that their devices ever had.
+    pub const fn reach(&self) -> Reach {
+        self.reach
+    }
+
     /// Times that a released range, or part of one, left the books without being mapped again as a whole.
     ///
-    /// While it is 0, a page without an owner was never mapped.
+    /// While it is 0, a page without an owner was never mapped, as far as the books [reach](Self::reach).
     pub const fn forgotten(&self) -> u64 {
         self.forgotten
     }
@@ -250,13 +271,17 @@ impl Book {
     }
 
     /// A live mapping with the physical page around `page` behind it.
-    pub fn live_at_physical(&self, page: PhysAddr) -> Option<&MappingRecord> {
+    ///
+    /// # Errors
+    /// [`Unsearched`], where thousands of released mappings of the same memory are in the way.
+    pub fn live_at_physical(&self, page: PhysAddr) -> Result<Option<&MappingRecord>, Unsearched> {
         let covers = |record: &&MappingRecord| record.is_live() && record.mapping.backing.covers(page);
         let record = |slot| self.entries.get(slot).map(|entry| &entry.record);
-        self.physical
-            .find(page, |slot| record(slot).filter(covers).is_some())
-            .and_then(record)
-            .or_else(|| self.regions.iter().find(|region| region.mapping.backing.covers(page)))
+        if let Some(region) = self.regions.iter().find(|region| region.mapping.backing.covers(page)) {
+            return Ok(Some(region));
+        }
+        let found = self.physical.find(page, |slot| record(slot).filter(covers).is_some())?;
+        Ok(found.and_then(record))
     }
 
     /// The live mappings in the order of their addresses, then the firmware regions.

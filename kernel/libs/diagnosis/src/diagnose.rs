@@ -8,7 +8,7 @@ use crate::history::{Event, Trace};
 use crate::judge::{Judgement, judge, nearest_live};
 use crate::words::{Advice, Explanation};
 use crate::world::{Function, WalkCheck, World};
-use crate::{Book, Fault, Verdict};
+use crate::{Book, Fault, Reach, Verdict};
 
 /// Functions that a diagnosis lists; more are judged and counted.
 pub const MAX_CANDIDATES: usize = 8;
@@ -67,8 +67,12 @@ pub struct Diagnosis<'w> {
     /// Whether the tables in memory agree with the books.
     pub walk: WalkCheck,
     trace: Trace<'w>,
+    /// Other domains whose memory could not be searched to the end for the number.
+    pub(crate) unsearched: u32,
     /// Released ranges that the suspect's books know no longer.
     pub(crate) forgotten: u64,
+    /// How far those books go back.
+    pub(crate) reach: Reach,
     /// Live mappings on them.
     pub(crate) live: u64,
     pub(crate) address_width: u8,
@@ -91,7 +95,9 @@ impl<'w> Diagnosis<'w> {
             foreign: None,
             walk: world.walk(fault),
             trace: Trace::NOTHING,
+            unsearched: 0,
             forgotten: 0,
+            reach: Reach::Beginning,
             live: 0,
             address_width: world.address_width(fault.requester),
         }
@@ -111,6 +117,7 @@ impl<'w> Diagnosis<'w> {
         self.nearest = judgement.nearest;
         self.mapped_since = judgement.mapped_since;
         self.foreign = judgement.foreign;
+        self.unsearched = judgement.unsearched;
         self.trace = *trace;
     }
 
@@ -118,6 +125,7 @@ impl<'w> Diagnosis<'w> {
     fn look_around(&mut self) {
         let Some(book) = self.suspect.and_then(|suspect| suspect.function.book) else { return };
         self.forgotten = book.forgotten();
+        self.reach = book.reach();
         self.live = book.live_mappings();
         if let Some((nearest, page)) = self.nearest.zip(self.fault.address)
             && nearest.owner.released.is_some()

@@ -12,7 +12,7 @@ use crate::evidence::{Foreign, ForeignKind, Nearest, Owner};
 use crate::fault::Cause;
 use crate::history::{Event, Trace};
 use crate::world::{Function, Standing, WalkCheck, World};
-use crate::{Book, Fault, Position, Verdict};
+use crate::{Book, Fault, Position, Unsearched, Verdict};
 
 /// What was found about one function.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Judgement<'w> {
     pub(crate) mapped_since: Option<Owner>,
     /// Whose memory the number stands for elsewhere.
     pub(crate) foreign: Option<Foreign<'w>>,
+    /// Other domains whose memory could not be searched to the end for the number.
+    pub(crate) unsearched: u32,
 }
 
 /// Judges one function that may have sent the request.
@@ -47,7 +49,7 @@ pub(crate) fn judge<'w>(
         Cause::NoPermission => return judge_by_books(fault, function, trace, world),
     };
     let nearest = function.book.zip(fault.address).and_then(|(book, page)| nearest_live(book, page));
-    Judgement { verdict, nearest, mapped_since: None, foreign: None }
+    Judgement { verdict, nearest, mapped_since: None, foreign: None, unsearched: 0 }
 }
 
 /// Judges a request of a claimed function that found no permission.
@@ -57,11 +59,11 @@ fn judge_by_books<'w>(
     trace: &Trace<'_>,
     world: &'w impl World,
 ) -> Judgement<'w> {
-    let found = |verdict, nearest| Judgement { verdict, nearest, mapped_since: None, foreign: None };
+    let found =
+        |verdict, nearest| Judgement { verdict, nearest, mapped_since: None, foreign: None, unsearched: 0 };
     let Some(page) = fault.address else { return found(Verdict::NeverMapped, None) };
     let Some(book) = function.book else {
-        let foreign = find_foreign(page, None, world);
-        return Judgement { foreign, ..found(verdict_of(foreign), None) };
+        return Elsewhere::of(page, None, world).judge(None);
     };
 
     if let Some(live) = book.live_at(page) {
@@ -84,12 +86,7 @@ fn judge_by_books<'w>(
     if let Some((beside, position)) = book.gap_owner(page) {
         return found(Verdict::Overrun, Some(Nearest::of(beside, position)));
     }
-    let foreign = find_foreign(page, Some(book), world);
-    Judgement { foreign, ..found(verdict_of(foreign), nearest_live(book, page)) }
-}
-
-const fn verdict_of(foreign: Option<Foreign<'_>>) -> Verdict {
-    if foreign.is_some() { Verdict::Foreign } else { Verdict::NeverMapped }
+    Elsewhere::of(page, Some(book), world).judge(nearest_live(book, page))
 }
 
 /// The live mapping nearest to a page.
@@ -113,20 +110,40 @@ fn released_before(trace: &Trace<'_>) -> Option<Nearest> {
     Some(Nearest { owner, position: Position::Inside })
 }
 
-/// Looks for the number in every domain but the function's own.
-fn find_foreign<'w>(page: Iova, own: Option<&Book>, world: &'w impl World) -> Option<Foreign<'w>> {
-    let in_own_window = own.is_some_and(|own| own.window().contains(&page));
-    let look = |other: &Book| {
-        if own.is_some_and(|own| ptr::eq(own, other)) {
-            return None;
-        }
-        if let Some(record) = other.live_at_physical(PhysAddr::new(page.as_u64())) {
-            return Some((Owner::from(record), ForeignKind::PhysicalAddress));
-        }
-        let only_there = !in_own_window && other.window().contains(&page);
-        let record = other.live_at(page).filter(|_| only_there)?;
-        Some((Owner::from(record), ForeignKind::DeviceAddress))
-    };
-    let (device, (owner, kind)) = world.find_in_domains(look)?;
-    Some(Foreign { device, owner, kind })
+/// What the books of all domains but the function's own know of a number.
+#[derive(Clone, Copy, Debug)]
+struct Elsewhere<'w> {
+    foreign: Option<Foreign<'w>>,
+    /// Domains that could not be searched to the end.
+    unsearched: u32,
+}
+
+impl<'w> Elsewhere<'w> {
+    fn of(page: Iova, own: Option<&Book>, world: &'w impl World) -> Self {
+        let in_own_window = own.is_some_and(|own| own.window().contains(&page));
+        let mut unsearched = 0;
+        let look = |other: &Book| {
+            if own.is_some_and(|own| ptr::eq(own, other)) {
+                return None;
+            }
+            match other.live_at_physical(PhysAddr::new(page.as_u64())) {
+                Ok(Some(record)) => return Some((Owner::from(record), ForeignKind::PhysicalAddress)),
+                Ok(None) => {}
+                Err(Unsearched) => unsearched += 1,
+            }
+            let only_there = !in_own_window && other.window().contains(&page);
+            let record = other.live_at(page).filter(|_| only_there)?;
+            Some((Owner::from(record), ForeignKind::DeviceAddress))
+        };
+        let found = world.find_in_domains(look);
+        let foreign = found.map(|(device, (owner, kind))| Foreign { device, owner, kind });
+        Self { foreign, unsearched }
+    }
+
+    /// The verdict if nothing nearer explains the request.
+    fn judge(self, nearest: Option<Nearest>) -> Judgement<'w> {
+        let Self { foreign, unsearched } = self;
+        let verdict = if foreign.is_some() { Verdict::Foreign } else { Verdict::NeverMapped };
+        Judgement { verdict, nearest, mapped_since: None, foreign, unsearched }
+    }
 }

@@ -43,7 +43,7 @@ mod verdict;
 mod words;
 mod world;
 
-pub use book::Book;
+pub use book::{Book, Reach};
 pub use budget::{Allowance, Budget};
 pub use diagnose::{Candidate, Candidates, Diagnosis, MAX_CANDIDATES, diagnose};
 pub use error::BookError;
@@ -51,6 +51,7 @@ pub use evidence::{Foreign, ForeignKind, Nearest, Owner};
 pub use fault::{Fault, Reason};
 pub use history::{EVENTS, Event, History, Operation, Span};
 pub use ledger::{Cadence, Completeness, FaultKey, FaultLedger, KEYS, Line, Scope};
+pub use physical::Unsearched;
 pub use position::Position;
 pub use record::{Backing, Label, Mapping, MappingRecord, Site, Step};
 pub use storm::{Pace, StormDetector, Threshold, Urgency, Window};

@@ -6,7 +6,7 @@
 //!
 //! A slot stays filed when its mapping is released, and moves only when it is used for other memory: a
 //! driver that maps the same buffers again pays nothing. What is found is therefore checked against the
-//! books.
+//! books; and since one page may have been mapped any number of times, a look-up goes so far and no further.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -18,6 +18,8 @@ use crate::Backing;
 
 /// Chains; 4 bytes each.
 const CHAINS: usize = 8192;
+/// Slots that a look-up passes: some ten times what a million slots, each with pages of its own, lead it to.
+const PASSED: usize = 4096;
 /// No slot.
 const NONE: u32 = u32::MAX;
 
@@ -86,37 +88,40 @@ impl PhysicalIndex {
     }
 
     /// A filed slot that may have this page behind it and that `covers` confirms.
-    pub(crate) fn find(&self, page: PhysAddr, covers: impl Fn(u32) -> bool) -> Option<u32> {
+    ///
+    /// # Errors
+    /// [`Unsearched`], if none was among the first that it passed, and there are more.
+    pub(crate) fn find(
+        &self,
+        page: PhysAddr,
+        covers: impl Fn(u32) -> bool,
+    ) -> Result<Option<u32>, Unsearched> {
         let number = page.as_u64() / PAGE_SIZE;
         let mut sizes = self.sizes;
+        let mut left = PASSED;
         while sizes != 0 {
             let size = sizes.trailing_zeros();
             sizes &= sizes - 1;
             let block = number >> size;
             for block in [Some(block), block.checked_sub(1)].into_iter().flatten() {
-                let found = self.chain(Key::new(size, block)).find(|slot| covers(*slot));
-                if found.is_some() {
-                    return found;
+                let key = Key::new(size, block);
+                let mut slot = self.heads[key.chain()];
+                while let Some(links) = self.links.get(slot) {
+                    left = left.checked_sub(1).ok_or(Unsearched)?;
+                    if links.key == key && covers(slot) {
+                        return Ok(Some(slot));
+                    }
+                    slot = links.next;
                 }
             }
         }
-        None
-    }
-
-    /// The slots filed under a key.
-    fn chain(&self, key: Key) -> impl Iterator<Item = u32> {
-        let mut slot = self.heads[key.chain()];
-        core::iter::from_fn(move || {
-            while let Some(links) = self.links.get(slot) {
-                let this = core::mem::replace(&mut slot, links.next);
-                if links.key == key {
-                    return Some(this);
-                }
-            }
-            None
-        })
+        Ok(None)
     }
 }
+
+/// More mappings had to be looked at than a look-up passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsearched;
 
 /// A slot's place in its chain.
 #[derive(Clone, Copy, Debug)]

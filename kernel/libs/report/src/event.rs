@@ -110,6 +110,7 @@ mod tests {
             explanation: None,
             advice: None,
             nearest: None,
+            nearest_live: None,
             history: List::default(),
             walk: Some(Walk {
                 root: [Hex(0x1001), Hex(0)],

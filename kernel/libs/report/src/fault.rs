@@ -39,8 +39,10 @@ pub struct Fault<'a> {
     pub explanation: Option<Text<'a>>,
     /// What to do next.
     pub advice: Option<Text<'a>>,
-    /// The nearest mapping of that device.
+    /// The mapping of that device that tells most: the page's last owner, or the nearest that is live.
     pub nearest: Option<Nearest<'a>>,
+    /// The nearest that is live, where `nearest` is not.
+    pub nearest_live: Option<Nearest<'a>>,
     /// What happened at that address before, newest first.
     pub history: List<'a, HistoryEntry<'a>>,
     /// The entries that a walk for the request met when the fault was judged.
@@ -73,6 +75,8 @@ pub struct Nearest<'a> {
     pub label: Option<Text<'a>>,
     /// The call that made it.
     pub site: Option<Text<'a>>,
+    /// The call that unmapped it.
+    pub unmap_site: Option<Text<'a>>,
     /// Its direction.
     pub direction: Option<Direction>,
     /// Whether it is still mapped.

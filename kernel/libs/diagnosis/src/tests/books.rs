@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use crate::{
     Backing, Book, BookError, EVENTS, Label, Mapping, Operation, Position, Site, Span, Step, Timestamp,
+    Unsearched,
 };
 
 fn step(nanos: u64) -> Step {
@@ -112,11 +113,28 @@ fn many_mappings_of_one_page_can_all_be_found_and_removed() {
         book.record_map(range, new_mapping(range, PAGE_SIZE, 0x7000_0000, 0)).unwrap();
     }
     for range in &ranges {
-        assert!(book.live_at_physical(PhysAddr::new(0x7000_0000)).is_some());
+        assert!(matches!(book.live_at_physical(PhysAddr::new(0x7000_0000)), Ok(Some(_))));
         book.record_unmap(range, step(0)).unwrap();
     }
-    assert_eq!(book.live_at_physical(PhysAddr::new(0x7000_0000)), None);
+    assert_eq!(book.live_at_physical(PhysAddr::new(0x7000_0000)), Ok(None));
     assert_eq!(book.live().count(), 0);
+}
+
+#[test]
+fn a_physical_lookup_ends_and_says_that_it_did_not_see_all() {
+    let (mut allocator, mut book) = setup(0x10_0000);
+    let ranges: Vec<IovaRange> =
+        (0..5_000).map(|_| allocator.allocate(1, PageSize::Size4K).unwrap()).collect();
+    for range in &ranges {
+        book.record_map(range, new_mapping(range, PAGE_SIZE, 0x7000_0000, 0)).unwrap();
+    }
+    let (first, others) = ranges.split_first().unwrap();
+    for range in others {
+        book.record_unmap(range, step(0)).unwrap();
+    }
+    // The live one is behind thousands of released ones.
+    assert!(book.live_at(first.start()).is_some());
+    assert_eq!(book.live_at_physical(PhysAddr::new(0x7000_0000)), Err(Unsearched));
 }
 
 #[derive(Clone, Debug)]
@@ -202,7 +220,7 @@ proptest! {
         for page in 0..0x430 {
             let expected =
                 live().any(|(_, entry)| entry.physical <= page && page < entry.physical + entry.pages);
-            let found = book.live_at_physical(PhysAddr::new(page * PAGE_SIZE));
+            let found = book.live_at_physical(PhysAddr::new(page * PAGE_SIZE)).unwrap();
             prop_assert_eq!(found.is_some(), expected, "physical page {:#x}", page);
             if let Some(record) = found {
                 prop_assert!(record.mapping.backing.covers(PhysAddr::new(page * PAGE_SIZE)) && record.is_live());

@@ -136,6 +136,35 @@ fn more_candidates_than_are_listed_are_still_judged() {
 }
 
 #[test]
+fn among_hundreds_of_domains_none_is_left_out() {
+    let mut machine = Machine::new();
+    for number in 0..300_u16 {
+        let window = 0x30_0000 + 0x1000 * u64::from(number);
+        let place = bdf(1 + (number / 32) as u8, (number % 32) as u8);
+        machine.add_claimed(place, "disk", "diskdrv", window..window + 0x1000);
+    }
+    let last = machine.functions.len() - 1;
+    let range = machine.map(last, "queue", PAGE_SIZE, Direction::FromDevice, 0x6000_3000);
+    let own = machine.functions[last].bdf;
+    // Its own books, and those of the last from the first one's side.
+    assert_eq!(diagnose(&machine.fault(own, range.start(), READ), &machine).verdict, Verdict::WrongDirection);
+    for number in [0x6000_3000, range.start().as_u64()] {
+        let diagnosis = diagnose(&machine.fault(bdf(0, 3), Iova::new(number), READ), &machine);
+        assert_eq!((diagnosis.verdict, diagnosis.foreign.unwrap().device.bdf), (Verdict::Foreign, own));
+    }
+}
+
+#[test]
+fn a_requester_that_nobody_enumerated_is_compared_with_nothing() {
+    let mut machine = Machine::new();
+    let range = machine.map(0, "ring", PAGE_SIZE, Direction::Bidirectional, 0x5000_0000);
+    let diagnosis = diagnose(&machine.fault(bdf(7, 7), range.start(), WRITE), &machine);
+    assert_eq!((diagnosis.verdict, diagnosis.candidates.total()), (Verdict::UnknownRequester, 0));
+    assert!(diagnosis.suspect.is_none() && diagnosis.nearest.is_none() && diagnosis.foreign.is_none());
+    assert_eq!(diagnosis.history().count(), 0);
+}
+
+#[test]
 fn a_fault_before_any_driver_is_unclaimed() {
     let mut machine = Machine::new();
     machine.functions[0].driver = None;

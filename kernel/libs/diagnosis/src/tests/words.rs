@@ -124,6 +124,48 @@ fn books_that_have_let_go_say_so() {
 }
 
 #[test]
+fn books_that_followed_others_say_so() {
+    let mut machine = Machine::new();
+    machine.domains[0].book.record_predecessor();
+    let (explanation, _) = words(&machine, machine.fault(bdf(0, 3), Iova::new(0x1_4000_0000), READ));
+    contains_all(&explanation, &["since it got this address space", "nothing is known any more"]);
+    assert!(!explanation.contains("ever mapped"), "{explanation}");
+}
+
+#[test]
+fn a_stale_access_names_the_nearest_live_mapping_too() {
+    let mut machine = Machine::new();
+    let low = machine.map(0, "low", PAGE_SIZE, Direction::FromDevice, 0x5000_0000);
+    let _high = machine.map(0, "high", PAGE_SIZE, Direction::FromDevice, 0x5000_1000);
+    let fault = machine.fault(bdf(0, 3), low.start(), WRITE);
+    machine.unmap(0, low);
+    let (explanation, _) = words(&machine, fault);
+    contains_all(
+        &explanation,
+        &["belonged to \"low\"", "2 pages in front of the nearest live mapping, \"high\""],
+    );
+    let diagnosis = diagnose(&fault, &machine);
+    assert_eq!(diagnosis.nearest_live.unwrap().owner.label.unwrap().0, "high");
+    assert!(diagnosis.nearest.unwrap().owner.released.is_some());
+}
+
+#[test]
+fn a_search_of_others_memory_that_was_cut_short_is_told() {
+    let mut machine = Machine::new();
+    let disk = machine.add_claimed(bdf(0, 5), "disk", "diskdrv", 0x30_0000..0x40_0000);
+    let ranges: Vec<_> = (0..5_000)
+        .map(|_| machine.map(disk, "queue", PAGE_SIZE, Direction::Bidirectional, 0x6000_3000))
+        .collect();
+    let fault = machine.fault(bdf(0, 3), Iova::new(0x6000_3000), READ);
+    assert_eq!(diagnose(&fault, &machine).verdict, Verdict::Foreign);
+    for range in ranges.into_iter().skip(1) {
+        machine.unmap(disk, range);
+    }
+    assert_eq!(diagnose(&fault, &machine).verdict, Verdict::NeverMapped);
+    contains_all(&words(&machine, fault).0, &["memory of another device cannot be said"]);
+}
+
+#[test]
 fn a_request_older_than_its_mapping_is_told_as_such() {
     let mut machine = Machine::new();
     let range = machine.map(0, "late", PAGE_SIZE, Direction::FromDevice, 0x5000_0000);

@@ -8,7 +8,7 @@ use super::{Described, Named, Pages, attempted, permitted};
 use crate::diagnose::{Candidate, Diagnosis};
 use crate::evidence::{Foreign, ForeignKind, Nearest, Owner};
 use crate::world::{FirmwareMemory, WalkCheck};
-use crate::{Position, Verdict};
+use crate::{Position, Reach, Verdict};
 
 /// Pages, 1 GiB in all, beyond which a distance tells nothing.
 const FAR: u64 = 1 << 18;
@@ -149,9 +149,10 @@ fn write_stale(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Re
         write!(f, " until it was unmapped at {}, {} before the fault", step.site, fault.at.since(step.at))?;
     }
     f.write_str(".")?;
-    match &diagnosis.mapped_since {
-        Some(owner) => write_mapped_since(f, diagnosis, owner),
-        None => Ok(()),
+    match (&diagnosis.mapped_since, &diagnosis.nearest_live) {
+        (Some(owner), _) => write_mapped_since(f, diagnosis, owner),
+        (None, Some(nearest)) => write_nearest(f, diagnosis, nearest),
+        (None, None) => Ok(()),
     }
 }
 
@@ -200,27 +201,39 @@ fn write_never_mapped(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> 
         f.write_str(" No earlier owner of the page is known.")?;
         return write_mapped_since(f, diagnosis, owner);
     }
-    match diagnosis.forgotten {
-        0 => f.write_str(" Nothing was ever mapped there for it.")?,
-        forgotten => write!(
+    match (diagnosis.forgotten, diagnosis.reach) {
+        (0, Reach::Beginning) => f.write_str(" Nothing was ever mapped there for it.")?,
+        (0, Reach::Successor) => f.write_str(
+            " Nothing was mapped there since it got this address space; of the one that it had before, nothing \
+             is known any more.",
+        )?,
+        (forgotten, _) => write!(
             f,
             " No owner of the page is known; the books have let go of {forgotten} released ranges, so \
              whether it once had one cannot be said."
         )?,
     }
+    if diagnosis.unsearched > 0 {
+        f.write_str(
+            " Whether the number is the physical address of memory of another device cannot be said: the same \
+             memory was mapped too often to look through it all.",
+        )?;
+    }
     match &diagnosis.nearest {
-        Some(Nearest { owner, position }) if position.pages() > FAR => {
-            let described = Described { owner, fault: &diagnosis.fault };
-            write!(f, " It is nowhere near a live mapping; the nearest is {described}.")
-        }
-        Some(Nearest { owner, position }) => {
-            let side = if matches!(position, Position::Before(_)) { "in front of" } else { "behind" };
-            let described = Described { owner, fault: &diagnosis.fault };
-            write!(f, " It lies {} {side} the nearest live mapping, {described}.", Pages(position.pages()))
-        }
+        Some(nearest) => write_nearest(f, diagnosis, nearest),
         None if diagnosis.live > 0 => {
             write!(f, " None of the {} mappings that are live for it is near.", diagnosis.live)
         }
         None => f.write_str(" At present nothing at all is mapped for it."),
     }
+}
+
+fn write_nearest(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>, nearest: &Nearest) -> fmt::Result {
+    let Nearest { owner, position } = nearest;
+    let described = Described { owner, fault: &diagnosis.fault };
+    if position.pages() > FAR {
+        return write!(f, " It is nowhere near a live mapping; the nearest is {described}.");
+    }
+    let side = if matches!(position, Position::Before(_)) { "in front of" } else { "behind" };
+    write!(f, " It lies {} {side} the nearest live mapping, {described}.", Pages(position.pages()))
 }
