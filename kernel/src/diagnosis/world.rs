@@ -1,6 +1,7 @@
 //! The machine as the diagnosis sees it: devices, domains, and what the tables hold.
 
 use core::cell::Cell;
+use core::ops::Range;
 use core::ptr;
 
 use diagnosis::{Book, Fault, FirmwareMemory, Function, Standing, WalkCheck};
@@ -99,6 +100,10 @@ impl diagnosis::World for KernelWorld<'_> {
             }?;
             Some((in_words(owner_of(domain)?), found))
         })
+    }
+
+    fn had_before(&self, _: Bdf) -> Range<Iova> {
+        self.own.as_ref().map_or(Iova::default()..Iova::default(), |(own, _)| dma::had_before(own.group()))
     }
 
     fn walk(&self, fault: &Fault) -> WalkCheck {

@@ -91,11 +91,6 @@ impl Books {
         self.book.record_firmware_region(backing, step(site)).map_err(|_| DmaError::Books)
     }
 
-    /// Enters that its devices worked in another domain before.
-    pub(super) fn note_predecessor(&mut self) {
-        self.book.record_predecessor();
-    }
-
     /// Enters what became of its devices.
     pub(super) fn note(&mut self, what: Membership, site: Site) {
         match what {

@@ -1,7 +1,7 @@
 //! A domain: one group's address space, where there is room in it, and who used it when.
 
 use alloc::vec::Vec;
-use core::ops::DerefMut;
+use core::ops::{DerefMut, Range};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use diagnosis::Site;
@@ -33,18 +33,24 @@ static DOMAINS: IrqLock<Vec<Weak<Domain>>> = IrqLock::new(Vec::new());
 /// Domains made so far, for the choice of windows.
 static MADE: AtomicU64 = AtomicU64::new(0);
 
-/// The groups that have had a domain.
-static SERVED: IrqLock<Vec<u32>> = IrqLock::new(Vec::new());
+/// Of each group that ever had a domain, a range with all addresses in it that it had in those that are gone.
+static RETIRED: IrqLock<Vec<(u32, Range<Iova>)>> = IrqLock::new(Vec::new());
 
-/// Notes that a group has a domain, and tells whether it had one before.
-fn was_served(group: u32) -> Result<bool, DmaError> {
-    let mut served = SERVED.lock();
-    if served.contains(&group) {
-        return Ok(true);
+/// Makes room to note what a group had, once for all its domains.
+fn expect_retirement(group: u32) -> Result<(), DmaError> {
+    let mut retired = RETIRED.lock();
+    if retired.iter().all(|(other, _)| *other != group) {
+        retired.try_reserve(1).map_err(|_| DmaError::Books)?;
+        retired.push((group, Iova::default()..Iova::default()));
     }
-    served.try_reserve(1).map_err(|_| DmaError::Books)?;
-    served.push(group);
-    Ok(false)
+    Ok(())
+}
+
+/// A range with all addresses in it that a group had in domains before its present one. Allocates nothing.
+pub fn had_before(group: u32) -> Range<Iova> {
+    let retired = RETIRED.lock();
+    let of_group = retired.iter().find(|(other, _)| *other == group);
+    of_group.map_or(Iova::default()..Iova::default(), |(_, had)| had.clone())
 }
 
 /// Calls `visit` for every domain. Allocates nothing.
@@ -100,9 +106,7 @@ impl Domain {
         for region in regions {
             books.hold_firmware_region(region.base, region.bytes, site)?;
         }
-        if was_served(group)? {
-            books.note_predecessor();
-        }
+        expect_retirement(group)?;
         let id = books.space().id();
         let domain = Arc::try_new(Self { group, unit, id, books: IrqLock::new(books) })?;
         enter(&domain)?;
@@ -152,6 +156,19 @@ impl Domain {
         off: &'a InterruptsOff,
     ) -> impl DerefMut<Target = Books> + use<'a> {
         self.books.lock_within(off)
+    }
+
+    /// Notes which addresses its group had, before the group gives it up.
+    pub(super) fn retire(&self) {
+        let used = self.books.lock().book().used();
+        let mut retired = RETIRED.lock();
+        if let Some((_, had)) = retired.iter_mut().find(|(group, _)| *group == self.group) {
+            *had = match (had.is_empty(), used.is_empty()) {
+                (true, _) => used,
+                (_, true) => return,
+                _ => had.start.min(used.start)..had.end.max(used.end),
+            };
+        }
     }
 
     /// Enters what became of its devices.

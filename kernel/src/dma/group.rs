@@ -64,7 +64,9 @@ impl Group {
         let dissolved = place.map(|place| groups.swap_remove(place));
         // Outside of the lock: the last owner of a domain gives its tables back.
         drop(groups);
-        drop(dissolved);
+        if let Some(group) = dissolved {
+            group.domain().retire();
+        }
     }
 
     /// Makes sure that a newcomer can send every address that the domain hands out.
@@ -137,6 +139,7 @@ impl Group {
         let old = core::mem::replace(&mut *self.domain.lock(), new);
         old.note(Membership::CutOff, site);
         old.note(Membership::Forgotten, site);
+        old.retire();
         // Outside of the lock: the last owner of a domain gives its tables back.
         drop(old);
         for member in working() {

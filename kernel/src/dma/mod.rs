@@ -39,7 +39,7 @@ pub use books::Books;
 pub use buffer::{Buffer, PageBuffer};
 pub use bytes::ByteBuffer;
 pub use device::Device;
-pub use domain::{Domain, domains, find_in_domains};
+pub use domain::{Domain, domains, find_in_domains, had_before};
 pub use error::DmaError;
 pub use loans::{Common, Loans};
 pub use mapping::{Both, DirectionType, FromDevice, Mapping, Refused, ToDevice};

@@ -31,20 +31,10 @@ use crate::{Backing, BookError, Label, Mapping, MappingRecord, Position, Step};
 /// from being blamed on it.
 const WIDEST_GAP: u64 = 512;
 
-/// Whether books tell all that their devices ever had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// They go back to the devices' first mapping.
-    Beginning,
-    /// The devices worked in another domain before, of which these books know nothing.
-    Successor,
-}
-
 /// The books of one domain.
 #[derive(Debug)]
 pub struct Book {
     window: Range<Iova>,
-    reach: Reach,
     entries: Entries,
     index: PageIndex,
     physical: PhysicalIndex,
@@ -64,7 +54,6 @@ impl Book {
         let pages = window.end.as_u64().div_ceil(PAGE_SIZE).saturating_sub(first_page(&window));
         Ok(Self {
             window,
-            reach: Reach::Beginning,
             entries: Entries::new(),
             index: PageIndex::new(pages)?,
             physical: PhysicalIndex::new()?,
@@ -74,11 +63,6 @@ impl Book {
             live_bytes: 0,
             forgotten: 0,
         })
-    }
-
-    /// Enters that the devices worked in another domain before.
-    pub const fn record_predecessor(&mut self) {
-        self.reach = Reach::Successor;
     }
 
     /// Enters a mapping of a range: it starts on the range's first page and ends within the range.
@@ -213,14 +197,22 @@ impl Book {
         self.live_bytes
     }
 
-    /// Whether they tell all that their devices ever had.
-    pub const fn reach(&self) -> Reach {
-        self.reach
+    /// The least range with all addresses in it that were ever mapped, firmware regions not counted; the whole
+    /// window where that is not known any more.
+    pub fn used(&self) -> Range<Iova> {
+        let entry = |slot: Option<u32>| self.entries.get(slot?);
+        let first = entry(self.index.ceiling(0, Which::Present));
+        let last = entry(self.index.floor(u64::MAX, Which::Present));
+        match (first, last) {
+            _ if self.forgotten > 0 => self.window.clone(),
+            (Some(first), Some(last)) => first.start()..Iova::new(last.record.mapping.end_page() * PAGE_SIZE),
+            _ => self.window.start..self.window.start,
+        }
     }
 
     /// Times that a released range, or part of one, left the books without being mapped again as a whole.
     ///
-    /// While it is 0, a page without an owner was never mapped, as far as the books [reach](Self::reach).
+    /// While it is 0, a page without an owner was never mapped in this domain.
     pub const fn forgotten(&self) -> u64 {
         self.forgotten
     }

@@ -46,6 +46,11 @@ impl Entry {
         Self { record, start: range.start(), slot_pages: range.slot_pages(), page, leaf }
     }
 
+    /// Where its slot starts.
+    pub(crate) const fn start(&self) -> Iova {
+        self.start
+    }
+
     /// Tells whether there is an entry at all.
     const fn is_present(&self) -> bool {
         self.start.as_u64() != Self::ABSENT.start.as_u64()

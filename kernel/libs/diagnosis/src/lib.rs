@@ -43,7 +43,7 @@ mod verdict;
 mod words;
 mod world;
 
-pub use book::{Book, Reach};
+pub use book::Book;
 pub use budget::{Allowance, Budget};
 pub use diagnose::{Candidate, Candidates, Diagnosis, MAX_CANDIDATES, diagnose};
 pub use error::BookError;

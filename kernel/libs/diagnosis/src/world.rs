@@ -1,6 +1,8 @@
 //! What diagnosis needs to know about the machine; the kernel answers.
 
-use dma_types::Bdf;
+use core::ops::Range;
+
+use dma_types::{Bdf, Iova};
 
 use crate::{Book, Fault};
 
@@ -15,6 +17,9 @@ pub trait World {
     /// Lets `look` see the books of every domain, one after the other, until it finds something; tells what, and
     /// whose domain it was.
     fn find_in_domains<T>(&self, look: impl FnMut(&Book) -> Option<T>) -> Option<(Device<'_>, T)>;
+
+    /// A range with all addresses in it that those behind a requester had in domains before the present one.
+    fn had_before(&self, requester: Bdf) -> Range<Iova>;
 
     /// Compares the tables in memory, walked for this fault, with what the books say they should hold.
     fn walk(&self, fault: &Fault) -> WalkCheck;

@@ -93,6 +93,22 @@ fn the_ring_keeps_the_latest_events() {
 }
 
 #[test]
+fn the_used_addresses_reach_from_the_first_to_the_last_ever_mapped() {
+    let (mut allocator, mut book) = setup(0x1_0000);
+    assert!(book.used().is_empty());
+    let first = allocator.allocate(1, PageSize::Size4K).unwrap();
+    let last = allocator.allocate(5, PageSize::Size4K).unwrap();
+    for range in [&last, &first] {
+        book.record_map(range, new_mapping(range, range.length(), 0, 0)).unwrap();
+        book.record_unmap(range, step(1)).unwrap();
+    }
+    assert_eq!(book.used(), first.start()..last.end());
+    // The tail of the longer one is let go.
+    book.record_map(&last, new_mapping(&last, PAGE_SIZE, 0, 2)).unwrap();
+    assert_eq!(book.used(), *book.window());
+}
+
+#[test]
 fn a_shorter_reuse_of_a_range_is_remembered_as_a_loss() {
     let (mut allocator, mut book) = setup(0x1_0000);
     let range = allocator.allocate(4, PageSize::Size4K).unwrap();

@@ -40,6 +40,7 @@ pub(super) struct Machine {
     pub(super) functions: Vec<TestFunction>,
     pub(super) domains: Vec<TestDomain>,
     pub(super) walk: WalkCheck,
+    pub(super) had_before: Range<Iova>,
     pub(super) now: Timestamp,
 }
 
@@ -58,6 +59,7 @@ impl Machine {
             functions: Vec::new(),
             domains: Vec::new(),
             walk: WalkCheck::Agrees,
+            had_before: Iova::default()..Iova::default(),
             now: Timestamp::from_nanos(1_000_000),
         };
         machine.add_claimed(bdf(0, 3), "nic", "nicdrv", 0x10_0000..0x20_0000);
@@ -176,6 +178,10 @@ impl World for Machine {
             let found = look(&domain.book)?;
             Some((self.device(&self.functions[domain.owner]), found))
         })
+    }
+
+    fn had_before(&self, _: Bdf) -> Range<Iova> {
+        self.had_before.clone()
     }
 
     fn walk(&self, _: &Fault) -> WalkCheck {

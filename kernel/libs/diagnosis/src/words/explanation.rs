@@ -8,7 +8,7 @@ use super::{Described, Named, Pages, attempted, permitted};
 use crate::diagnose::{Candidate, Diagnosis};
 use crate::evidence::{Foreign, ForeignKind, Nearest, Owner};
 use crate::world::{FirmwareMemory, WalkCheck};
-use crate::{Position, Reach, Verdict};
+use crate::{Position, Verdict};
 
 /// Pages, 1 GiB in all, beyond which a distance tells nothing.
 const FAR: u64 = 1 << 18;
@@ -201,13 +201,14 @@ fn write_never_mapped(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> 
         f.write_str(" No earlier owner of the page is known.")?;
         return write_mapped_since(f, diagnosis, owner);
     }
-    match (diagnosis.forgotten, diagnosis.reach) {
-        (0, Reach::Beginning) => f.write_str(" Nothing was ever mapped there for it.")?,
-        (0, Reach::Successor) => f.write_str(
-            " Nothing was mapped there since it got this address space; of the one that it had before, nothing \
-             is known any more.",
+    let had_before = diagnosis.fault.address.is_some_and(|page| diagnosis.had_before.contains(&page));
+    match diagnosis.forgotten {
+        0 if had_before => f.write_str(
+            " Nothing was mapped there since it got its present address space; of the one that it had before, \
+             nothing is known any more.",
         )?,
-        (forgotten, _) => write!(
+        0 => f.write_str(" Nothing was ever mapped there for it.")?,
+        forgotten => write!(
             f,
             " No owner of the page is known; the books have let go of {forgotten} released ranges, so \
              whether it once had one cannot be said."
