@@ -10,7 +10,7 @@ use crate::fault::Cause;
 use crate::history::{Event, Trace};
 use crate::judge::{Judgement, judge, nearest_live};
 use crate::words::{Advice, Explanation};
-use crate::world::{Function, WalkCheck, World};
+use crate::world::{Device, Function, WalkCheck, World};
 use crate::{Book, Fault, Verdict};
 
 /// Functions that a diagnosis lists; more are judged and counted.
@@ -135,6 +135,11 @@ impl<'w> Diagnosis<'w> {
         {
             self.nearest_live = nearest_live(book, page);
         }
+    }
+
+    /// Tells whether a device is the suspect.
+    pub(crate) fn is_suspect(&self, device: &Device<'_>) -> bool {
+        self.suspect.is_some_and(|suspect| suspect.function.device.bdf == device.bdf)
     }
 
     /// At most 8 events of the suspect's domain, newest first: those that touched the page or the one on

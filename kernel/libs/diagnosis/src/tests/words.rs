@@ -140,6 +140,18 @@ fn books_that_followed_others_say_so() {
 }
 
 #[test]
+fn an_address_of_the_former_domain_is_told_as_such() {
+    let mut machine = Machine::new();
+    let range = machine.map(0, "ring", PAGE_SIZE, Direction::Bidirectional, 0x5000_0000);
+    // The device has moved, and its old domain still lives.
+    machine.add_claimed(bdf(0, 3), "nic", "nicdrv", 0x30_0000..0x40_0000);
+    machine.functions.remove(0);
+    let (explanation, advice) = words(&machine, machine.fault(bdf(0, 3), range.start(), READ));
+    contains_all(&advice, &["nicdrv", "older than"]);
+    contains_all(&explanation, &["the address space that it had before", "belongs to \"ring\""]);
+}
+
+#[test]
 fn a_stale_access_names_the_nearest_live_mapping_too() {
     let mut machine = Machine::new();
     let low = machine.map(0, "low", PAGE_SIZE, Direction::FromDevice, 0x5000_0000);

@@ -149,6 +149,11 @@ fn write_foreign(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::
              if there is none, the device reaches for memory of others: unplug it if it is external.",
             driver(diagnosis)
         ),
+        ForeignKind::DeviceAddress if diagnosis.is_suspect(&foreign.device) => write!(
+            f,
+            "Look in {} for an address that is older than the device's present address space.",
+            driver(diagnosis)
+        ),
         ForeignKind::DeviceAddress => write!(
             f,
             "Look in {} for an address that was made for {}; addresses mean something only to the device \

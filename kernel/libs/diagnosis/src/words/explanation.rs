@@ -179,16 +179,20 @@ fn write_overrun(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::
 fn write_foreign(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {
     let Some(Foreign { device, owner, kind }) = &diagnosis.foreign else { return Ok(()) };
     let described = Described { owner, fault: &diagnosis.fault };
-    let device = Named(device);
+    let named = Named(device);
     match kind {
+        ForeignKind::DeviceAddress if diagnosis.is_suspect(device) => write!(
+            f,
+            " The address is from the address space that it had before, where it belongs to {described}."
+        ),
         ForeignKind::PhysicalAddress => write!(
             f,
-            " No memory is mapped there for it; the number is the physical address of memory that {device} \
+            " No memory is mapped there for it; the number is the physical address of memory that {named} \
              uses as {described}."
         ),
         ForeignKind::DeviceAddress => write!(
             f,
-            " The address is not one of its own; in the address space of {device} it belongs to {described}."
+            " The address is not one of its own; in the address space of {named} it belongs to {described}."
         ),
     }
 }
