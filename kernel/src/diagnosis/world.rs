@@ -40,6 +40,8 @@ pub struct KernelWorld<'h> {
 
 impl<'h> KernelWorld<'h> {
     /// Locks the books of the domain held, for a request that a unit answers.
+    ///
+    /// One fault is judged at a time: those of other domains are locked in turn while these are.
     pub fn new(held: &'h Held, unit: Option<&'static Unit>) -> Self {
         let off = InterruptsOff::new();
         let own = held.own.as_deref().map(|domain| (domain, domain.lock_books()));
