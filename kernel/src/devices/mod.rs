@@ -13,7 +13,7 @@ mod nic;
 pub(crate) mod nvme;
 mod record;
 mod start;
-mod virtio;
+pub(crate) mod virtio;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

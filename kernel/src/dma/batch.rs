@@ -108,7 +108,7 @@ impl<D, B: Buffer> Batch<D, B> {
 
     fn give_back(&mut self, site: Site) -> Result<Vec<B>, DmaError> {
         let ranges = core::mem::take(&mut self.ranges);
-        let starts = verifier::starts(&ranges);
+        let starts = if B::GUARDED { verifier::starts(&ranges) } else { Vec::new() };
         let mut buffers = core::mem::take(&mut self.buffers);
         match unmap_all(&self.domain, ranges, site) {
             Ok(()) => {

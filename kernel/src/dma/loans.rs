@@ -2,14 +2,15 @@
 //!
 //! Crates written for other kernels lend and take back by address: the types cannot see what they do, so the
 //! [`verifier`](super::verifier) does. No address that such a driver names is ever followed: what it lends is
-//! copied to pages of its own, and back, so that a mistake costs data but never isolation.
+//! copied to pages of its own, and back, so that a mistake costs data but never isolation. Or the driver around a
+//! crate holds mappings, and tells the crate their addresses: then there is only account kept of what the crate names.
 
 use core::ptr::NonNull;
 
 use diagnosis::Site;
 use dma_types::{Direction, Iova};
 use spin::Mutex;
-use verifier::{Claim, Kind, Ledger, Loan, Memory, Part, Place};
+use verifier::{Claim, Kind, Ledger, Loan, Memory, Misuse, Part, Place, Rule};
 
 use super::verifier::Culprit;
 use super::{Both, Device, DmaError, FromDevice, Shared, ToDevice, verifier as checks};
@@ -24,7 +25,8 @@ pub struct Loans {
 
 struct Books {
     device: Option<Arc<Device>>,
-    ledger: Ledger<Area>,
+    /// Loans without an area lie in mappings that somebody else holds.
+    ledger: Ledger<Option<Area>>,
     /// Resets of the verifier that the ledger has seen.
     resets: u64,
 }
@@ -72,7 +74,7 @@ impl Loans {
         let area = books.area(bytes.len(), direction, label)?;
         area.fill(0, bytes);
         let iova = area.iova();
-        books.enter(Loan { kind: Kind::Streaming, iova, memory, direction, site }, area)
+        books.enter(Loan { kind: Kind::Streaming, iova, memory, direction, site }, Some(area))
     }
 
     /// Takes bytes back, with what the device wrote.
@@ -81,17 +83,71 @@ impl Loans {
     /// If nothing is lent at that address.
     #[track_caller]
     pub fn give_back(&self, iova: Iova, bytes: &mut [u8], direction: Direction) -> Result<(), DmaError> {
-        let site = Site::caller();
         let memory = Some(Memory::of(bytes));
         let claim = Claim { kind: Kind::Streaming, iova, memory, direction: Some(direction) };
-        let mut books = self.books.lock();
-        books.note_resets();
-        checks::check(self.user, site, || books.ledger.check_return(&claim));
-        let (loan, area) = books.ledger.take(&claim, site).ok_or(DmaError::NotLent { iova })?;
-        if loan.direction.permissions().write() {
+        let (loan, area) = self.take(&claim, Site::caller())?;
+        if let Some(area) = area.filter(|_| loan.direction.permissions().write()) {
             area.copy_to(0, bytes);
         }
         Ok(())
+    }
+
+    /// Makes room for account of more bytes.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub fn reserve(&self, more: usize) -> Result<(), DmaError> {
+        self.books.lock().ledger.reserve(more).map_err(|_| DmaError::Books)
+    }
+
+    /// Keeps account of bytes in a mapping whose address a crate gets to know; `None` for bytes in no mapping.
+    ///
+    /// Without [room](Self::reserve) there is no account of it.
+    #[track_caller]
+    pub fn note_lent(&self, bytes: NonNull<[u8]>, iova: Option<Iova>, direction: Direction) {
+        let site = Site::caller();
+        let memory = memory_of(bytes);
+        let mut books = self.books.lock();
+        books.note_resets();
+        checks::check(self.user, site, || match iova {
+            Some(_) => books.ledger.check_lend(memory, place_of(&memory)),
+            None => Err(Misuse::new(Rule::NeverLent, [0, memory.start(), 0])),
+        });
+        if let Some(iova) = iova {
+            // It fails only for one that names more than was announced.
+            let _ = books.enter(Loan { kind: Kind::Streaming, iova, memory, direction, site }, None);
+        }
+    }
+
+    /// Ends the account of bytes in a mapping, which a crate names for the last time.
+    ///
+    /// # Errors
+    /// If there was none.
+    #[track_caller]
+    pub fn note_returned(
+        &self,
+        bytes: NonNull<[u8]>,
+        iova: Iova,
+        direction: Direction,
+    ) -> Result<(), DmaError> {
+        let memory = Some(memory_of(bytes));
+        let claim = Claim { kind: Kind::Streaming, iova, memory, direction: Some(direction) };
+        self.take(&claim, Site::caller()).map(drop)
+    }
+
+    /// Ends the account of bytes in a mapping that ends without the crate naming them again, if there is any.
+    #[track_caller]
+    pub fn withdraw(&self, bytes: NonNull<[u8]>, iova: Iova) {
+        let claim = Claim { kind: Kind::Streaming, iova, memory: Some(memory_of(bytes)), direction: None };
+        self.books.lock().ledger.take(&claim, Site::caller());
+    }
+
+    /// Takes a loan out of the books.
+    fn take(&self, claim: &Claim, site: Site) -> Result<(Loan, Option<Area>), DmaError> {
+        let mut books = self.books.lock();
+        books.note_resets();
+        checks::check(self.user, site, || books.ledger.check_return(claim));
+        books.ledger.take(claim, site).ok_or(DmaError::NotLent { iova: claim.iova })
     }
 
     /// Shows the device what a part of lent memory, from `offset` on, holds now.
@@ -114,17 +170,13 @@ impl Loans {
         self.with_part(iova, part, Site::caller(), |area| area.copy_to(offset, bytes))
     }
 
-    fn with_part(
-        &self,
-        iova: Iova,
-        part: Part,
-        site: Site,
-        copy: impl FnOnce(&Area),
-    ) -> Result<(), DmaError> {
+    fn with_part(&self, iova: Iova, part: Part, site: Site, copy: impl FnMut(&Area)) -> Result<(), DmaError> {
         let mut books = self.books.lock();
         books.note_resets();
         checks::check(self.user, site, || books.ledger.check_sync(iova, part));
-        books.ledger.kept(iova).map(copy).ok_or(DmaError::NotLent { iova })
+        let area = books.ledger.kept(iova).ok_or(DmaError::NotLent { iova })?;
+        area.as_ref().into_iter().for_each(copy);
+        Ok(())
     }
 
     /// Makes memory that driver and device use at once.
@@ -149,22 +201,19 @@ impl Loans {
         let memory = area.memory();
         let range = Memory::new(memory.addr().get(), bytes);
         let loan = Loan { kind: Kind::Common, iova: area.iova(), memory: range, direction, site };
-        let iova = books.enter(loan, area)?;
+        let iova = books.enter(loan, Some(area))?;
         Ok(Common { iova, memory })
     }
 
-    /// Frees common memory.
+    /// Frees common memory of so many bytes.
     ///
     /// # Errors
     /// If there is none at that address.
     #[track_caller]
-    pub fn free(&self, iova: Iova) -> Result<(), DmaError> {
-        let site = Site::caller();
-        let claim = Claim { kind: Kind::Common, iova, memory: None, direction: None };
-        let mut books = self.books.lock();
-        books.note_resets();
-        checks::check(self.user, site, || books.ledger.check_return(&claim));
-        books.ledger.take(&claim, site).map(drop).ok_or(DmaError::NotLent { iova })
+    pub fn free(&self, common: Common, bytes: usize) -> Result<(), DmaError> {
+        let memory = Some(Memory::new(common.memory.addr().get(), bytes));
+        let claim = Claim { kind: Kind::Common, iova: common.iova, memory, direction: None };
+        self.take(&claim, Site::caller()).map(drop)
     }
 
     /// Ends all loans, and lets go of the device.
@@ -184,7 +233,7 @@ impl Books {
     fn area(&mut self, bytes: usize, direction: Direction, label: &'static str) -> Result<Area, DmaError> {
         self.note_resets();
         let device = self.device.as_ref().ok_or(DmaError::Released)?;
-        self.ledger.reserve().map_err(|_| DmaError::Books)?;
+        self.ledger.reserve(1).map_err(|_| DmaError::Books)?;
         Ok(match direction {
             Direction::ToDevice => Area::ToDevice(device.share(bytes, label)?),
             Direction::FromDevice => Area::FromDevice(device.share(bytes, label)?),
@@ -192,7 +241,7 @@ impl Books {
         })
     }
 
-    fn enter(&mut self, loan: Loan, area: Area) -> Result<Iova, DmaError> {
+    fn enter(&mut self, loan: Loan, area: Option<Area>) -> Result<Iova, DmaError> {
         self.ledger.enter(loan, area).map_err(|_| DmaError::Books)?;
         Ok(loan.iova)
     }
@@ -252,6 +301,11 @@ impl Area {
             Self::Both(pages) => pages.len(),
         }
     }
+}
+
+/// The memory that bytes lie in, which is not followed.
+fn memory_of(bytes: NonNull<[u8]>) -> Memory {
+    Memory::new(bytes.cast::<u8>().addr().get(), bytes.len())
 }
 
 /// What kind of place memory is.

@@ -110,20 +110,23 @@ pub(super) fn witness(lease: &Lease) -> Option<(Arc<Domain>, Iova)> {
     is_on().then(|| (lease.domain.clone(), lease.start()))
 }
 
-/// Where the devices see ranges, if calls are checked.
+/// Where the devices see ranges, if calls are checked and there is memory to remember them.
 pub(super) fn starts(ranges: &[IovaRange]) -> Vec<Iova> {
-    if is_on() { ranges.iter().map(IovaRange::start).collect() } else { Vec::new() }
+    let mut starts = Vec::new();
+    if is_on() && starts.try_reserve_exact(ranges.len()).is_ok() {
+        starts.extend(ranges.iter().map(IovaRange::start));
+    }
+    starts
 }
 
 /// Stops over a device that wrote behind the end of its buffer; `start` is where it saw the buffer, which was unmapped
 /// just now.
 #[cold]
 pub(super) fn check_guard(domain: &Domain, start: Iova, damage: Damage, site: Site) {
-    let Some(record) =
-        devices::all().iter().find(|record| record.group == domain.group() && record.driver().is_some())
-    else {
-        return;
-    };
+    let members = || devices::all().iter().filter(|record| record.group == domain.group());
+    // The driver may have given the device up before the buffer.
+    let driven = members().find(|record| record.driver().is_some());
+    let Some(record) = driven.or_else(|| members().next()) else { return };
     check(Culprit::of(record), site, || {
         let at = start.as_u64().saturating_add(damage.offset as u64);
         let misuse = Misuse::new(Rule::GuardDamaged, [PADDING_BEHIND, start.as_u64(), at]);

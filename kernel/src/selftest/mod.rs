@@ -55,7 +55,7 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 25] = [
+const TESTS: [Test; 26] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
@@ -81,6 +81,7 @@ const TESTS: [Test; 25] = [
     Test { name: "bystander", part: Part::ByName, run: bystander::run },
     Test { name: "x2apic", part: Part::ByName, run: x2apic::run },
     Test { name: "verifier-correct-use", part: Part::ByName, run: verifier::run_correct },
+    Test { name: "verifier-switched", part: Part::Always, run: verifier::run_switched },
 ];
 
 /// The names that [`run`] knows.

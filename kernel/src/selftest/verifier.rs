@@ -2,21 +2,24 @@
 //!
 //! Where the verifier is on, each must stop the machine, which only somebody outside can check; here fails what does
 //! not. Where it is off, none may do anything but lose the bad driver's own data.
-#![expect(
-    unsafe_code,
-    reason = "UNSAFETY: follows a bare pointer, as the drivers do that this one stands for"
-)]
+
+mod address;
+mod virtio;
 
 use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
 
 use dma_types::{Access, Direction, Iova};
+use options::Switch;
 
 use super::release::idle_functions;
 use super::{check, skip, some_device, transfer};
 use crate::devices::SELF_TEST;
-use crate::dma::{Both, ByteBuffer, Device, DmaError, FromDevice, Loans, PageBuffer, ToDevice, verifier};
+use crate::devices::virtio::{Slot, TakenSlot};
+use crate::dma::{
+    Both, ByteBuffer, Device, DmaError, FromDevice, Loans, Mapping, PageBuffer, ToDevice, verifier,
+};
 use crate::memory::arc::Arc;
 use crate::probe::{Overreach, Skill};
 
@@ -31,31 +34,39 @@ pub(super) struct Misuse {
 enum By {
     /// A driver that lends by bare address.
     Loans(fn(&Loans) -> Result<(), DmaError>),
+    /// The crate that drives virtio's queues.
+    Crate(fn(&Slot) -> Result<(), DmaError>),
     /// A driver that holds mappings.
     Driver(fn(Device) -> Result<(), DmaError>),
     /// A device that writes further than it was told.
-    Device,
+    Device(fn(&'static dyn Overreach) -> Result<(), &'static str>),
 }
 
 /// Every one.
-pub(super) const MISUSES: [Misuse; 17] = [
-    Misuse { name: "verifier-common-freed-twice", by: By::Loans(free_twice) },
-    Misuse { name: "verifier-freed-twice", by: By::Loans(give_back_twice) },
-    Misuse { name: "verifier-common-left", by: By::Loans(leave_common) },
+pub(super) const MISUSES: [Misuse; 23] = [
+    Misuse { name: "verifier-common-freed-twice", by: By::Loans(address::free_twice) },
+    Misuse { name: "verifier-freed-twice", by: By::Loans(address::give_back_twice) },
+    Misuse { name: "verifier-common-left", by: By::Loans(address::leave_common) },
     Misuse { name: "verifier-mappings-left", by: By::Driver(leave_mapping) },
-    Misuse { name: "verifier-loans-left", by: By::Loans(leave_loan) },
-    Misuse { name: "verifier-guard-damaged", by: By::Device },
-    Misuse { name: "verifier-freed-while-mapped", by: By::Loans(free_while_mapped) },
-    Misuse { name: "verifier-sync-after-return", by: By::Loans(sync_after_return) },
-    Misuse { name: "verifier-used-after-release", by: By::Loans(use_after_release) },
-    Misuse { name: "verifier-lent-twice", by: By::Loans(lend_twice) },
-    Misuse { name: "verifier-never-lent", by: By::Loans(give_back_never_lent) },
-    Misuse { name: "verifier-zero-length", by: By::Loans(lend_nothing) },
-    Misuse { name: "verifier-wrong-direction", by: By::Loans(give_back_other_way) },
-    Misuse { name: "verifier-wrong-memory", by: By::Loans(give_back_less) },
-    Misuse { name: "verifier-sync-outside", by: By::Loans(sync_outside) },
-    Misuse { name: "verifier-image-lent", by: By::Loans(lend_image) },
-    Misuse { name: "verifier-stack-lent", by: By::Loans(lend_stack) },
+    Misuse { name: "verifier-loans-left", by: By::Loans(address::leave_loan) },
+    Misuse { name: "verifier-guard-damaged", by: By::Device(overrun) },
+    Misuse { name: "verifier-batch-guard-damaged", by: By::Device(overrun_batch) },
+    Misuse { name: "verifier-freed-while-mapped", by: By::Loans(address::free_while_mapped) },
+    Misuse { name: "verifier-sync-after-return", by: By::Loans(address::sync_after_return) },
+    Misuse { name: "verifier-used-after-release", by: By::Loans(address::use_after_release) },
+    Misuse { name: "verifier-lent-twice", by: By::Loans(address::lend_twice) },
+    Misuse { name: "verifier-never-lent", by: By::Loans(address::give_back_never_lent) },
+    Misuse { name: "verifier-zero-length", by: By::Loans(address::lend_nothing) },
+    Misuse { name: "verifier-wrong-direction", by: By::Loans(address::give_back_other_way) },
+    Misuse { name: "verifier-wrong-memory", by: By::Loans(address::give_back_less) },
+    Misuse { name: "verifier-sync-outside", by: By::Loans(address::sync_outside) },
+    Misuse { name: "verifier-image-lent", by: By::Loans(address::lend_image) },
+    Misuse { name: "verifier-stack-lent", by: By::Loans(address::lend_stack) },
+    Misuse { name: "verifier-virtio-lent-twice", by: By::Crate(virtio::share_twice) },
+    Misuse { name: "verifier-virtio-never-mapped", by: By::Crate(virtio::share_unannounced) },
+    Misuse { name: "verifier-virtio-never-lent", by: By::Crate(virtio::unshare_unshared) },
+    Misuse { name: "verifier-virtio-wrong-memory", by: By::Crate(virtio::free_less) },
+    Misuse { name: "verifier-virtio-common-left", by: By::Crate(virtio::leave_queue) },
 ];
 
 const LABEL: &str = "verifier test";
@@ -67,20 +78,14 @@ const IN: Direction = Direction::FromDevice;
 impl Misuse {
     /// Misuses the layer, and reports whether the kernel is rightly still there.
     pub(super) fn run(&self) {
-        let outcome = match self.by {
-            By::Device => match some_device(self.name) {
-                Some(device) => overrun(device),
-                None => return,
-            },
-            By::Loans(_) | By::Driver(_) => {
-                let Some(record) = idle_functions().next() else {
-                    return skip(self.name, "every device here has a driver or firmware left it at work");
-                };
-                let device = Device::claim(record, SELF_TEST, Iova::new(u64::MAX));
-                match device.and_then(|device| self.misuse(device)) {
-                    Ok(()) | Err(DmaError::NotLent { .. } | DmaError::Empty | DmaError::Released) => Ok(()),
-                    Err(_) => Err("the misuse was not possible"),
-                }
+        let outcome = if let By::Device(misuse) = self.by {
+            let Some(device) = some_device(self.name) else { return };
+            misuse(device)
+        } else {
+            let Some(device) = idle_device(self.name) else { return };
+            match device.and_then(|device| self.misuse(device)) {
+                Ok(()) | Err(DmaError::NotLent { .. } | DmaError::Empty | DmaError::Released) => Ok(()),
+                Err(_) => Err("the misuse was not possible"),
             }
         };
         let expected = if verifier::is_on() { Err("the misuse was not seen") } else { Ok(()) };
@@ -90,8 +95,9 @@ impl Misuse {
     fn misuse(&self, device: Device) -> Result<(), DmaError> {
         match self.by {
             By::Loans(misuse) => misuse(&Loans::new(Arc::try_new(device)?)),
+            By::Crate(misuse) => with_slot(device, misuse),
             By::Driver(misuse) => misuse(device),
-            By::Device => Ok(()),
+            By::Device(_) => Ok(()),
         }
     }
 }
@@ -99,17 +105,14 @@ impl Misuse {
 /// Correct use, with the verifier on: nothing may be seen.
 pub(super) fn run_correct() {
     const NAME: &str = "verifier-correct-use";
-    let Some(record) = idle_functions().next() else {
-        return skip(NAME, "every device here has a driver or firmware left it at work");
-    };
     if !verifier::is_on() {
         return skip(NAME, "the verifier is off");
     }
+    let Some(device) = idle_device(NAME) else { return };
     let before = verifier::checks();
-    let used = Device::claim(record, SELF_TEST, Iova::new(u64::MAX)).and_then(use_correctly);
     check(
         NAME,
-        match used {
+        match device.and_then(use_correctly) {
             Ok(()) if verifier::checks() > before => Ok(()),
             Ok(()) => Err("nothing was checked"),
             Err(_) => Err("it was not possible"),
@@ -117,10 +120,34 @@ pub(super) fn run_correct() {
     );
 }
 
+/// The verifier switched on and off, and reset, while memory is lent: nothing may be seen that was not done, nor what
+/// was done while nobody looked.
+pub(super) fn run_switched() {
+    const NAME: &str = "verifier-switched";
+    let Some(idle) = idle_device(NAME) else { return };
+    let Some(copying) = some_device(NAME) else { return };
+    let before = if verifier::is_on() { Switch::On } else { Switch::Off };
+    let outcome = idle.and_then(switch_while_lent).map_err(|_| "it was not possible");
+    let outcome = outcome.and_then(|()| switch_while_guarded(copying));
+    verifier::set(before);
+    check(NAME, outcome);
+}
+
+/// The device of the first idle function, claimed; skips the check if there is none.
+fn idle_device(name: &str) -> Option<Result<Device, DmaError>> {
+    let Some(record) = idle_functions().next() else {
+        skip(name, "every device here has a driver or firmware left it at work");
+        return None;
+    };
+    Some(Device::claim(record, SELF_TEST, Iova::new(u64::MAX)))
+}
+
 fn use_correctly(device: Device) -> Result<(), DmaError> {
     let shared = device.share::<u64, Both>(8, LABEL)?;
     let bytes = device.map::<FromDevice, _>(ByteBuffer::new(FEW)?, LABEL)?;
+    let batch = device.map_batch::<FromDevice, _>(few_buffers(FEW)?, LABEL)?;
     bytes.unmap()?;
+    batch.unmap()?;
     drop(shared);
     let device = Arc::try_new(device)?;
     let loans = Loans::new(device);
@@ -132,9 +159,47 @@ fn use_correctly(device: Device) -> Result<(), DmaError> {
         loans.sync_for_driver(iova, 0, &mut bytes[..FEW / 2])?;
         loans.give_back(iova, &mut bytes, direction)?;
         let common = loans.allocate(FEW, Direction::Bidirectional, LABEL)?;
-        loans.free(common.iova)?;
+        loans.free(common, FEW)?;
     }
     loans.close();
+    drop(loans);
+    let Some(device) = idle_functions().next() else { return Ok(()) };
+    with_slot(Device::claim(device, SELF_TEST, Iova::new(u64::MAX))?, virtio::use_correctly)
+}
+
+/// Lets a crate work with a device.
+fn with_slot(device: Device, work: impl FnOnce(&Slot) -> Result<(), DmaError>) -> Result<(), DmaError> {
+    let taken = TakenSlot::take(&Arc::try_new(device)?).ok_or(DmaError::Books)?;
+    work(taken.slot())
+}
+
+const SWITCHES: [[Switch; 2]; 2] = [[Switch::Off, Switch::On], [Switch::On, Switch::Off]];
+
+fn switch_while_lent(device: Device) -> Result<(), DmaError> {
+    let loans = Loans::new(Arc::try_new(device)?);
+    let mut bytes = filled();
+    for [first, then] in SWITCHES {
+        verifier::set(first);
+        let iova = loans.lend(&bytes, IN, LABEL)?;
+        let common = loans.allocate(FEW, IN, LABEL)?;
+        verifier::set(then);
+        verifier::reset();
+        loans.sync_for_driver(iova, 0, &mut bytes)?;
+        loans.give_back(iova, &mut bytes, IN)?;
+        loans.free(common, FEW)?;
+    }
+    verifier::set(Switch::On);
+    loans.close();
+    Ok(())
+}
+
+fn switch_while_guarded(device: &'static dyn Overreach) -> Result<(), &'static str> {
+    for [first, then] in SWITCHES {
+        verifier::set(first);
+        let mapping = overrun_buffer(device)?;
+        verifier::set(then);
+        mapping.unmap().map_err(|_| LOST)?;
+    }
     Ok(())
 }
 
@@ -143,102 +208,43 @@ fn filled() -> Vec<u8> {
     vec![1; FEW]
 }
 
+/// Two buffers of so many bytes.
+fn few_buffers(bytes: usize) -> Result<Vec<ByteBuffer>, DmaError> {
+    Ok(vec![ByteBuffer::new(bytes)?, ByteBuffer::new(bytes)?])
+}
+
+const LOST: &str = "the buffer could not be taken back";
+
 /// Lets a device write behind the end of its buffer, within the page.
 fn overrun(device: &'static dyn Overreach) -> Result<(), &'static str> {
-    let Skill::Copies { bytes } = device.skill() else { return Err("it cannot be told how much to write") };
-    let buffer = ByteBuffer::new(bytes as usize / 2).map_err(|_| "no memory")?;
+    overrun_buffer(device)?.unmap().map(drop).map_err(|_| LOST)
+}
+
+fn overrun_buffer(device: &'static dyn Overreach) -> Result<Mapping<FromDevice, ByteBuffer>, &'static str> {
+    let buffer = ByteBuffer::new(half_of_copy(device)?).map_err(|_| "no memory")?;
     let mapping = device.dma().map::<FromDevice, _>(buffer, LABEL).map_err(|_| "no room")?;
     transfer(device, Access::Write, mapping.iova())?;
-    mapping.unmap().map(drop).map_err(|_| "the buffer could not be taken back")
+    Ok(mapping)
 }
 
-fn free_twice(loans: &Loans) -> Result<(), DmaError> {
-    let common = loans.allocate(FEW, Direction::Bidirectional, LABEL)?;
-    loans.free(common.iova)?;
-    loans.free(common.iova)
+/// The same with the last of several buffers.
+fn overrun_batch(device: &'static dyn Overreach) -> Result<(), &'static str> {
+    let buffers = few_buffers(half_of_copy(device)?).map_err(|_| "no memory")?;
+    let batch = device.dma().map_batch::<FromDevice, _>(buffers, LABEL).map_err(|_| "no room")?;
+    let last = batch.segments().last().ok_or("an empty batch")?;
+    transfer(device, Access::Write, last.iova)?;
+    batch.unmap().map(drop).map_err(|_| LOST)
 }
 
-fn give_back_twice(loans: &Loans) -> Result<(), DmaError> {
-    let mut bytes = filled();
-    let iova = loans.lend(&bytes, OUT, LABEL)?;
-    loans.give_back(iova, &mut bytes, OUT)?;
-    loans.give_back(iova, &mut bytes, OUT)
-}
-
-fn leave_common(loans: &Loans) -> Result<(), DmaError> {
-    loans.allocate(FEW, Direction::Bidirectional, LABEL)?;
-    loans.close();
-    Ok(())
-}
-
-fn leave_loan(loans: &Loans) -> Result<(), DmaError> {
-    loans.lend(&filled(), OUT, LABEL)?;
-    loans.close();
-    Ok(())
+/// Half as many bytes as a device writes when it is told to.
+fn half_of_copy(device: &dyn Overreach) -> Result<usize, &'static str> {
+    match device.skill() {
+        Skill::Copies { bytes } => Ok(bytes as usize / 2),
+        Skill::Recognises { .. } => Err("it cannot be told how much to write"),
+    }
 }
 
 fn leave_mapping(device: Device) -> Result<(), DmaError> {
     mem::forget(device.map::<ToDevice, _>(PageBuffer::new(0)?, LABEL)?);
     device.release()
-}
-
-fn free_while_mapped(loans: &Loans) -> Result<(), DmaError> {
-    let common = loans.allocate(FEW, Direction::Bidirectional, LABEL)?;
-    // SAFETY: common memory holds as many bytes, is there until it is freed, and the device was told nothing of it.
-    let lent = unsafe { core::slice::from_raw_parts(common.memory.as_ptr(), FEW / 2) };
-    loans.lend(lent, OUT, LABEL)?;
-    loans.free(common.iova)
-}
-
-fn sync_after_return(loans: &Loans) -> Result<(), DmaError> {
-    let mut bytes = filled();
-    let iova = loans.lend(&bytes, IN, LABEL)?;
-    loans.give_back(iova, &mut bytes, IN)?;
-    loans.sync_for_driver(iova, 0, &mut bytes)
-}
-
-fn use_after_release(loans: &Loans) -> Result<(), DmaError> {
-    loans.close();
-    loans.lend(&filled(), OUT, LABEL).map(drop)
-}
-
-fn lend_twice(loans: &Loans) -> Result<(), DmaError> {
-    let bytes = filled();
-    loans.lend(&bytes, OUT, LABEL)?;
-    loans.lend(&bytes[FEW / 2..], OUT, LABEL).map(drop)
-}
-
-fn give_back_never_lent(loans: &Loans) -> Result<(), DmaError> {
-    loans.give_back(Iova::new(0x1000), &mut filled(), OUT)
-}
-
-fn lend_nothing(loans: &Loans) -> Result<(), DmaError> {
-    loans.lend(&[], OUT, LABEL).map(drop)
-}
-
-fn give_back_other_way(loans: &Loans) -> Result<(), DmaError> {
-    let mut bytes = filled();
-    let iova = loans.lend(&bytes, OUT, LABEL)?;
-    loans.give_back(iova, &mut bytes, IN)
-}
-
-fn give_back_less(loans: &Loans) -> Result<(), DmaError> {
-    let mut bytes = filled();
-    let iova = loans.lend(&bytes, OUT, LABEL)?;
-    loans.give_back(iova, &mut bytes[..FEW / 2], OUT)
-}
-
-fn sync_outside(loans: &Loans) -> Result<(), DmaError> {
-    let bytes = filled();
-    let iova = loans.lend(&bytes, OUT, LABEL)?;
-    loans.sync_for_device(iova, FEW / 2, &bytes)
-}
-
-fn lend_image(loans: &Loans) -> Result<(), DmaError> {
-    loans.lend(LABEL.as_bytes(), OUT, LABEL).map(drop)
-}
-
-fn lend_stack(loans: &Loans) -> Result<(), DmaError> {
-    let bytes = core::hint::black_box([1; FEW]);
-    loans.lend(&bytes, OUT, LABEL).map(drop)
 }

@@ -31,15 +31,25 @@ impl Site {
     /// A place that no call comes from.
     pub(crate) const NOWHERE: Self = Self(Location::caller());
 
-    /// The source file.
+    /// The source file; a foreign crate's from the crate's name on, wherever it lay when the kernel was built.
     pub fn file(&self) -> &'static str {
-        self.0.file()
+        from_crate(self.0.file())
     }
 
     /// The line in it, from 1.
     pub fn line(&self) -> u32 {
         self.0.line()
     }
+}
+
+/// What of an absolute path names a crate and its file.
+fn from_crate(path: &str) -> &str {
+    const SOURCES: &[u8] = b"/src/";
+    let bytes = path.as_bytes();
+    let end = bytes.windows(SOURCES.len()).rposition(|part| part == SOURCES);
+    let folders = end.filter(|_| bytes.first() == Some(&b'/')).and_then(|end| bytes.get(..end));
+    let above = folders.and_then(|folders| folders.iter().rposition(|byte| *byte == b'/'));
+    above.and_then(|above| path.get(above + 1..)).unwrap_or(path)
 }
 
 impl From<&'static Location<'static>> for Site {

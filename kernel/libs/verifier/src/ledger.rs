@@ -70,7 +70,7 @@ impl<T> Ledger<T> {
     pub fn check_return(&self, claim: &Claim) -> Result<(), Misuse> {
         self.check_open()?;
         let iova = claim.iova.as_u64();
-        let Some(loan) = self.loan(claim.iova, claim.kind) else {
+        let Some((loan, _)) = self.position(claim).and_then(|at| self.loans.get(at)) else {
             return Err(self.judge_absent(claim));
         };
         if let Some(memory) = claim.memory.filter(|memory| *memory != loan.memory) {
@@ -135,12 +135,12 @@ impl<T> Ledger<T> {
         Ok(())
     }
 
-    /// Makes room for one more loan.
+    /// Makes room for more loans.
     ///
     /// # Errors
     /// If there is no memory.
-    pub fn reserve(&mut self) -> Result<(), NoRoom> {
-        self.loans.try_reserve(1).map_err(|_| NoRoom)
+    pub fn reserve(&mut self, more: usize) -> Result<(), NoRoom> {
+        self.loans.try_reserve(more).map_err(|_| NoRoom)
     }
 
     /// Enters a loan.
@@ -148,16 +148,14 @@ impl<T> Ledger<T> {
     /// # Errors
     /// If there is no memory; never right after [`reserve`](Self::reserve).
     pub fn enter(&mut self, loan: Loan, kept: T) -> Result<(), NoRoom> {
-        self.reserve()?;
-        self.past.forget(loan.iova);
+        self.reserve(1)?;
         self.loans.push((loan, kept));
         Ok(())
     }
 
     /// Takes a loan out, whatever else the claim says.
     pub fn take(&mut self, claim: &Claim, site: Site) -> Option<(Loan, T)> {
-        let at =
-            self.loans.iter().position(|(loan, _)| loan.iova == claim.iova && loan.kind == claim.kind)?;
+        let at = self.position(claim)?;
         let taken = self.loans.swap_remove(at);
         self.past.note(Returned { kind: claim.kind, iova: claim.iova, site });
         Some(taken)
@@ -184,6 +182,14 @@ impl<T> Ledger<T> {
     /// The loans.
     pub fn loans(&self) -> impl Iterator<Item = &Loan> {
         self.loans.iter().map(|(loan, _)| loan)
+    }
+
+    /// Where the loan is that a claim means: the one with its memory where several have the address, as may be if that
+    /// is none of the layer's, but one that a probe aims at.
+    fn position(&self, claim: &Claim) -> Option<usize> {
+        let there = |loan: &Loan| loan.iova == claim.iova && loan.kind == claim.kind;
+        let exact = |loan: &Loan| there(loan) && claim.memory.is_none_or(|memory| memory == loan.memory);
+        self.loans().position(exact).or_else(|| self.loans().position(there))
     }
 
     fn loan(&self, iova: Iova, kind: Kind) -> Option<&Loan> {

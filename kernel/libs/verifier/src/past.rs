@@ -36,17 +36,10 @@ impl Past {
         self.next = (self.next + 1) % REMEMBERED;
     }
 
-    /// The return at an address, if it is remembered.
+    /// The latest return at an address, if it is remembered.
     pub(crate) fn find(&self, iova: Iova) -> Option<&Returned> {
-        self.returns.iter().flatten().find(|returned| returned.iova == iova)
-    }
-
-    /// Forgets the return at an address, which is lent again.
-    pub(crate) fn forget(&mut self, iova: Iova) {
-        for place in &mut self.returns {
-            if place.is_some_and(|returned| returned.iova == iova) {
-                *place = None;
-            }
-        }
+        let (newer, older) = self.returns.split_at_checked(self.next)?;
+        let newest_first = newer.iter().rev().chain(older.iter().rev());
+        newest_first.flatten().find(|returned| returned.iova == iova)
     }
 }

@@ -7,21 +7,23 @@
 //! The crate cannot be told that a buffer was not mapped. So buffers are mapped before it sees them, where
 //! errors are still values, and [`Slot::announce`] tells what addresses they got; `share` looks them up, and
 //! for a buffer that was not announced gives an address that no table translates: the device's request for it
-//! is blocked and reported. `unshare` has nothing to do, since buffers are taken back by those who lent them.
+//! is blocked and reported. `unshare` takes nothing back, since those who lent buffers do that.
+//!
+//! What the crate says is entered in the device's [`Loans`], so that the verifier sees it share a buffer twice, give
+//! up what it does not have, or leave something behind.
 #![expect(unsafe_code, reason = "UNSAFETY: implements the crate's unsafe traits for memory and windows")]
 
-use alloc::vec::Vec;
 use core::ptr::NonNull;
 
 use arrayvec::ArrayVec;
-use dma_types::{Iova, PAGE_SIZE};
+use dma_types::{Direction, Iova, PAGE_SIZE};
 use spin::Mutex;
 use virtio::CheckedConfig;
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
 use virtio_drivers::{BufferDirection, Hal};
 
 use super::chain::PARTS;
-use crate::dma::{self, Both, Shared, ToDevice};
+use crate::dma::{self, Common, DmaError, Loans};
 use crate::memory::arc::Arc;
 
 /// Devices that can be driven at the same time.
@@ -34,17 +36,9 @@ const NOWHERE: u64 = !(PAGE_SIZE - 1);
 
 /// What belongs to one device.
 pub struct Slot {
-    device: Mutex<Option<Arc<dma::Device>>>,
-    areas: Mutex<Vec<Area>>,
+    /// What the crate has, if a driver has the slot.
+    loans: Mutex<Option<Loans>>,
     parts: Mutex<ArrayVec<Announced, PARTS>>,
-}
-
-/// Memory of queues.
-enum Area {
-    /// What the driver writes.
-    ToDevice(Shared<u8, ToDevice>),
-    /// What the device writes; it also reads flags back that it wrote.
-    Both(Shared<u8, Both>),
 }
 
 /// A buffer that the crate is about to ask for, and the address that it has for the device.
@@ -64,78 +58,104 @@ pub struct TakenSlot(usize);
 
 impl Slot {
     const fn new() -> Self {
-        Self {
-            device: Mutex::new(None),
-            areas: Mutex::new(Vec::new()),
-            parts: Mutex::new(ArrayVec::new_const()),
-        }
+        Self { loans: Mutex::new(None), parts: Mutex::new(ArrayVec::new_const()) }
     }
 
     /// Runs `submit`, in which the crate may ask for these buffers.
-    pub fn announce<T>(&self, parts: ArrayVec<Announced, PARTS>, submit: impl FnOnce() -> T) -> T {
+    ///
+    /// # Errors
+    /// If there is no memory to keep account of them.
+    pub fn announce<T>(
+        &self,
+        parts: ArrayVec<Announced, PARTS>,
+        submit: impl FnOnce() -> T,
+    ) -> Result<T, DmaError> {
+        if let Some(loans) = &*self.loans.lock() {
+            loans.reserve(parts.len())?;
+        }
         *self.parts.lock() = parts;
         let result = submit();
         self.parts.lock().clear();
-        result
+        Ok(result)
     }
 
-    fn allocate(&self, pages: usize, direction: BufferDirection) -> Option<(u64, NonNull<u8>)> {
-        let device = self.device.lock().clone()?;
-        let bytes = pages.checked_mul(PAGE_SIZE as usize)?;
-        let label = "virtio queue";
-        let area = match direction {
-            BufferDirection::DriverToDevice => device.share(bytes, label).map(Area::ToDevice),
-            BufferDirection::DeviceToDriver | BufferDirection::Both => {
-                device.share(bytes, label).map(Area::Both)
-            }
-        };
-        let area = area.inspect_err(|error| log::warn!("no memory for a virtio queue: {error}")).ok()?;
-        let place = (area.iova().as_u64(), area.memory());
-        self.areas.lock().push(area);
-        Some(place)
-    }
-
-    fn free(&self, iova: u64) {
-        let mut areas = self.areas.lock();
-        if let Some(index) = areas.iter().position(|area| area.iova().as_u64() == iova) {
-            areas.swap_remove(index);
+    /// Takes note that the crate will not give up a buffer any more, since its queue ends.
+    pub fn withdraw(&self, part: &Announced) {
+        if let Some(loans) = &*self.loans.lock() {
+            loans.withdraw(part.memory, part.iova);
         }
     }
 
-    fn address_of(&self, buffer: NonNull<[u8]>) -> u64 {
+    /// Makes memory for a queue: where the device sees it, and where the crate does.
+    #[track_caller]
+    pub fn allocate(&self, pages: usize, direction: BufferDirection) -> Option<Common> {
+        let direction = match direction {
+            BufferDirection::DriverToDevice => Direction::ToDevice,
+            // The device also reads flags back that it wrote.
+            BufferDirection::DeviceToDriver | BufferDirection::Both => Direction::Bidirectional,
+        };
+        let common = self.loans.lock().as_ref()?.allocate(bytes_of(pages)?, direction, "virtio queue");
+        common.inspect_err(|error| log::warn!("no memory for a virtio queue: {error}")).ok()
+    }
+
+    /// Frees what [`allocate`](Self::allocate) made.
+    #[track_caller]
+    pub fn free(&self, common: Common, pages: usize) {
+        if let (Some(loans), Some(bytes)) = (&*self.loans.lock(), bytes_of(pages))
+            && let Err(error) = loans.free(common, bytes)
+        {
+            log::warn!("a virtio queue is not freed: {error}");
+        }
+    }
+
+    /// Tells the crate where the device sees a buffer.
+    #[track_caller]
+    pub fn share(&self, buffer: NonNull<[u8]>, direction: BufferDirection) -> u64 {
         let parts = self.parts.lock();
         let found = parts.iter().find(|part| core::ptr::eq(part.memory.as_ptr(), buffer.as_ptr()));
-        found.map_or(NOWHERE, |part| part.iova.as_u64())
+        let iova = found.map(|part| part.iova);
+        if let Some(loans) = &*self.loans.lock() {
+            loans.note_lent(buffer, iova, streaming(direction));
+        }
+        iova.map_or(NOWHERE, Iova::as_u64)
+    }
+
+    /// Hears that the crate does not need a buffer's address any more.
+    #[track_caller]
+    pub fn unshare(&self, iova: Iova, buffer: NonNull<[u8]>, direction: BufferDirection) {
+        if let Some(loans) = &*self.loans.lock()
+            && let Err(error) = loans.note_returned(buffer, iova, streaming(direction))
+        {
+            log::warn!("a virtio buffer is given up: {error}");
+        }
     }
 }
 
-impl Area {
-    fn iova(&self) -> Iova {
-        match self {
-            Self::ToDevice(shared) => shared.iova(),
-            Self::Both(shared) => shared.iova(),
-        }
-    }
+/// Bytes in pages.
+fn bytes_of(pages: usize) -> Option<usize> {
+    pages.checked_mul(PAGE_SIZE as usize)
+}
 
-    fn memory(&self) -> NonNull<u8> {
-        match self {
-            Self::ToDevice(shared) => shared.as_ptr(),
-            Self::Both(shared) => shared.as_ptr(),
-        }
+/// The direction of a buffer.
+fn streaming(direction: BufferDirection) -> Direction {
+    match direction {
+        BufferDirection::DriverToDevice => Direction::ToDevice,
+        BufferDirection::DeviceToDriver => Direction::FromDevice,
+        BufferDirection::Both => Direction::Bidirectional,
     }
 }
 
 impl TakenSlot {
     /// Takes a free slot for a device; `None` if there is none.
     pub fn take(device: &Arc<dma::Device>) -> Option<Self> {
-        let free = TABLE.iter().position(|slot| slot.device.lock().is_none())?;
-        *TABLE.get(free)?.device.lock() = Some(device.clone());
+        let free = TABLE.iter().position(|slot| slot.loans.lock().is_none())?;
+        *TABLE.get(free)?.loans.lock() = Some(Loans::new(device.clone()));
         Some(Self(free))
     }
 
     /// Tells whether one is free.
     pub fn is_free() -> bool {
-        TABLE.iter().any(|slot| slot.device.lock().is_none())
+        TABLE.iter().any(|slot| slot.loans.lock().is_none())
     }
 
     /// Its number.
@@ -151,9 +171,9 @@ impl TakenSlot {
 
 impl Drop for TakenSlot {
     fn drop(&mut self) {
-        let slot = self.slot();
-        slot.areas.lock().clear();
-        *slot.device.lock() = None;
+        if let Some(loans) = self.slot().loans.lock().take() {
+            loans.close();
+        }
     }
 }
 
@@ -165,11 +185,13 @@ pub struct SlotHal<const N: usize>;
 unsafe impl<const N: usize> Hal for SlotHal<N> {
     fn dma_alloc(pages: usize, direction: BufferDirection) -> (u64, NonNull<u8>) {
         // The crate takes address 0 for a failure.
-        TABLE[N].allocate(pages, direction).unwrap_or((0, NonNull::dangling()))
+        let common = TABLE[N].allocate(pages, direction);
+        common.map_or((0, NonNull::dangling()), |common| (common.iova.as_u64(), common.memory))
     }
 
-    unsafe fn dma_dealloc(iova: u64, _: NonNull<u8>, _: usize) -> i32 {
-        TABLE[N].free(iova);
+    #[track_caller]
+    unsafe fn dma_dealloc(iova: u64, memory: NonNull<u8>, pages: usize) -> i32 {
+        TABLE[N].free(Common { iova: Iova::new(iova), memory }, pages);
         0
     }
 
@@ -178,11 +200,15 @@ unsafe impl<const N: usize> Hal for SlotHal<N> {
         NonNull::new(core::ptr::with_exposed_provenance_mut(address as usize)).unwrap_or(NonNull::dangling())
     }
 
-    unsafe fn share(buffer: NonNull<[u8]>, _: BufferDirection) -> u64 {
-        TABLE[N].address_of(buffer)
+    #[track_caller]
+    unsafe fn share(buffer: NonNull<[u8]>, direction: BufferDirection) -> u64 {
+        TABLE[N].share(buffer, direction)
     }
 
-    unsafe fn unshare(_: u64, _: NonNull<[u8]>, _: BufferDirection) {}
+    #[track_caller]
+    unsafe fn unshare(iova: u64, buffer: NonNull<[u8]>, direction: BufferDirection) {
+        TABLE[N].unshare(Iova::new(iova), buffer, direction);
+    }
 }
 
 /// A configuration space that is not the device's own, see [`CheckedConfig`].

@@ -79,6 +79,7 @@ impl Queue {
                 unsafe { ring.add(read, written) }
             })
         });
+        let token = token.map_err(|_| Error::DmaError)?;
         if let Some(place) = self.in_flight.get_mut(usize::from(token?)) {
             *place = Some(chain);
         }
@@ -121,6 +122,15 @@ impl Queue {
     /// Requests that fit in still, of one buffer each.
     pub fn room(&self) -> usize {
         self.ring.available_desc()
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // The crate forgets what is under way.
+        for part in self.in_flight.iter_mut().flatten().flatten() {
+            self.slot.withdraw(&part.announced());
+        }
     }
 }
 
