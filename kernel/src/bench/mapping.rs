@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{fault, median, tell, tell_in};
 use crate::dma::inspect::Again;
-use crate::dma::{Batch, Device, DmaError, FromDevice, PageBuffer};
+use crate::dma::{Batch, Buffer, ByteBuffer, Device, DmaError, FromDevice, PageBuffer};
 use crate::platform::clock;
 use crate::probe::Overreach;
 
@@ -17,6 +17,10 @@ const WARM_UP: usize = 300;
 /// Sizes that are mapped: names of the two figures, and the power of two of pages.
 const SIZES: [(&str, &str, u8); 3] =
     [("map_4k", "unmap_4k", 0), ("map_64k", "unmap_64k", 4), ("map_2m", "unmap_2m", 9)];
+
+/// Lengths that are no whole pages: names of the two figures, and bytes. The short one is lent through a page of its own.
+const LENGTHS: [(&str, &str, usize); 2] =
+    [("map_100_bytes", "unmap_100_bytes", 100), ("map_6000_bytes", "unmap_6000_bytes", 6000)];
 
 /// Mappings that live meanwhile, and the names of the figures among them.
 const LIVE: [(usize, &str, &str); 2] = [
@@ -42,7 +46,10 @@ const PIECE: u64 = (2 << 20) - 4096;
 pub(super) fn run(overreach: &'static dyn Overreach) -> Result<(), DmaError> {
     let device = overreach.dma();
     for (map, unmap, order) in SIZES {
-        single(device, (map, unmap), order)?;
+        single(device, (map, unmap), PageBuffer::new(order)?)?;
+    }
+    for (map, unmap, bytes) in LENGTHS {
+        single(device, (map, unmap), ByteBuffer::new(bytes)?)?;
     }
     batches(device)?;
     tables(device)?;
@@ -50,8 +57,7 @@ pub(super) fn run(overreach: &'static dyn Overreach) -> Result<(), DmaError> {
 }
 
 /// Maps and unmaps one buffer again and again.
-fn single(device: &Device, (map, unmap): (&str, &str), order: u8) -> Result<(), DmaError> {
-    let mut buffer = PageBuffer::new(order)?;
+fn single<B: Buffer>(device: &Device, (map, unmap): (&str, &str), mut buffer: B) -> Result<(), DmaError> {
     let (mut mapped, mut unmapped) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
     for round in 0..WARM_UP + ROUNDS {
         let start = clock::timestamp();
@@ -119,7 +125,7 @@ fn among_many(overreach: &'static dyn Overreach) -> Result<(), DmaError> {
             let crowd = (0..CROWD).map(|_| Again::new(&buffer, 4096)).collect();
             live.push(device.map_batch(crowd, "bench crowd")?);
         }
-        single(device, (map, unmap), 0)?;
+        single(device, (map, unmap), PageBuffer::new(0)?)?;
         if count == FAULTS_AMONG {
             fault::run(overreach);
         }

@@ -8,6 +8,9 @@ use super::verifier;
 /// What a guard is filled with, as Microsoft's verifier does.
 const FILL: u8 = 0x0f;
 
+/// Bytes that are looked at together.
+const WORD: usize = size_of::<u64>();
+
 /// The bytes from an offset on to the end of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guard {
@@ -33,7 +36,10 @@ impl Guard {
 
     /// Looks for the first byte that is not as it was filled.
     pub(super) fn damage(self, pages: &[u8]) -> Option<Damage> {
-        let changed = pages.get(self.from..)?.iter().position(|byte| *byte != FILL)?;
-        Some(Damage { offset: self.from + changed })
+        let guard = pages.get(self.from..)?;
+        let (words, _) = guard.as_chunks();
+        let sound = words.iter().take_while(|word| **word == [FILL; WORD]).count() * WORD;
+        let changed = guard.get(sound..)?.iter().position(|byte| *byte != FILL)?;
+        Some(Damage { offset: self.from + sound + changed })
     }
 }

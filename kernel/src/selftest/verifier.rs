@@ -144,10 +144,8 @@ fn idle_device(name: &str) -> Option<Result<Device, DmaError>> {
 
 fn use_correctly(device: Device) -> Result<(), DmaError> {
     let shared = device.share::<u64, Both>(8, LABEL)?;
-    let bytes = device.map::<FromDevice, _>(ByteBuffer::new(FEW)?, LABEL)?;
-    let batch = device.map_batch::<FromDevice, _>(few_buffers(FEW)?, LABEL)?;
-    bytes.unmap()?;
-    batch.unmap()?;
+    take_back(lend(&device, FEW)?)?;
+    lend_two(&device, FEW, &|_| Ok(())).map_err(|_| DmaError::Books)?;
     drop(shared);
     let device = Arc::try_new(device)?;
     let loans = Loans::new(device);
@@ -168,7 +166,7 @@ fn use_correctly(device: Device) -> Result<(), DmaError> {
 }
 
 /// Lets a crate work with a device.
-fn with_slot(device: Device, work: impl FnOnce(&Slot) -> Result<(), DmaError>) -> Result<(), DmaError> {
+fn with_slot(device: Device, work: fn(&Slot) -> Result<(), DmaError>) -> Result<(), DmaError> {
     let taken = TakenSlot::take(&Arc::try_new(device)?).ok_or(DmaError::Books)?;
     work(taken.slot())
 }
@@ -198,7 +196,7 @@ fn switch_while_guarded(device: &'static dyn Overreach) -> Result<(), &'static s
         verifier::set(first);
         let mapping = overrun_buffer(device)?;
         verifier::set(then);
-        mapping.unmap().map_err(|_| LOST)?;
+        take_back(mapping).map_err(|_| LOST)?;
     }
     Ok(())
 }
@@ -208,32 +206,46 @@ fn filled() -> Vec<u8> {
     vec![1; FEW]
 }
 
-/// Two buffers of so many bytes.
-fn few_buffers(bytes: usize) -> Result<Vec<ByteBuffer>, DmaError> {
-    Ok(vec![ByteBuffer::new(bytes)?, ByteBuffer::new(bytes)?])
+const LOST: &str = "the buffer could not be taken back";
+
+/// Lends a buffer that a guard is laid behind.
+#[inline(never)]
+fn lend(device: &Device, bytes: usize) -> Result<Mapping<FromDevice, ByteBuffer>, DmaError> {
+    Ok(device.map(ByteBuffer::new(bytes)?, LABEL)?)
 }
 
-const LOST: &str = "the buffer could not be taken back";
+#[inline(never)]
+fn take_back(mapping: Mapping<FromDevice, ByteBuffer>) -> Result<(), DmaError> {
+    mapping.unmap().map(drop)
+}
+
+/// Lends two such buffers at once for as long as something is done with the address of the last.
+fn lend_two(
+    device: &Device,
+    bytes: usize,
+    work: &dyn Fn(Iova) -> Result<(), &'static str>,
+) -> Result<(), &'static str> {
+    let buffers: Result<Vec<_>, _> = [bytes; 2].map(ByteBuffer::new).into_iter().collect();
+    let buffers = buffers.map_err(|_| "no memory")?;
+    let batch = device.map_batch::<FromDevice, _>(buffers, LABEL).map_err(|_| "no room")?;
+    work(batch.segments().last().ok_or("an empty batch")?.iova)?;
+    batch.unmap().map(drop).map_err(|_| LOST)
+}
 
 /// Lets a device write behind the end of its buffer, within the page.
 fn overrun(device: &'static dyn Overreach) -> Result<(), &'static str> {
-    overrun_buffer(device)?.unmap().map(drop).map_err(|_| LOST)
+    take_back(overrun_buffer(device)?).map_err(|_| LOST)
 }
 
 fn overrun_buffer(device: &'static dyn Overreach) -> Result<Mapping<FromDevice, ByteBuffer>, &'static str> {
-    let buffer = ByteBuffer::new(half_of_copy(device)?).map_err(|_| "no memory")?;
-    let mapping = device.dma().map::<FromDevice, _>(buffer, LABEL).map_err(|_| "no room")?;
+    let mapping = lend(device.dma(), half_of_copy(device)?).map_err(|_| "no memory")?;
     transfer(device, Access::Write, mapping.iova())?;
     Ok(mapping)
 }
 
-/// The same with the last of several buffers.
+/// The same with the last buffer of a batch.
 fn overrun_batch(device: &'static dyn Overreach) -> Result<(), &'static str> {
-    let buffers = few_buffers(half_of_copy(device)?).map_err(|_| "no memory")?;
-    let batch = device.dma().map_batch::<FromDevice, _>(buffers, LABEL).map_err(|_| "no room")?;
-    let last = batch.segments().last().ok_or("an empty batch")?;
-    transfer(device, Access::Write, last.iova)?;
-    batch.unmap().map(drop).map_err(|_| LOST)
+    lend_two(device.dma(), half_of_copy(device)?, &|iova| transfer(device, Access::Write, iova))
 }
 
 /// Half as many bytes as a device writes when it is told to.

@@ -174,3 +174,21 @@ const fn pages_touched(offset: u64, length: u64) -> u64 {
     let pages = offset.saturating_add(length).div_ceil(PAGE_SIZE);
     if pages == 0 { 1 } else { pages }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::from_crate;
+
+    #[test]
+    fn a_foreign_crates_file_is_named_from_the_crate_on() {
+        for (path, named) in [
+            ("/home/a/registry/src/index-1/queues-0.1.0/src/ring/used.rs", "queues-0.1.0/src/ring/used.rs"),
+            ("kernel/libs/iova/src/lib.rs", "kernel/libs/iova/src/lib.rs"),
+            ("/src/lib.rs", "/src/lib.rs"),
+            ("/a.rs", "/a.rs"),
+            ("", ""),
+        ] {
+            assert_eq!(from_crate(path), named);
+        }
+    }
+}

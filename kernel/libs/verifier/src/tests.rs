@@ -214,3 +214,68 @@ proptest! {
         }
     }
 }
+
+/// The page that says of each code what becomes of it.
+const PAGE: &str = include_str!("../../../../docs/verifier.md");
+
+/// The cells of each row that starts with a code.
+fn rows() -> impl Iterator<Item = (u64, Vec<&'static str>)> {
+    PAGE.lines().filter_map(|line| {
+        let cells: Vec<_> = line.strip_prefix("| 0x")?.split('|').map(str::trim).collect();
+        Some((u64::from_str_radix(cells.first()?, 16).unwrap(), cells))
+    })
+}
+
+/// The rules that a cell names, each in code marks.
+fn rules_in(cell: &str) -> impl Iterator<Item = Rule> {
+    let named = cell.split('`').skip(1).step_by(2);
+    named.map(|name| *Rule::ALL.iter().find(|rule| rule.name() == name).expect(name))
+}
+
+#[test]
+fn the_page_says_of_each_code_what_becomes_of_it() {
+    let codes: Vec<_> = rows().map(|(code, _)| code).collect();
+    let own = Rule::ALL.iter().map(|rule| rule.code()).filter(|code| *code >= 0x100);
+    assert_eq!(codes, (0..=0x26).chain(own).collect::<Vec<_>>());
+    for (code, cells) in rows().take_while(|(code, _)| *code < 0x100) {
+        let here = cells[2];
+        for word in here.split(", ").filter(|word| !word.starts_with('`')) {
+            assert!(["types", "IOMMU", "no", "unpublished"].contains(&word), "{code:#x}: {word}");
+        }
+        let known = [0x12, 0x17, 0x1a, 0x1c].contains(&code);
+        assert_eq!(here == "unpublished", known, "{code:#x}");
+        let rule = Rule::ALL.into_iter().find(|rule| rule.code() == code);
+        let named: Vec<_> = rules_in(here).collect();
+        assert!(rule.is_none_or(|rule| named.contains(&rule)), "{code:#x}: {here}");
+        assert!(!(here == "no" && rule.is_some()), "{code:#x}: {here}");
+    }
+    for (code, cells) in rows().filter(|(code, _)| *code >= 0x100) {
+        assert_eq!(rules_in(cells[1]).map(Rule::code).collect::<Vec<_>>(), [code]);
+    }
+}
+
+#[test]
+fn of_loans_at_one_address_the_one_with_the_memory_is_meant() {
+    let mut ledger = Ledger::new(OBJECT);
+    let [first, second] = [Memory::new(0x5000, 64), Memory::new(0x6000, 64)];
+    for memory in [first, second] {
+        ledger.enter(loan(Kind::Streaming, 1, memory, OUT), memory).unwrap();
+    }
+    let claim = claim(Kind::Streaming, 1, second, OUT);
+    assert_eq!(ledger.check_return(&claim), Ok(()));
+    assert_eq!(ledger.take(&claim, Site::caller()).map(|(_, kept)| kept), Some(second));
+    assert_eq!(rule(ledger.check_return(&claim)), Some(Rule::WrongMemory));
+}
+
+#[test]
+fn the_latest_return_is_named() {
+    let mut ledger = Ledger::new(OBJECT);
+    let claim = claim(Kind::Streaming, 1, Memory::new(0x5000, 64), OUT);
+    let sites = [Site::caller(), Site::caller()];
+    // Once around the ring of what is remembered, too.
+    for round in 0..100 {
+        ledger.enter(loan(Kind::Streaming, 1, Memory::new(0x5000, 64), OUT), ()).unwrap();
+        ledger.take(&claim, sites[round % 2]);
+        assert_eq!(ledger.check_return(&claim).unwrap_err().other_site, Some(sites[round % 2]));
+    }
+}

@@ -88,6 +88,7 @@ impl Slot {
 
     /// Makes memory for a queue: where the device sees it, and where the crate does.
     #[track_caller]
+    #[inline(never)]
     pub fn allocate(&self, pages: usize, direction: BufferDirection) -> Option<Common> {
         let direction = match direction {
             BufferDirection::DriverToDevice => Direction::ToDevice,
@@ -100,6 +101,7 @@ impl Slot {
 
     /// Frees what [`allocate`](Self::allocate) made.
     #[track_caller]
+    #[inline(never)]
     pub fn free(&self, common: Common, pages: usize) {
         if let (Some(loans), Some(bytes)) = (&*self.loans.lock(), bytes_of(pages))
             && let Err(error) = loans.free(common, bytes)
@@ -110,6 +112,7 @@ impl Slot {
 
     /// Tells the crate where the device sees a buffer.
     #[track_caller]
+    #[inline(never)]
     pub fn share(&self, buffer: NonNull<[u8]>, direction: BufferDirection) -> u64 {
         let parts = self.parts.lock();
         let found = parts.iter().find(|part| core::ptr::eq(part.memory.as_ptr(), buffer.as_ptr()));
@@ -122,6 +125,7 @@ impl Slot {
 
     /// Hears that the crate does not need a buffer's address any more.
     #[track_caller]
+    #[inline(never)]
     pub fn unshare(&self, iova: Iova, buffer: NonNull<[u8]>, direction: BufferDirection) {
         if let Some(loans) = &*self.loans.lock()
             && let Err(error) = loans.note_returned(buffer, iova, streaming(direction))
