@@ -8,6 +8,7 @@ use diagnosis::{Label, Site};
 use dma_types::{Direction, Iova};
 use iova::IovaRange;
 
+use super::books::Progress;
 use super::lease::Lent;
 use super::mapping::{DirectionType, give_up};
 use super::{Buffer, Device, DmaError, Domain, PageBuffer, books, verifier};
@@ -67,14 +68,18 @@ impl<D: DirectionType, B: Buffer> Batch<D, B> {
         if let Err(error) = lend_all(&mut buffers, D::DIRECTION, trust) {
             return Err(RefusedBatch { error, buffers });
         }
-        let lent = buffers.iter().map(|buffer| Lent {
+        let mut lent = buffers.iter().map(|buffer| Lent {
             memory: buffer.phys(),
             bytes: buffer.bytes(),
             direction: D::DIRECTION,
             label: Label(label),
             site,
         });
-        let lending = map_all(&domain, lent, &mut ranges);
+        let lending = if B::GUARDED {
+            map_each(&domain, &mut lent, &mut ranges)
+        } else {
+            map_all(&domain, lent, &mut ranges)
+        };
         let batch = Self { domain, ranges, buffers, direction: PhantomData };
         match lending {
             Ok(()) => Ok(batch),
@@ -158,6 +163,20 @@ fn map_all(
             Ok(range) => range,
             Err(progress) => books.map_from(progress, &lent, &off)?,
         });
+    }
+    Ok(())
+}
+
+/// The same the general way, for buffers that are filled or copied anyway: one piece of code for all kinds of them.
+fn map_each(
+    domain: &Domain,
+    all: &mut dyn Iterator<Item = Lent>,
+    ranges: &mut Vec<IovaRange>,
+) -> Result<(), DmaError> {
+    let off = InterruptsOff::new();
+    let mut books = domain.books_within(&off);
+    for lent in all {
+        ranges.push(books.map_from(Progress::Nothing, &lent, &off)?);
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use options::Switch;
 use super::release::idle_functions;
 use super::{check, skip, some_device, transfer};
 use crate::devices::SELF_TEST;
-use crate::devices::virtio::{Slot, TakenSlot};
+use crate::devices::virtio::Lender;
 use crate::dma::{
     Both, ByteBuffer, Device, DmaError, FromDevice, Loans, Mapping, PageBuffer, ToDevice, verifier,
 };
@@ -35,7 +35,7 @@ enum By {
     /// A driver that lends by bare address.
     Loans(fn(&Loans) -> Result<(), DmaError>),
     /// The crate that drives virtio's queues.
-    Crate(fn(&Slot) -> Result<(), DmaError>),
+    Crate(fn(&Lender) -> Result<(), DmaError>),
     /// A driver that holds mappings.
     Driver(fn(Device) -> Result<(), DmaError>),
     /// A device that writes further than it was told.
@@ -95,7 +95,7 @@ impl Misuse {
     fn misuse(&self, device: Device) -> Result<(), DmaError> {
         match self.by {
             By::Loans(misuse) => misuse(&Loans::new(Arc::try_new(device)?)),
-            By::Crate(misuse) => with_slot(device, misuse),
+            By::Crate(misuse) => with_lender(device, misuse),
             By::Driver(misuse) => misuse(device),
             By::Device(_) => Ok(()),
         }
@@ -162,13 +162,12 @@ fn use_correctly(device: Device) -> Result<(), DmaError> {
     loans.close();
     drop(loans);
     let Some(device) = idle_functions().next() else { return Ok(()) };
-    with_slot(Device::claim(device, SELF_TEST, Iova::new(u64::MAX))?, virtio::use_correctly)
+    with_lender(Device::claim(device, SELF_TEST, Iova::new(u64::MAX))?, virtio::use_correctly)
 }
 
 /// Lets a crate work with a device.
-fn with_slot(device: Device, work: fn(&Slot) -> Result<(), DmaError>) -> Result<(), DmaError> {
-    let taken = TakenSlot::take(&Arc::try_new(device)?).ok_or(DmaError::Books)?;
-    work(taken.slot())
+fn with_lender(device: Device, work: fn(&Lender) -> Result<(), DmaError>) -> Result<(), DmaError> {
+    work(&Lender::new(Arc::try_new(device)?)?)
 }
 
 const SWITCHES: [[Switch; 2]; 2] = [[Switch::Off, Switch::On], [Switch::On, Switch::Off]];

@@ -8,7 +8,7 @@ use virtio_drivers::transport::Transport;
 
 use super::VirtioError;
 use super::chain::Chain;
-use super::hal::TakenSlot;
+use super::hal::Lender;
 use super::queue::{Finished, Queue};
 use super::transport::IsolatedTransport;
 use crate::devices::{DeviceRecord, Function, StartError};
@@ -31,7 +31,7 @@ pub struct VirtioDevice {
     record: &'static DeviceRecord,
     queues: Vec<Queue>,
     transport: IsolatedTransport,
-    slot: TakenSlot,
+    lender: Lender,
     wishes: Wishes,
     features: u64,
 }
@@ -40,22 +40,19 @@ impl VirtioDevice {
     /// Claims a device; it does nothing before [`restart`](Self::restart).
     ///
     /// # Errors
-    /// If the device is none that can be driven, is not to be had, or there are too many.
+    /// If the device is none that can be driven, is not to be had, or there is no memory.
     #[track_caller]
     pub fn claim(function: &Function, wishes: Wishes) -> Result<(Self, Arc<dma::Device>), StartError> {
         let record = function.record();
         if record.state() == DeviceState::BypassesIommu {
             return Err(DmaError::State { device: record.bdf, state: record.state() }.into());
         }
-        if !TakenSlot::is_free() {
-            return Err(VirtioError::NoSlot.into());
-        }
         // What firmware left under way must end before the device gets its domain and bus mastering.
         let transport = IsolatedTransport::new(function)?;
         let dma =
             Arc::try_new(function.claim(wishes.driver, Iova::new(u64::MAX))?).map_err(DmaError::from)?;
-        let slot = TakenSlot::take(&dma).ok_or(VirtioError::NoSlot)?;
-        Ok((Self { record, queues: Vec::new(), transport, slot, wishes, features: 0 }, dma))
+        let lender = Lender::new(dma.clone())?;
+        Ok((Self { record, queues: Vec::new(), transport, lender, wishes, features: 0 }, dma))
     }
 
     /// Resets the device, takes back everything it had, and starts it again.
@@ -67,7 +64,7 @@ impl VirtioDevice {
         self.features = self.transport.negotiate(self.wishes.features).map_err(VirtioError::Negotiation)?;
         let queues = (self.wishes.queues)(self.features);
         for index in 0..queues {
-            self.queues.push(Queue::new(&self.slot, &mut self.transport, index)?);
+            self.queues.push(Queue::new(&self.lender, &mut self.transport, index)?);
         }
         self.transport.go(queues)
     }

@@ -40,8 +40,6 @@ pub enum VirtioError {
     },
     /// Its configuration changes whenever it is read.
     Restless,
-    /// As many devices are driven as can be.
-    NoSlot,
 }
 
 impl fmt::Display for VirtioError {
@@ -61,7 +59,6 @@ impl fmt::Display for VirtioError {
                 write!(f, "the device names no place to notify queue {queue} within its window")
             }
             Self::Restless => f.write_str("the device's configuration changes whenever it is read"),
-            Self::NoSlot => f.write_str("too many virtio devices, this one is left alone"),
         }
     }
 }

@@ -19,6 +19,6 @@ mod transport;
 use error::VirtioError;
 
 pub use blk::KIND as BLOCK;
-pub use hal::{Announced, Slot, TakenSlot};
+pub use hal::{Announced, Lender};
 pub use net::KIND as NETWORK;
 pub use offer::path_of;

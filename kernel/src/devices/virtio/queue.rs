@@ -7,16 +7,16 @@
     reason = "UNSAFETY: hands buffers to the crate's queues, which take them by reference"
 )]
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem::ManuallyDrop;
 
 use arrayvec::ArrayVec;
 use virtio_drivers::queue::VirtQueue;
-use virtio_drivers::{Error, Hal, Result};
+use virtio_drivers::{Error, Result};
 
 use super::VirtioError;
 use super::chain::{Chain, PARTS, Pages, Part};
-use super::hal::{Announced, SLOTS, Slot, SlotHal, TakenSlot};
+use super::hal::{Announced, KernelHal, Lender};
 use super::transport::IsolatedTransport;
 use crate::dma::DmaError;
 
@@ -47,8 +47,9 @@ impl Finished {
 
 /// A queue of a device.
 pub struct Queue {
-    ring: Box<dyn Ring>,
-    slot: &'static Slot,
+    /// Dropped while the lender serves it.
+    ring: ManuallyDrop<VirtQueue<KernelHal, SIZE>>,
+    lender: Lender,
     in_flight: Vec<Option<Chain>>,
 }
 
@@ -57,10 +58,11 @@ impl Queue {
     ///
     /// # Errors
     /// If the device has no such queue or too short a one, or there is no memory.
-    pub fn new(slot: &TakenSlot, transport: &mut IsolatedTransport, index: u16) -> Result<Self> {
+    pub fn new(lender: &Lender, transport: &mut IsolatedTransport, index: u16) -> Result<Self> {
+        let ring = lender.serve(|| VirtQueue::new(transport, index, false, false))?;
         Ok(Self {
-            ring: ring_of(slot.number(), transport, index)?,
-            slot: slot.slot(),
+            ring: ManuallyDrop::new(ring),
+            lender: lender.clone(),
             in_flight: core::iter::repeat_with(|| None).take(SIZE).collect(),
         })
     }
@@ -72,7 +74,7 @@ impl Queue {
     pub fn submit(&mut self, mut chain: Chain) -> Result<()> {
         let mut buffers = Buffers::of(&mut chain).ok_or(Error::InvalidParam)?;
         let ring = &mut self.ring;
-        let token = self.slot.announce(buffers.all.clone(), || {
+        let token = self.lender.announce(buffers.all.clone(), || {
             buffers.lend(|read, written| {
                 // SAFETY: the chain keeps the buffers until `pop` has returned this token, or the queue is
                 // gone; nobody can get at them there.
@@ -96,9 +98,11 @@ impl Queue {
         let mut chain = place.take().ok_or(VirtioError::Ring)?;
         let mut buffers = Buffers::of(&mut chain).ok_or(VirtioError::Ring)?;
         let ring = &mut self.ring;
-        let popped = buffers.lend(|read, written| {
-            // SAFETY: these are the buffers that went in with this token.
-            unsafe { ring.pop_used(token, read, written) }
+        let popped = self.lender.serve(|| {
+            buffers.lend(|read, written| {
+                // SAFETY: these are the buffers that went in with this token.
+                unsafe { ring.pop_used(token, read, written) }
+            })
         });
         match popped {
             Ok(written) => Ok(Some(Finished { chain, written })),
@@ -129,8 +133,13 @@ impl Drop for Queue {
     fn drop(&mut self) {
         // The crate forgets what is under way.
         for part in self.in_flight.iter_mut().flatten().flatten() {
-            self.slot.withdraw(&part.announced());
+            self.lender.withdraw(&part.announced());
         }
+        let ring = &mut self.ring;
+        self.lender.serve(|| {
+            // SAFETY: the queue is being dropped, so nobody uses the ring after this.
+            unsafe { ManuallyDrop::drop(ring) }
+        });
     }
 }
 
@@ -166,71 +175,4 @@ impl Buffers {
         }
         call(&read[..to_read.len()], &mut written[..to_write.len()])
     }
-}
-
-/// The crate's queue, whatever its slot.
-trait Ring: Send {
-    /// See [`VirtQueue::add`].
-    ///
-    /// # Safety
-    /// The buffers stay valid and untouched until `pop_used` has succeeded for the token.
-    unsafe fn add<'a>(&mut self, read: &'a [&'a [u8]], written: &'a mut [&'a mut [u8]]) -> Result<u16>;
-
-    /// See [`VirtQueue::pop_used`].
-    ///
-    /// # Safety
-    /// The buffers are those that were added with the token.
-    unsafe fn pop_used<'a>(
-        &mut self,
-        token: u16,
-        read: &'a [&'a [u8]],
-        written: &'a mut [&'a mut [u8]],
-    ) -> Result<u32>;
-
-    fn peek_used(&self) -> Option<u16>;
-
-    fn should_notify(&self) -> bool;
-
-    fn available_desc(&self) -> usize;
-}
-
-impl<H: Hal> Ring for VirtQueue<H, SIZE> {
-    unsafe fn add<'a>(&mut self, read: &'a [&'a [u8]], written: &'a mut [&'a mut [u8]]) -> Result<u16> {
-        // SAFETY: the caller's promise is the same.
-        unsafe { self.add(read, written) }
-    }
-
-    unsafe fn pop_used<'a>(
-        &mut self,
-        token: u16,
-        read: &'a [&'a [u8]],
-        written: &'a mut [&'a mut [u8]],
-    ) -> Result<u32> {
-        // SAFETY: the caller's promise is the same.
-        unsafe { self.pop_used(token, read, written) }
-    }
-
-    fn peek_used(&self) -> Option<u16> {
-        self.peek_used()
-    }
-
-    fn should_notify(&self) -> bool {
-        self.should_notify()
-    }
-
-    fn available_desc(&self) -> usize {
-        self.available_desc()
-    }
-}
-
-/// Makes the crate's queue with this number.
-type Make = fn(&mut IsolatedTransport, u16) -> Result<Box<dyn Ring>>;
-
-/// Makes the crate's queue for the device in a slot.
-fn ring_of(slot: usize, transport: &mut IsolatedTransport, index: u16) -> Result<Box<dyn Ring>> {
-    fn ring<const N: usize>(transport: &mut IsolatedTransport, index: u16) -> Result<Box<dyn Ring>> {
-        Ok(Box::new(VirtQueue::<SlotHal<N>, SIZE>::new(transport, index, false, false)?))
-    }
-    const MAKE: [Make; SLOTS] = [ring::<0>, ring::<1>, ring::<2>, ring::<3>, ring::<4>, ring::<5>];
-    MAKE.get(slot).ok_or(Error::InvalidParam)?(transport, index)
 }

@@ -18,7 +18,7 @@ use virtio_drivers::{PhysAddr, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::VirtioError;
-use super::hal::{Paper, SlotHal};
+use super::hal::{KernelHal, Paper};
 use crate::devices::{Function, StartError};
 use crate::memory::mmio::Mmio;
 use crate::platform::clock::{self, Deadline};
@@ -104,7 +104,7 @@ impl IsolatedTransport {
             return Err(missing);
         };
         let anywhere = DeviceFunction { bus: 0, device: 0, function: 0 };
-        let inner = PciTransport::new::<SlotHal<0>, _>(&mut PciRoot::new(Paper(checked)), anywhere)
+        let inner = PciTransport::new::<KernelHal, _>(&mut PciRoot::new(Paper(checked)), anywhere)
             .map_err(|_| VirtioError::Transport)?;
         let mut this = Self {
             inner: ManuallyDrop::new(inner),
