@@ -57,6 +57,7 @@ pub(super) fn run(overreach: &'static dyn Overreach) -> Result<(), DmaError> {
 }
 
 /// Maps and unmaps one buffer again and again.
+#[inline(never)]
 fn single<B: Buffer>(device: &Device, (map, unmap): (&str, &str), mut buffer: B) -> Result<(), DmaError> {
     let (mut mapped, mut unmapped) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
     for round in 0..WARM_UP + ROUNDS {

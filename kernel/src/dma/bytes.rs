@@ -98,13 +98,15 @@ impl lend::Lend for ByteBuffer {
         self.len as u64
     }
 
+    // One piece of code for every kind of mapping.
+    #[inline(never)]
     fn lend(&mut self, direction: Direction, trust: Trust) -> Result<(), NoPages> {
         match (&self.memory, trust) {
             (Memory::Part(_), Trust::Untrusted) => self.bounce = Some(Bounce::new(self.bytes(), direction)?),
             (Memory::Part(_), Trust::Trusted) => {}
             (Memory::Pages(_), _) => {
                 let len = self.len;
-                self.room_mut().iter_mut().skip(len).for_each(|byte| *byte = 0);
+                self.room_mut().get_mut(len..).unwrap_or_default().fill(0);
                 self.guard = Guard::lay(self.room_mut(), len, direction);
             }
         }

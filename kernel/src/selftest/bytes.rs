@@ -6,7 +6,7 @@ use dma_types::{Access, PAGE_SIZE};
 
 use super::{check, some_device, transfer};
 use crate::devices::Trust;
-use crate::dma::{Both, ByteBuffer, DirectionType, FromDevice, Mapping, ToDevice, inspect};
+use crate::dma::{Both, ByteBuffer, Device, DirectionType, FromDevice, Mapping, ToDevice, inspect};
 use crate::memory::{direct, frames};
 use crate::probe::Overreach;
 
@@ -70,18 +70,18 @@ fn copies(device: &'static dyn Overreach) -> Result<(), &'static str> {
     };
     let mut source = buffer(0, length)?;
     source.bytes_mut().copy_from_slice(&text);
-    let source = give::<ToDevice>(device, source)?;
+    let source = give::<ToDevice>(device.dma(), source)?;
     transfer(device, Access::Read, source.iova())?;
     take(source)?;
     // Longer than the transfer: what the device does not write stays as it was.
-    let landing = give::<FromDevice>(device, buffer(FILL, length + 1)?)?;
+    let landing = give::<FromDevice>(device.dma(), buffer(FILL, length + 1)?)?;
     transfer(device, Access::Write, landing.iova())?;
     let landing = take(landing)?;
     let [written @ .., last] = landing.bytes() else { return Err("an empty buffer") };
     if written != text || *last != FILL {
         return Err("what the device wrote did not come back, or more than it wrote");
     }
-    let exchange = give::<Both>(device, buffer(FILL, length)?)?;
+    let exchange = give::<Both>(device.dma(), buffer(FILL, length)?)?;
     transfer(device, Access::Read, exchange.iova())?;
     transfer(device, Access::Write, exchange.iova())?;
     match take(exchange)?.bytes().iter().all(|byte| *byte == FILL) {
@@ -90,13 +90,17 @@ fn copies(device: &'static dyn Overreach) -> Result<(), &'static str> {
     }
 }
 
-fn give<D: DirectionType>(
-    device: &'static dyn Overreach,
+/// Lends a buffer.
+#[track_caller]
+pub(super) fn give<D: DirectionType>(
+    device: &Device,
     buffer: ByteBuffer,
 ) -> Result<Mapping<D, ByteBuffer>, &'static str> {
-    device.dma().map(buffer, "byte buffer test").map_err(|_| "no room")
+    device.map(buffer, "byte buffer test").map_err(|_| "no room")
 }
 
-fn take<D>(mapping: Mapping<D, ByteBuffer>) -> Result<ByteBuffer, &'static str> {
+/// Takes a buffer back.
+#[track_caller]
+pub(super) fn take<D>(mapping: Mapping<D, ByteBuffer>) -> Result<ByteBuffer, &'static str> {
     mapping.unmap().map_err(|_| "the buffer could not be taken back")
 }

@@ -13,6 +13,7 @@ use core::mem;
 use dma_types::{Access, Direction, Iova};
 use options::Switch;
 
+use super::bytes::{give, take};
 use super::release::idle_functions;
 use super::{check, skip, some_device, transfer};
 use crate::devices::SELF_TEST;
@@ -144,8 +145,8 @@ fn idle_device(name: &str) -> Option<Result<Device, DmaError>> {
 
 fn use_correctly(device: Device) -> Result<(), DmaError> {
     let shared = device.share::<u64, Both>(8, LABEL)?;
-    take_back(lend(&device, FEW)?)?;
-    lend_two(&device, FEW, &|_| Ok(())).map_err(|_| DmaError::Books)?;
+    let alone = give::<FromDevice>(&device, ByteBuffer::new(FEW)?).and_then(take);
+    alone.and_then(|_| lend_two(&device, FEW, &|_| Ok(()))).map_err(|_| DmaError::Books)?;
     drop(shared);
     let device = Arc::try_new(device)?;
     let loans = Loans::new(device);
@@ -195,7 +196,7 @@ fn switch_while_guarded(device: &'static dyn Overreach) -> Result<(), &'static s
         verifier::set(first);
         let mapping = overrun_buffer(device)?;
         verifier::set(then);
-        take_back(mapping).map_err(|_| LOST)?;
+        take(mapping)?;
     }
     Ok(())
 }
@@ -205,20 +206,7 @@ fn filled() -> Vec<u8> {
     vec![1; FEW]
 }
 
-const LOST: &str = "the buffer could not be taken back";
-
-/// Lends a buffer that a guard is laid behind.
-#[inline(never)]
-fn lend(device: &Device, bytes: usize) -> Result<Mapping<FromDevice, ByteBuffer>, DmaError> {
-    Ok(device.map(ByteBuffer::new(bytes)?, LABEL)?)
-}
-
-#[inline(never)]
-fn take_back(mapping: Mapping<FromDevice, ByteBuffer>) -> Result<(), DmaError> {
-    mapping.unmap().map(drop)
-}
-
-/// Lends two such buffers at once for as long as something is done with the address of the last.
+/// Lends two buffers at once for as long as something is done with the address of the last.
 fn lend_two(
     device: &Device,
     bytes: usize,
@@ -228,16 +216,17 @@ fn lend_two(
     let buffers = buffers.map_err(|_| "no memory")?;
     let batch = device.map_batch::<FromDevice, _>(buffers, LABEL).map_err(|_| "no room")?;
     work(batch.segments().last().ok_or("an empty batch")?.iova)?;
-    batch.unmap().map(drop).map_err(|_| LOST)
+    batch.unmap().map(drop).map_err(|_| "the buffers could not be taken back")
 }
 
 /// Lets a device write behind the end of its buffer, within the page.
 fn overrun(device: &'static dyn Overreach) -> Result<(), &'static str> {
-    take_back(overrun_buffer(device)?).map_err(|_| LOST)
+    take(overrun_buffer(device)?).map(drop)
 }
 
 fn overrun_buffer(device: &'static dyn Overreach) -> Result<Mapping<FromDevice, ByteBuffer>, &'static str> {
-    let mapping = lend(device.dma(), half_of_copy(device)?).map_err(|_| "no memory")?;
+    let buffer = ByteBuffer::new(half_of_copy(device)?).map_err(|_| "no memory")?;
+    let mapping = give(device.dma(), buffer)?;
     transfer(device, Access::Write, mapping.iova())?;
     Ok(mapping)
 }
