@@ -100,6 +100,7 @@ impl Lender {
 
     /// Makes memory for a queue: where the device sees it, and where the crate does.
     #[track_caller]
+    #[inline(never)]
     pub fn allocate(&self, pages: usize, direction: BufferDirection) -> Option<Common> {
         let direction = match direction {
             BufferDirection::DriverToDevice => Direction::ToDevice,
@@ -112,6 +113,7 @@ impl Lender {
 
     /// Frees what [`allocate`](Self::allocate) made.
     #[track_caller]
+    #[inline(never)]
     pub fn free(&self, common: Common, pages: usize) {
         if let Err(error) = self.0.loans.free(common, bytes_of(pages).unwrap_or(usize::MAX)) {
             log::warn!("a virtio queue is not freed: {error}");
@@ -120,6 +122,7 @@ impl Lender {
 
     /// Tells the crate where the device sees a buffer.
     #[track_caller]
+    #[inline(never)]
     pub fn share(&self, buffer: NonNull<[u8]>, direction: BufferDirection) -> u64 {
         let parts = self.0.parts.lock();
         let found = parts.iter().find(|part| core::ptr::eq(part.memory.as_ptr(), buffer.as_ptr()));
@@ -130,6 +133,7 @@ impl Lender {
 
     /// Hears that the crate does not need a buffer's address any more.
     #[track_caller]
+    #[inline(never)]
     pub fn unshare(&self, iova: Iova, buffer: NonNull<[u8]>, direction: BufferDirection) {
         if let Err(error) = self.0.loans.note_returned(buffer, iova, streaming(direction)) {
             log::warn!("a virtio buffer is given up: {error}");
