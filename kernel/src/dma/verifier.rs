@@ -19,10 +19,8 @@ use verifier::{Misuse, Rule};
 
 use super::Domain;
 use super::guard::Damage;
-use super::lease::Lease;
 use crate::devices::{self, DeviceRecord};
 use crate::diagnosis::text::Text;
-use crate::memory::arc::Arc;
 use crate::platform::clock;
 use crate::{journal, stop};
 
@@ -102,12 +100,6 @@ pub(super) fn check_release(record: &DeviceRecord, domain: &Domain) -> Result<()
     };
     let parameters = [record.object(), left, first.start.as_u64()];
     Err(Misuse::new(Rule::MappingsLeft, parameters).against(first.mapped.site))
-}
-
-/// What it takes to tell of damage once a lease has ended, if calls are checked.
-#[inline]
-pub(super) fn witness(lease: &Lease) -> Option<(Arc<Domain>, Iova)> {
-    is_on().then(|| (lease.domain.clone(), lease.start()))
 }
 
 /// Where the devices see ranges, if calls are checked and there is memory to remember them.
