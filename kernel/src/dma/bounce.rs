@@ -40,6 +40,6 @@ impl Bounce {
         {
             content.copy_from_slice(start);
         }
-        self.guard?.damage(self.page.bytes())
+        self.guard?.damage(self.page.bytes(), content.len())
     }
 }

@@ -117,6 +117,7 @@ impl lend::Lend for ByteBuffer {
         if let Some(bounce) = self.bounce.take() {
             return bounce.settle(self.bytes_mut());
         }
-        self.guard.take()?.damage(self.room_mut())
+        let (guard, len) = (self.guard.take()?, self.len);
+        guard.damage(self.room_mut(), len)
     }
 }

@@ -11,11 +11,9 @@ const FILL: u8 = 0x0f;
 /// Bytes that are looked at together.
 const WORD: usize = size_of::<u64>();
 
-/// The bytes from an offset on to the end of the pages.
+/// That a guard was laid behind a buffer: from its length on to the end of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Guard {
-    from: usize,
-}
+pub struct Guard;
 
 /// The first byte of a guard that a device changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +29,15 @@ impl Guard {
             return None;
         }
         pages.get_mut(len..)?.fill(FILL);
-        Some(Self { from: len })
+        Some(Self)
     }
 
-    /// Looks for the first byte that is not as it was filled.
-    pub(super) fn damage(self, pages: &[u8]) -> Option<Damage> {
-        let guard = pages.get(self.from..)?;
+    /// Looks behind the first `len` bytes for one that is not as it was filled.
+    pub(super) fn damage(self, pages: &[u8], len: usize) -> Option<Damage> {
+        let guard = pages.get(len..)?;
         let (words, _) = guard.as_chunks();
         let sound = words.iter().take_while(|word| **word == [FILL; WORD]).count() * WORD;
         let changed = guard.get(sound..)?.iter().position(|byte| *byte != FILL)?;
-        Some(Damage { offset: self.from + sound + changed })
+        Some(Damage { offset: len + sound + changed })
     }
 }

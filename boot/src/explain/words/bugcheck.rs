@@ -1,5 +1,6 @@
 //! Windows bug check 0xE6 (Microsoft "Bug Check 0xE6: DRIVER_VERIFIER_DMA_VIOLATION").
 
+use verifier::Rule;
 use vtd::spec::fault_reason::FaultReason;
 
 use super::Explanation;
@@ -12,7 +13,10 @@ const BY_IOMMU: u64 = 0x26;
 pub(super) fn explain(parameters: [Option<u64>; 4]) -> Explanation {
     match parameters {
         [Some(BY_IOMMU), device, information, kind] => by_iommu(device, information, kind),
-        [Some(first), second, ..] => by_verifier(first, second),
+        [Some(first), second, ..] => match own_rule(first) {
+            Some(rule) => by_own_verifier(rule),
+            None => by_verifier(first, second),
+        },
         [None, ..] => Explanation {
             meaning:
                 "Windows stopped because of DMA that breaks the rules. Without the first parameter it is \
@@ -98,6 +102,25 @@ fn by_verifier(first: u64, second: Option<u64>) -> Explanation {
     }
 }
 
+/// The rule of ivt's own with this parameter 1, which Microsoft's table does not have.
+fn own_rule(first: u64) -> Option<Rule> {
+    Rule::ALL.into_iter().find(|rule| rule.code() == first && first > BY_IOMMU)
+}
+
+fn by_own_verifier(rule: Rule) -> Explanation {
+    let [second, third, fourth] = rule.parameters();
+    Explanation {
+        meaning: format!(
+            "ivt's verifier stopped the machine: {rule}. {} Parameters 2 to 4: {second}; {third}; {fourth}.",
+            rule.meaning()
+        ),
+        causes: Vec::from(["A bug in the driver, or in a crate that it uses."]),
+        next: "The stop screen and the event `violation` name the call and the one that it is at odds with: look \
+               there."
+            .into(),
+    }
+}
+
 /// The rule that was broken, by parameter 1 and, where it matters, 2.
 const fn rule(first: u64, second: Option<u64>) -> Option<&'static str> {
     Some(match (first, second) {
@@ -161,5 +184,6 @@ mod tests {
     fn rules_of_the_verifier_are_told() {
         assert!(explain([Some(0x0f), Some(2), None, None]).meaning.contains("behind a DMA buffer"));
         assert!(explain([Some(0x12), None, None, None]).meaning.contains("violation 0x12"));
+        assert!(explain([Some(0x103), None, None, None]).meaning.contains("image-lent"));
     }
 }

@@ -10,7 +10,7 @@
 //! | given back, never lent | there is no mapping without lending | [`Rule::NeverLent`] |
 //! | lent twice | the mapping owns the buffer | [`Rule::LentTwice`] |
 //! | wrong direction, length or memory | kept in the mapping | [`Rule::WrongDirection`], [`Rule::WrongMemory`] |
-//! | touched while the device has it | out of reach until unmapped | copied when lent, so it has no effect |
+//! | touched while the device has it | out of reach until unmapped | copied when lent, or owned by a request |
 //! | synchronised outside, or too late | elements are checked, like a slice's | [`Rule::SyncOutside`], [`Rule::SyncAfterReturn`] |
 //! | used after release | `release` takes the device | [`Rule::UsedAfterRelease`] |
 //! | kernel image or stack lent | only buffers can be lent | [`Rule::ImageLent`], [`Rule::StackLent`] |
@@ -20,6 +20,8 @@
 //!
 //! [`Ledger`] keeps what one device's driver has lent by bare address. It decides without hardware, allocates only
 //! when something is lent, and is kept whether or not anybody verifies; only its verdicts are then not asked for.
+//!
+//! `docs/verifier.md` goes through Microsoft's table, code by code.
 //!
 //! Documents: Microsoft "Bug Check 0xE6: DRIVER_VERIFIER_DMA_VIOLATION".
 #![no_std]

@@ -23,7 +23,7 @@ pub enum Rule {
     UsedAfterRelease,
     /// Memory was lent that was lent already.
     LentTwice,
-    /// Memory was given back or synchronised that was never lent.
+    /// Memory was given back, synchronised or asked for that was never lent.
     NeverLent,
     /// Nothing was lent.
     ZeroLength,
@@ -121,7 +121,7 @@ impl Rule {
             Self::SyncAfterReturn => "The driver synchronised memory that it had taken back before.",
             Self::UsedAfterRelease => "The driver used its device after it had released it.",
             Self::LentTwice => "The driver lent memory that its device had already.",
-            Self::NeverLent => "The driver named an address at which nothing was ever lent.",
+            Self::NeverLent => "The driver named an address, or memory, that was never lent.",
             Self::ZeroLength => "The driver lent no bytes at all.",
             Self::WrongDirection => {
                 "The driver took memory back in another direction than it had lent it in."
