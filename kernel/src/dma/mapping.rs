@@ -141,8 +141,7 @@ impl<D, B: Buffer> Mapping<D, B> {
     /// As [`unmap`](Self::unmap).
     pub(super) fn unmap_overrun(mut self, site: Site) -> Result<B, DmaError> {
         let parts = self.parts.take().ok_or(DmaError::Books)?;
-        let (buffer, _) = parts.end(site)?;
-        Ok(buffer)
+        parts.end(site, |_| {})
     }
 }
 
@@ -152,8 +151,7 @@ impl<B: Buffer> Parts<B> {
         if B::GUARDED && verifier::is_on() {
             return self.give_back_checked(site);
         }
-        let (buffer, _) = self.end(site)?;
-        Ok(buffer)
+        self.end(site, |_| {})
     }
 
     /// The same with a look at the guard.
@@ -161,11 +159,7 @@ impl<B: Buffer> Parts<B> {
     #[inline(never)]
     fn give_back_checked(self, site: Site) -> Result<B, DmaError> {
         let (domain, start) = (self.lease.domain.clone(), self.lease.start());
-        let (buffer, damage) = self.end(site)?;
-        if let Some(damage) = damage {
-            verifier::check_guard(&domain, start, damage, site);
-        }
-        Ok(buffer)
+        self.end(site, |damage| verifier::check_guard(&domain, start, damage, site))
     }
 
     /// Apart, so that a mapping whose parts are gone costs no more than a look.
@@ -177,14 +171,16 @@ impl<B: Buffer> Parts<B> {
         let _ = self.give_back(Site::caller());
     }
 
-    /// The buffer, and what the device did to the guard behind it.
+    /// The buffer, once `tell` knows what the device did to the guard behind it.
     #[inline(always)]
-    fn end(self, site: Site) -> Result<(B, Option<Damage>), DmaError> {
+    fn end(self, site: Site, tell: impl FnOnce(Damage)) -> Result<B, DmaError> {
         let Self { lease, mut buffer } = self;
         match lease.end(site) {
             Ok(()) => {
-                let damage = buffer.take_back();
-                Ok((buffer, damage))
+                if let Some(damage) = buffer.take_back() {
+                    tell(damage);
+                }
+                Ok(buffer)
             }
             Err(error) => Err(give_up(buffer, error)),
         }
