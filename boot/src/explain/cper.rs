@@ -209,6 +209,20 @@ mod tests {
         assert_eq!(read(&cut_off.as_bytes()[..2 * 303], 0), None);
     }
 
+    /// A digit that was misread, or a dump that was cut off or typed twice.
+    #[test]
+    fn a_damaged_record_is_read_or_refused() {
+        let whole = hex(&fault());
+        for at in 0..whole.len() {
+            for digit in ["0", "7", "f", "x", " ", "\n"] {
+                let text = format!("{}{digit}{}", &whole[..at], &whole[at + 1..]);
+                let _ = read(text.as_bytes(), 0);
+            }
+            let _ = read(&whole.as_bytes()[..at], 0);
+            let _ = read(format!("{}{whole}", &whole[..at]).as_bytes(), 0);
+        }
+    }
+
     #[test]
     fn other_bytes_are_no_record() {
         assert_eq!(read(b"43 50 45 52 00 11 22", 0), None);
