@@ -17,7 +17,7 @@ mod tests;
 
 use super::cursor::{Cursor, is_word_byte, parse_hex};
 use super::fault::Fault;
-use parameters::{Parameters, Seen, skip_punctuation};
+use parameters::{Parameters, Reach, Seen, skip_punctuation};
 
 /// The code's name.
 pub(super) const NAME: &str = "DRIVER_VERIFIER_DMA_VIOLATION";
@@ -27,6 +27,8 @@ pub(super) const SPOKEN_NAME: &str = "DRIVER VERIFIER DMA VIOLATION";
 pub(super) const DECIMAL_LABEL: &str = "BugcheckCode";
 /// The code.
 const CODE: u64 = 0xe6;
+/// Characters before the code's last two digits, and one more.
+const LONGEST_CODE: usize = 20;
 /// The code in decimal digits.
 const DECIMAL_CODE: &[u8] = b"230";
 
@@ -76,14 +78,18 @@ pub(super) fn read_name(text: &[u8], at: usize) -> Option<Mention> {
     if text.get(after).is_some_and(|byte| is_word_byte(*byte)) || ends_with_word(&text[..at]) {
         return None;
     }
-    Some(Parameters::after(text, after, Seen { name: true, code: false, shift: 0 }).mention(Standing::Report))
+    Some(
+        Parameters::after(text, after, Seen { name: true, code: false, shift: 0, reach: Reach::Onwards })
+            .mention(Standing::Report),
+    )
 }
 
 /// Reads the mention whose code, spelled in hex, has its last two digits at `at`.
 pub(super) fn read_code(text: &[u8], at: usize) -> Option<Mention> {
     let after = at + 2;
-    let start =
-        text[..at].iter().rposition(|byte| !is_word_byte(*byte) && *byte != b'`').map_or(0, |last| last + 1);
+    let near = at.saturating_sub(LONGEST_CODE);
+    let word = text[near..at].iter().rposition(|byte| !is_word_byte(*byte) && *byte != b'`');
+    let start = word.map_or(near, |last| near + last + 1);
     let quotes = text[start..at].iter().take_while(|byte| **byte == b'`').count();
     let start = start + quotes;
     if parse_hex(&text[start..after]) != Some(CODE) || is_parameter(&text[..start]) {
@@ -97,7 +103,8 @@ pub(super) fn read_code(text: &[u8], at: usize) -> Option<Mention> {
         _ => {}
     }
     let shift = usize::from(context == Some("p1"));
-    let found = Parameters::after(text, after, Seen { name: false, code: true, shift });
+    let reach = if context.is_some() { Reach::Onwards } else { Reach::Directly };
+    let found = Parameters::after(text, after, Seen { name: false, code: true, shift, reach });
     let standing = match context {
         Some("bugcheck_code" | "bugcheck_str" | "failure_bucket_id") => Standing::Summary,
         _ => Standing::Report,
@@ -133,7 +140,7 @@ pub(super) fn read_decimal(text: &[u8], at: usize) -> Option<Mention> {
     if number != DECIMAL_CODE {
         return None;
     }
-    let seen = Seen { name: false, code: true, shift: 0 };
+    let seen = Seen { name: false, code: true, shift: 0, reach: Reach::Onwards };
     Some(Parameters::after(text, cursor.at(), seen).mention(Standing::Report))
 }
 

@@ -12,6 +12,8 @@ use super::device::DeviceName;
 use super::dump;
 use super::fault::{Fault, Origin, Pasid, Reading, Request};
 
+/// Signature, revision and the signature's end, which is four times 0xff.
+const BEGINNING: usize = 10;
 /// The longest record that is read.
 const LONGEST: usize = 4096;
 
@@ -54,6 +56,10 @@ pub(super) enum WalkEnd {
 /// Reads the record whose signature, in hex, stands at `at`, and where its dump ends.
 pub(super) fn read(text: &[u8], at: usize) -> Option<(Fault, usize)> {
     if text[..at].last().is_some_and(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let (start, _) = dump::read(text, at, BEGINNING);
+    if !start.ends_with(&[0xff; 4]) {
         return None;
     }
     let (bytes, end) = dump::read(text, at, LONGEST);

@@ -21,6 +21,8 @@ use super::fault::{Fault, Origin, Pasid, Reading, Request};
 
 /// How far before the word "Request" the operation may begin.
 const LOOK_BACK: usize = 128;
+/// Longer lines are not compared.
+const LONGEST_LINE: usize = 512;
 /// How far behind the address the reason may stand, in bytes and in lines.
 const REASON_WITHIN: (usize, usize) = (1024, 5);
 
@@ -214,9 +216,9 @@ fn reason_after(text: &[u8], at: usize, origin: Origin) -> (Origin, Reading<Faul
     (origin, Reading::Absent)
 }
 
-/// The part of the line at `at` that stands before it.
+/// The part of the line at `at` that stands before it, as far as a line's beginning is looked for.
 fn line_before(text: &[u8], at: usize) -> &[u8] {
-    text[..at].rsplit(|byte| *byte == b'\n').next().unwrap_or_default()
+    text[at.saturating_sub(LONGEST_LINE)..at].rsplit(|byte| *byte == b'\n').next().unwrap_or_default()
 }
 
 /// Tells whether two lines of a log come from different machines: the words at their beginnings, as many as

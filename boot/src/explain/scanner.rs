@@ -250,6 +250,11 @@ mod tests {
     fn a_line_without_end_is_no_problem() {
         let text = vec![b'e'; 3 * BLOCK];
         assert_eq!(count(&text), 0);
+        for piece in ["e6", "e6 ", "43 50 45 52 ", "43504552 ", "callbacks", "request device ["] {
+            assert_eq!(count(piece.repeat(2 * BLOCK / piece.len()).as_bytes()), 0, "{piece}");
+        }
+        let piece = LINE.trim_end();
+        assert_eq!(count(piece.repeat(1000).as_bytes()), 1000);
         assert_eq!(count(b""), 0);
     }
 }

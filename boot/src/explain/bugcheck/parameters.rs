@@ -30,6 +30,9 @@ impl Parameters {
         let mut words = 0;
         while found.values.contains(&None) {
             let Some(byte) = cursor.peek() else { break };
+            if seen.reach == Reach::Directly && words > 0 && !found.directly {
+                break;
+            }
             let is_word_start = is_word_byte(byte) && !ends_with_word(&text[..cursor.at()]);
             let taken = match byte {
                 b'(' | b'{' | b'[' => found.list(cursor, &mut seen, words),
@@ -164,6 +167,16 @@ pub(super) struct Seen {
     pub(super) code: bool,
     /// How many places the numbers of bare `P` labels are ahead: in error reports P1 is the code.
     pub(super) shift: usize,
+    pub(super) reach: Reach,
+}
+
+/// Where the first parameter may stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Behind nothing but punctuation: without it the number before is not known to be the code.
+    Directly,
+    /// Behind other words.
+    Onwards,
 }
 
 impl Seen {
