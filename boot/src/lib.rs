@@ -18,6 +18,7 @@ mod error;
 pub mod explain;
 pub mod flash;
 pub mod image;
+mod json_line;
 pub mod judge;
 pub mod kernel;
 pub mod kernel_options;

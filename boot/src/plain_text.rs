@@ -2,7 +2,8 @@
 
 use std::io::{self, Read};
 
-/// Reads text; UTF-16 with a byte order mark, as Windows writes it, comes out with a byte a character.
+/// Reads text; UTF-16, as Windows writes it, comes out with a byte a character, also where the byte order mark
+/// was cut off.
 ///
 /// Characters beyond ASCII become `?` where the text is UTF-16, and stay as they stand elsewhere.
 #[derive(Debug)]
@@ -27,15 +28,15 @@ impl<R: Read> PlainText<R> {
         Self { source, encoding: Encoding::Undecided, pending: Vec::new() }
     }
 
-    /// Looks for a byte order mark.
+    /// Looks for a byte order mark, or a first character of ASCII.
     fn decide(&mut self) -> io::Result<()> {
         (&mut self.source).take(2).read_to_end(&mut self.pending)?;
         self.encoding = match self.pending[..] {
-            [0xff, 0xfe] => Encoding::LittleEndian,
-            [0xfe, 0xff] => Encoding::BigEndian,
+            [0xff, 0xfe] | [1..=0x7f, 0] => Encoding::LittleEndian,
+            [0xfe, 0xff] | [0, 1..=0x7f] => Encoding::BigEndian,
             _ => Encoding::Bytes,
         };
-        if self.encoding != Encoding::Bytes {
+        if matches!(self.pending[..], [0xff, _] | [0xfe, _]) && self.encoding != Encoding::Bytes {
             self.pending.clear();
         }
         Ok(())
@@ -98,6 +99,8 @@ mod tests {
     fn both_orders_of_utf16_become_characters() {
         assert_eq!(read(&[0xff, 0xfe, b'E', 0, b'6', 0]), b"E6");
         assert_eq!(read(&[0xfe, 0xff, 0, b'E', 0x26, 0x3a, 0]), b"E?");
+        assert_eq!(read(&[b'E', 0, b'6', 0]), b"E6");
+        assert_eq!(read(&[0, b'E', 0, b'6']), b"E6");
         let long: Vec<u8> = [0xff, 0xfe].into_iter().chain([b'x', 0].repeat(100_000)).collect();
         assert_eq!(read(&long), vec![b'x'; 100_000]);
     }

@@ -1,38 +1,22 @@
 //! The command `audit`: exit statuses, and real tables beside the independent decoder.
 
+mod command;
+
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::thread;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use acpi_tables::testing::DmarBuilder;
 use acpi_tables::{Dmar, DrhdFlags};
+use command::{ivt, objects};
 use dma_types::{PhysAddr, Segment};
 use serde_json::{Value, json};
 
 fn audit(arguments: &[&Path], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ivt"))
-        .args(["audit", "--json"])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    thread::scope(|scope| {
-        // The command may not read its input at all.
-        scope.spawn(move || stdin.write_all(input).is_ok());
-        child.wait_with_output().unwrap()
-    })
-}
-
-fn objects(output: &Output) -> Vec<Value> {
-    let text = str::from_utf8(&output.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    command::run(ivt().args(["audit", "--json"]).args(arguments), input)
 }
 
 /// A table with one unit at `base`.
@@ -55,7 +39,7 @@ fn the_exit_status_tells_the_worst() {
         assert_eq!((&object["file"], &object["structures"]), (&json!("-"), &json!([])));
     }
     assert_eq!(audit(&[Path::new("/nowhere"), input], &table(0)).status.code(), Some(2));
-    let no_files = Command::new(env!("CARGO_BIN_EXE_ivt")).arg("audit").output().unwrap();
+    let no_files = ivt().arg("audit").output().unwrap();
     assert_eq!(no_files.status.code(), Some(2));
 }
 
@@ -64,7 +48,7 @@ fn people_see_the_verdict_first() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("DMAR");
     fs::write(&path, table(0)).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_ivt")).arg("audit").arg(&path).output().unwrap();
+    let output = ivt().arg("audit").arg(&path).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1));
     let first = said.lines().next().unwrap();

@@ -1,37 +1,21 @@
 //! The command `explain`: exit statuses, real reports, whole logs.
 
+mod command;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
+use command::{ivt, objects};
 use serde_json::Value;
 
 /// Columns of the corpus that results spell alike.
 const COLUMNS: [&str; 6] = ["kind", "op", "device", "address_or_index", "reason", "pasid"];
 
 fn explain(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ivt"))
-        .arg("explain")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    thread::scope(|scope| {
-        // The command may not read its input at all.
-        scope.spawn(move || stdin.write_all(input).is_ok());
-        child.wait_with_output().unwrap()
-    })
-}
-
-fn objects(output: &Output) -> Vec<Value> {
-    let text = str::from_utf8(&output.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    command::run(ivt().arg("explain").args(arguments), input)
 }
 
 /// A report of the corpus: what it says, and how it is to be read.
@@ -163,12 +147,8 @@ fn text_without_a_fault_says_so() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ivt"))
-        .args(["explain", "0xE6/0x26"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        ivt().args(["explain", "0xE6/0x26"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
@@ -210,16 +190,7 @@ fn a_large_log_is_counted_in_time_and_in_little_memory() {
 
 /// Runs the command where it has no more than 128 MiB of memory to its name.
 fn limited_memory(log: &[u8]) -> Output {
-    let mut child = Command::new("sh")
-        .args(["-c", "ulimit -v 131072; exec \"$0\" explain", env!("CARGO_BIN_EXE_ivt")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    thread::scope(|scope| {
-        scope.spawn(move || stdin.write_all(log).is_ok());
-        child.wait_with_output().unwrap()
-    })
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -v 131072; exec \"$0\" explain", env!("CARGO_BIN_EXE_ivt")]);
+    command::run(&mut shell, log)
 }

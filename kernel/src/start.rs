@@ -111,8 +111,8 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
         plan.as_ref().map(|plan| regions::set_aside(plan, &topology, tables)).unwrap_or_default();
     devices::enumerate(&topology, plan.as_ref(), options);
 
-    let opt_in = dmar.is_some_and(|dmar| dmar.flags().contains(DmarFlags::DMA_CTRL_PLATFORM_OPT_IN));
-    let found = plan.as_ref().map(|plan| iommu::find(plan, opt_in));
+    let platform = dmar.map_or(DmarFlags::empty(), |dmar| dmar.flags());
+    let found = plan.as_ref().map(|plan| iommu::find(plan, platform));
     if let (Some(plan), Some(found)) = (&plan, &found) {
         findings::judge(&table.bytes, plan, &of_regions, found);
     }

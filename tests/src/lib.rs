@@ -14,6 +14,7 @@ mod outcome;
 mod picture;
 mod running;
 mod slot;
+mod targets;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use boot::qemu::{Launch, Qemu};
 pub use outcome::{Outcome, hex};
 pub use picture::Picture;
 pub use running::Running;
+pub use targets::{TARGETS, attacks};
 
 /// The devices of the default machine that have a driver.
 pub const DRIVEN: [&str; 6] =

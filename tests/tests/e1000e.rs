@@ -13,28 +13,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tests::{Outcome, Run};
+use tests::{Outcome, Run, TARGETS, attacks};
 
 const CARD: &str = "0000:00:08.0";
-
-/// Each target with the verdict that its fault must get.
-const TARGETS: [(&str, &str); 7] = [
-    ("canary", "never-mapped"),
-    ("kernel", "never-mapped"),
-    ("tables", "never-mapped"),
-    ("freed", "stale"),
-    ("foreign", "foreign"),
-    ("wrong-direction", "wrong-direction"),
-    ("past-end", "overrun"),
-];
-
-/// A script that tells a card to overreach at every target, both ways.
-fn attacks(card: &str) -> String {
-    let both = |(target, _): &(&str, &str)| {
-        ["read", "write"].map(|access| format!("attack {card} {access} {target}; "))
-    };
-    TARGETS.iter().flat_map(both).collect()
-}
 
 /// Demands that every attack of [`attacks`] was blocked and rightly judged.
 fn assert_attacks_blocked(outcome: &Outcome, card: &str) {

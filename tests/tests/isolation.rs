@@ -5,18 +5,7 @@
 //! Positive twins: before each overreach the device moves the same bytes through memory of its own, and a probe
 //! for which that fails is a failed check, so status 0 says that every device was alive.
 
-use tests::Run;
-
-/// Each target with the verdict that its fault must get.
-const TARGETS: [(&str, &str); 7] = [
-    ("canary", "never-mapped"),
-    ("kernel", "never-mapped"),
-    ("tables", "never-mapped"),
-    ("freed", "stale"),
-    ("foreign", "foreign"),
-    ("wrong-direction", "wrong-direction"),
-    ("past-end", "overrun"),
-];
+use tests::{Run, TARGETS, attacks};
 
 /// What each target's fault must tell besides its verdict.
 fn label_of(target: &str) -> Option<&'static str> {
@@ -29,11 +18,7 @@ fn label_of(target: &str) -> Option<&'static str> {
 
 #[test]
 fn every_attack_is_blocked_with_its_verdict() {
-    let script: String = TARGETS
-        .iter()
-        .flat_map(|(target, _)| ["read", "write"].map(|access| format!("attack 00:04.0 {access} {target}; ")))
-        .collect();
-    let outcome = Run::new().options("policy=log").script(&script).go();
+    let outcome = Run::new().options("policy=log").script(&attacks("00:04.0")).go();
     outcome.assert_status(0);
     let attacks = outcome.probes("attack");
     assert_eq!(attacks.len(), 2 * TARGETS.len());

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tests::{Outcome, Run, count};
+use tests::{Outcome, Run, TARGETS, attacks, count};
 
 const BDF: &str = "0000:00:10.0";
 
@@ -179,28 +179,20 @@ fn what_must_not_or_cannot_be_done_is_refused_in_a_line() {
 /// succeeds with memory of the controller's own. `leak-detector` shows that a hit would be seen.
 #[test]
 fn overreaches_are_blocked_with_the_right_verdict() {
-    let targets = [
-        ("canary", "never-mapped"),
-        ("kernel", "never-mapped"),
-        ("tables", "never-mapped"),
-        ("freed", "stale"),
-        ("foreign", "foreign"),
-        ("wrong-direction", "wrong-direction"),
-        ("past-end", "overrun"),
-        ("0x200000", "never-mapped"),
-    ];
-    let mut script = String::from("selftest leak-detector; ");
-    for (target, _) in targets {
-        script += &format!("attack 00:10.0 read {target}; attack 00:10.0 write {target}; ");
-    }
-    script += "attack 00:10.0 read 0x200001; disk read 00:10.0 1 0 2048";
+    let script = format!(
+        "selftest leak-detector; {}attack 00:10.0 read 0x200000; attack 00:10.0 write 0x200000; \
+         attack 00:10.0 read 0x200001; disk read 00:10.0 1 0 2048",
+        attacks("00:10.0")
+    );
     let disks = Disks::new();
     let outcome = disks.machine().options("policy=log").script(&script).go();
     outcome.assert_status(0);
     assert_eq!(outcome.check("leak-detector")["result"], "pass");
     let attacks = outcome.probes("attack");
-    assert_eq!(attacks.len(), 2 * targets.len() + 1);
-    for (pair, (target, verdict)) in attacks.chunks(2).zip(targets) {
+    let targets = TARGETS.into_iter().chain([("0x200000", "never-mapped")]);
+    let [pairs @ .., unaligned] = &attacks[..] else { panic!("no attack") };
+    assert_eq!(pairs.len(), 2 * (TARGETS.len() + 1));
+    for (pair, (target, verdict)) in pairs.chunks(2).zip(targets) {
         outcome.assert_blocked(pair[0], verdict);
         // What the controller writes are zeros, a block of them: they stand nowhere in the kernel's code.
         match target {
@@ -208,7 +200,7 @@ fn overreaches_are_blocked_with_the_right_verdict() {
             _ => drop(outcome.assert_blocked(pair[1], verdict)),
         }
     }
-    outcome.assert_not_possible(attacks[2 * targets.len()], "no request at such an address");
+    outcome.assert_not_possible(unaligned, "no request at such an address");
     // It works on, and the medium is as it was.
     assert_eq!(passed(&outcome, "disk read"), [detail_of_read(1, 0, 2048, &content(1))]);
     assert_eq!(fs::read(disks.path(1)).unwrap(), content(1));

@@ -22,7 +22,8 @@ const LINE_BYTES: usize = 16;
 /// # Errors
 /// If there is none, or one that ends within its header.
 pub(super) fn tables(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Problem> {
-    let found = if has_signature(bytes) { Vec::from([bytes.to_vec()]) } else { dumped_tables(bytes) };
+    let is_binary = has_signature(bytes) && !is_heading(bytes);
+    let found = if is_binary { Vec::from([bytes.to_vec()]) } else { dumped_tables(bytes) };
     match found.iter().map(Vec::len).min() {
         None => Err(Problem::NoTable),
         Some(present) if present < HEADER_BYTES => Err(Problem::TooShort { present }),
@@ -32,6 +33,11 @@ pub(super) fn tables(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Problem> {
 
 fn has_signature(bytes: &[u8]) -> bool {
     bytes.starts_with(&Dmar::SIGNATURE) || bytes.starts_with(&Ivrs::SIGNATURE)
+}
+
+/// Tells whether a signature is that of `acpidump`'s line above a table: `DMAR @ 0x00000000DEADBEEF`.
+fn is_heading(bytes: &[u8]) -> bool {
+    bytes.get(Dmar::SIGNATURE.len()..).is_some_and(|rest| rest.starts_with(b" @ "))
 }
 
 /// The tables of either kind in a text.
@@ -153,6 +159,8 @@ mod tests {
         let whole = format!("{other}DMAR @ 0x00000000DEADBEEF\n{acpidump}\n{other}");
         assert_eq!(tables(whole.as_bytes()).unwrap(), [table()]);
         assert_eq!(tables(whole.replace('\n', "\r\n").as_bytes()).unwrap(), [table()]);
+        let alone = format!("DMAR @ 0x00000000DEADBEEF\n{acpidump}\n");
+        assert_eq!(tables(alone.as_bytes()).unwrap(), [table()]);
         let iasl =
             dump(&table(), |offset, bytes, text| format!("    {offset:04X}: {:<48} // {text}", pairs(bytes)));
         let whole =

@@ -6,6 +6,8 @@ use acpi_tables::ivrs::Ivrs;
 use acpi_tables::{Dmar, json};
 use serde_json::{Value, json};
 
+use crate::json_line;
+
 use super::assessment::{Assessment, Judged};
 
 /// Writes the line of a table.
@@ -20,7 +22,7 @@ pub(super) fn write(output: &mut dyn Write, assessment: &Assessment) -> io::Resu
         "findings": findings.unwrap_or_default(),
         "unreadable": judged.err().map(ToString::to_string),
     });
-    writeln!(output, "{line}")
+    json_line::write(output, &line)
 }
 
 /// What the table holds, in order; nothing if it ends before it could hold any.

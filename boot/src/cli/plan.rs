@@ -33,6 +33,13 @@ pub(super) enum CommandLine {
     Hidden,
 }
 
+/// What standard input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    Terminal,
+    Other,
+}
+
 /// Options that do not make sense.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PlanError {
@@ -45,10 +52,11 @@ pub(super) enum PlanError {
 impl Plan {
     /// Fills in what the options leave open.
     pub(super) fn new(purpose: Purpose, arguments: RunArguments) -> Result<Self, PlanError> {
-        Self::at(purpose, arguments, std::io::stdin().is_terminal())
+        let input = if std::io::stdin().is_terminal() { Input::Terminal } else { Input::Other };
+        Self::at(purpose, arguments, input)
     }
 
-    fn at(purpose: Purpose, arguments: RunArguments, has_terminal: bool) -> Result<Self, PlanError> {
+    fn at(purpose: Purpose, arguments: RunArguments, input: Input) -> Result<Self, PlanError> {
         if let Some(path) = &arguments.screenshot
             && path.extension().is_none_or(|name| !name.eq_ignore_ascii_case(OsStr::new("png")))
         {
@@ -57,8 +65,11 @@ impl Plan {
         let script = script(purpose, arguments.script.as_deref());
         let options = kernel_options::compose(&arguments.cmdline, script.as_deref())?;
         let script = kernel_options::own_script(&options);
-        let console =
-            if script.is_none() && has_terminal { ConsoleMode::Terminal } else { ConsoleMode::Shown };
+        let console = if script.is_none() && input == Input::Terminal {
+            ConsoleMode::Terminal
+        } else {
+            ConsoleMode::Shown
+        };
         let self_test = match &script {
             Some(script) if !kernel_options::provokes_faults(script) => SelfTest::Excluded,
             None if console == ConsoleMode::Shown => SelfTest::Excluded,
@@ -120,61 +131,61 @@ mod tests {
     use super::super::usage;
     use super::*;
 
-    fn plan(text: &str, has_terminal: bool) -> Result<Plan, PlanError> {
+    fn plan(text: &str, input: Input) -> Result<Plan, PlanError> {
         // A word in the text may hold blanks, written as underscores.
         let words = text.split_whitespace().map(|word| word.replace('_', " ").into());
         let command = usage::parse(std::iter::once("ivt".into()).chain(words).collect()).unwrap();
         match command {
-            Command::Run(arguments) => Plan::at(Purpose::Run, arguments, has_terminal),
-            Command::Demo(arguments) => Plan::at(Purpose::Demo, arguments, has_terminal),
-            Command::Bench(arguments) => Plan::at(Purpose::Bench, arguments, has_terminal),
+            Command::Run(arguments) => Plan::at(Purpose::Run, arguments, input),
+            Command::Demo(arguments) => Plan::at(Purpose::Demo, arguments, input),
+            Command::Bench(arguments) => Plan::at(Purpose::Bench, arguments, input),
             Command::Image(_) | Command::Flash(_) | Command::Audit(_) | Command::Explain(_) => {
                 panic!("not a run")
             }
         }
     }
 
-    fn seconds(text: &str, has_terminal: bool) -> Option<u64> {
-        plan(text, has_terminal).unwrap().limit.map(|limit| limit.as_secs())
+    fn seconds(text: &str, input: Input) -> Option<u64> {
+        plan(text, input).unwrap().limit.map(|limit| limit.as_secs())
     }
 
     #[test]
     fn time_limits_follow_the_documentation() {
-        assert_eq!(seconds("run", true), None);
-        assert_eq!(seconds("run", false), Some(120));
-        assert_eq!(seconds("run --script units", true), Some(120));
-        assert_eq!(seconds("run --cmdline script=units", true), Some(120));
-        assert_eq!(seconds("demo --firmware uefi", true), Some(240));
-        assert_eq!(seconds("bench", false), Some(600));
-        assert_eq!(seconds("run --timeout 7", true), Some(7));
+        assert_eq!(seconds("run", Input::Terminal), None);
+        assert_eq!(seconds("run", Input::Other), Some(120));
+        assert_eq!(seconds("run --script units", Input::Terminal), Some(120));
+        assert_eq!(seconds("run --cmdline script=units", Input::Terminal), Some(120));
+        assert_eq!(seconds("demo --firmware uefi", Input::Terminal), Some(240));
+        assert_eq!(seconds("bench", Input::Other), Some(600));
+        assert_eq!(seconds("run --timeout 7", Input::Terminal), Some(7));
     }
 
     #[test]
     fn demo_and_bench_bring_their_script_and_bench_its_machine() {
-        let demo = plan("demo", true).unwrap();
+        let demo = plan("demo", Input::Terminal).unwrap();
         assert_eq!((demo.options.as_str(), demo.console), ("script=\"demo\"", ConsoleMode::Shown));
         assert_eq!(demo.machine, Machine::default());
-        assert_eq!(plan("demo --script units", true).unwrap().options, "script=\"units; demo\"");
-        let bench = plan("bench", true).unwrap();
+        assert_eq!(plan("demo --script units", Input::Terminal).unwrap().options, "script=\"units; demo\"");
+        let bench = plan("bench", Input::Terminal).unwrap();
         assert_eq!((bench.machine.memory_mib, bench.machine.clock), (2048, Clock::Instructions));
-        assert_eq!(plan("bench --memory 512", true).unwrap().machine.memory_mib, 512);
+        assert_eq!(plan("bench --memory 512", Input::Terminal).unwrap().machine.memory_mib, 512);
     }
 
     #[test]
     fn faults_go_unexplained_only_where_the_kernels_tests_may_run() {
-        let self_test = |text, has_terminal| plan(text, has_terminal).unwrap().self_test;
-        assert_eq!(self_test("run", true), SelfTest::Possible);
-        assert_eq!(self_test("run", false), SelfTest::Excluded);
-        assert_eq!(self_test("run --script units", true), SelfTest::Excluded);
-        assert_eq!(self_test("run --script units;selftest_faults", true), SelfTest::Possible);
+        let self_test = |text, input| plan(text, input).unwrap().self_test;
+        assert_eq!(self_test("run", Input::Terminal), SelfTest::Possible);
+        assert_eq!(self_test("run", Input::Other), SelfTest::Excluded);
+        assert_eq!(self_test("run --script units", Input::Terminal), SelfTest::Excluded);
+        assert_eq!(self_test("run --script units;selftest_faults", Input::Terminal), SelfTest::Possible);
     }
 
     #[test]
     fn contradictions_are_refused() {
-        let error = |text| plan(text, true).unwrap_err();
+        let error = |text| plan(text, Input::Terminal).unwrap_err();
         assert_eq!(error("run --script units --cmdline script=faults"), OptionsError::TwoScripts.into());
         assert_eq!(error("demo --cmdline script=faults"), OptionsError::TwoScripts.into());
         assert!(matches!(error("run --screenshot x.jpg"), PlanError::NotPng(_)));
-        assert!(plan("run --screenshot x.PNG", true).is_ok());
+        assert!(plan("run --screenshot x.PNG", Input::Terminal).is_ok());
     }
 }

@@ -1,11 +1,16 @@
-//! Entries of the AMD-Vi event log as Linux reports them.
+//! Entries of the AMD-Vi event log as Linux and Xen report them.
 //!
 //! ```text
 //! AMD-Vi: Event logged [IO_PAGE_FAULT device=05:00.0 domain=0x0012 address=0xfe7212c0 flags=0x0070]
 //! nvme 0000:01:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x000b address=0xb7785000 flags=0x0000]
+//! (XEN) AMD-Vi: IO_PAGE_FAULT: 0000:00:14.0 d0 addr 000000fdf8010140 flags 0x8 I
+//! (XEN) AMD-Vi: IO_PAGE_FAULT: domain = 0, device id = 0xa0, fault address = 0xfe7212c0, flags = 0x8
+//! (XEN) AMD-Vi: INVALID_DEV_REQUEST: 00000800 8a000000 f8000840 000000fd
 //! ```
 
-use super::cursor::Cursor;
+use dma_types::SourceId;
+
+use super::cursor::{Cursor, parse_hex};
 use super::device::DeviceName;
 use super::event::{Event, EventFlags, EventKind};
 use super::fault::{Fault, Reading};
@@ -18,25 +23,87 @@ const MAX_FIELDS: usize = 12;
 /// Reads the event whose name stands at `at`, and where it ends.
 pub(super) fn read(text: &[u8], at: usize, kind: EventKind) -> Option<(Fault, usize)> {
     let mut cursor = Cursor::new(text, at);
-    cursor.word(kind.name())?;
-    let mut event =
+    kind.spellings().find_map(|name| cursor.word(name))?;
+    let blank =
         Event { kind, device: device_before(text, at), address: Reading::Absent, flags: Reading::Absent };
+    let event = fields(&mut cursor, blank).or_else(|| {
+        cursor.mark(b':')?;
+        words(&mut cursor, blank).or_else(|| labels(&mut cursor, blank))
+    })?;
+    Some((Fault::Event(event), cursor.at()))
+}
+
+/// Takes fields of the form `name=value`; `None` if there is none that is known.
+fn fields(cursor: &mut Cursor<'_>, mut event: Event) -> Option<Event> {
     let mut known = 0;
     for _ in 0..MAX_FIELDS {
-        let Some((name, value)) = field(&mut cursor) else { break };
+        let Some((name, value)) = field(cursor) else { break };
         known += 1;
         match name.to_ascii_lowercase().as_slice() {
             b"device" => event.device = DeviceName::read(value),
             b"address" | b"spa" | b"gpa" => event.address = number(value),
-            b"flags" => {
-                event.flags = number(value)
-                    .and_then(|flags| u16::try_from(flags).ok())
-                    .and_then(|flags| Some(EventFlags(flags)))
-            }
+            b"flags" => event.flags = flags(number(value)),
             _ => known -= 1,
         }
+        let _ = cursor.mark(b',');
     }
-    (known > 0).then_some((Fault::Event(event), cursor.at()))
+    (known > 0).then_some(event)
+}
+
+/// Takes an entry's four words as they stand in memory.
+fn words(cursor: &mut Cursor<'_>, event: Event) -> Option<Event> {
+    let mut next = *cursor;
+    let mut words = [0; 4];
+    for word in &mut words {
+        let token = next.token();
+        *word = parse_hex(token).filter(|_| token.len() == 8).and_then(|word| u32::try_from(word).ok())?;
+    }
+    *cursor = next;
+    let [source, flags, low, high] = words;
+    let source = event.kind.names_device().then(|| SourceId::from_bits((source & 0xffff) as u16));
+    Some(Event {
+        device: source.map(DeviceName::from).or(event.device),
+        address: Reading::Value(u64::from(high) << 32 | u64::from(low)),
+        flags: Reading::Value(EventFlags::of_word(flags)),
+        ..event
+    })
+}
+
+/// Takes a device, then values behind their labels; `None` if there is no address.
+fn labels(cursor: &mut Cursor<'_>, mut event: Event) -> Option<Event> {
+    let mut next = *cursor;
+    if let Some(device) = DeviceName::read(next.token()) {
+        event.device = Some(device);
+        *cursor = next;
+    }
+    for _ in 0..MAX_FIELDS {
+        let mut next = *cursor;
+        match next.token().to_ascii_lowercase().as_slice() {
+            b"addr" | b"address" => event.address = value(&mut next),
+            b"flags" => event.flags = flags(value(&mut next)),
+            b"id" => {
+                let source = value(&mut next).value().and_then(|source| u16::try_from(source).ok());
+                event.device = source.map(|source| DeviceName::from(SourceId::from_bits(source)));
+            }
+            b"" if next.mark(b',').is_none() && next.mark(b':').is_none() => break,
+            _ => {}
+        }
+        *cursor = next;
+        if event.flags != Reading::Absent {
+            break;
+        }
+    }
+    (event.address != Reading::Absent).then_some(event)
+}
+
+/// Takes a number, with or without an equals sign in front.
+fn value(cursor: &mut Cursor<'_>) -> Reading<u64> {
+    let _ = cursor.mark(b'=');
+    cursor.hex()
+}
+
+fn flags(number: Reading<u64>) -> Reading<EventFlags> {
+    number.and_then(|flags| u16::try_from(flags).ok()).and_then(|flags| Some(EventFlags(flags)))
 }
 
 /// Takes `name=value`.
@@ -92,6 +159,36 @@ mod tests {
         let nowhere =
             event("xhci_hcd: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0xb address=0x1 flags=0x0]");
         assert_eq!(nowhere.device, None);
+    }
+
+    #[test]
+    fn xen_tells_the_same() {
+        let new = event("(XEN) AMD-Vi: IO_PAGE_FAULT: 0000:00:14.0 d0 addr 000000fdf8010140 flags 0x8 I");
+        assert_eq!(new.device, DeviceName::read(b"0000:00:14.0"));
+        assert_eq!((new.address, new.flags), (Reading::Value(0xfd_f801_0140), Reading::Value(EventFlags(8))));
+        let old = event(
+            "(XEN) AMD-Vi: IO_PAGE_FAULT: domain = 0, device id = 0x2600, fault address = 0xfdf8000000, flags = 0x8",
+        );
+        assert_eq!(old.device, DeviceName::read(b"26:00.0"));
+        assert_eq!((old.address, old.flags), (Reading::Value(0xfd_f800_0000), Reading::Value(EventFlags(8))));
+        let words = b"INVALID_DEV_REQUEST: 00000800 8a000000 f8000840 000000fd";
+        let Some((Fault::Event(raw), end)) = read(words, 0, EventKind::InvalidDeviceRequest) else {
+            panic!("no event")
+        };
+        assert_eq!((raw.device, end), (DeviceName::read(b"08:00.0"), words.len()));
+        assert_eq!(
+            (raw.address, raw.flags),
+            (Reading::Value(0xfd_f800_0840), Reading::Value(EventFlags(0xa00)))
+        );
+    }
+
+    #[test]
+    fn a_page_that_belongs_to_somebody_else() {
+        let text = b"RMP_PAGE_FAULT device=01:00.0, vmg_tag=0x0, gpa=0x1000, flags_rmp=0x1, flags=0x2";
+        let Some((Fault::Event(event), _)) = read(text, 0, EventKind::RmpPageFault) else {
+            panic!("no event")
+        };
+        assert_eq!((event.address, event.flags), (Reading::Value(0x1000), Reading::Value(EventFlags(2))));
     }
 
     #[test]

@@ -19,13 +19,23 @@ pub(super) fn read(text: &[u8]) -> Option<Fault> {
 /// Reads a fault record: 128 bits as one number, as two of 64, four of 32, or 16 bytes.
 ///
 /// Numbers of 64 bits are taken in either order, bytes and numbers of 32 bits in memory's order or as one
-/// long number: a fault sets the topmost bit, and what must be zero tells the orders apart.
+/// long number: a fault sets the topmost bit, and what must be zero tells the orders apart. Digits may be
+/// grouped as debuggers and languages do.
 pub(super) fn record(text: &[u8]) -> Option<Fault> {
-    let numbers: Vec<&[u8]> = text
-        .split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'`')
+    let text: Vec<u8> = text.iter().copied().filter(|byte| !matches!(byte, b'`' | b'_')).collect();
+    let mut numbers: Vec<&[u8]> = text
+        .split(|byte| !byte.is_ascii_alphanumeric())
         .map(without_prefix)
         .filter(|word| word.len() >= 2 && word.iter().all(u8::is_ascii_hexdigit))
         .collect();
+    if let [offset, data @ ..] = &numbers[..]
+        && matches!(data.len(), 8 | 16)
+        && offset.iter().all(|digit| *digit == b'0')
+    {
+        // The first line of a dump, behind its offset.
+        let pairs = data.iter().flat_map(|bytes| bytes.chunks(2));
+        numbers = pairs.collect();
+    }
     let long: Vec<&[u8]> = numbers.iter().copied().filter(|word| word.len() >= 8).collect();
     match long[..] {
         [whole] if whole.len() == 32 => halves(&[&whole[..16], &whole[16..]]),
@@ -70,6 +80,10 @@ mod tests {
             "c0000006 00000118 00000000 12345000",
             "00 50 34 12 00 00 00 00 18 01 00 00 06 00 00 c0",
             "fault record: {0xc000000600000118, 0x12345000}",
+            "c0000006`00000118 00000000`12345000",
+            "0xc000_0006_0000_0118_0000_0000_1234_5000",
+            "00000000  00 50 34 12 00 00 00 00  18 01 00 00 06 00 00 c0",
+            "00000000: 0050 3412 0000 0000 1801 0000 0600 00c0  .P4.............",
         ] {
             let Some(Fault::Request(Request { place, device, .. })) = read(text.as_bytes()) else {
                 panic!("{text}")

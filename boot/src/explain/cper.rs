@@ -12,6 +12,8 @@ use super::device::DeviceName;
 use super::dump;
 use super::fault::{Fault, Origin, Pasid, Reading, Request};
 
+/// Signature, revision and the signature's end, which is four times 0xff.
+const BEGINNING: usize = 10;
 /// The longest record that is read.
 const LONGEST: usize = 4096;
 
@@ -54,6 +56,10 @@ pub(super) enum WalkEnd {
 /// Reads the record whose signature, in hex, stands at `at`, and where its dump ends.
 pub(super) fn read(text: &[u8], at: usize) -> Option<(Fault, usize)> {
     if text[..at].last().is_some_and(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let (start, _) = dump::read(text, at, BEGINNING);
+    if !start.ends_with(&[0xff; 4]) {
         return None;
     }
     let (bytes, end) = dump::read(text, at, LONGEST);
@@ -207,6 +213,20 @@ mod tests {
         let cut_off = &hex(&without)[..2 * 304];
         assert!(read(cut_off.as_bytes(), 0).is_some());
         assert_eq!(read(&cut_off.as_bytes()[..2 * 303], 0), None);
+    }
+
+    /// A digit that was misread, or a dump that was cut off or typed twice.
+    #[test]
+    fn a_damaged_record_is_read_or_refused() {
+        let whole = hex(&fault());
+        for at in 0..whole.len() {
+            for digit in ["0", "7", "f", "x", " ", "\n"] {
+                let text = format!("{}{digit}{}", &whole[..at], &whole[at + 1..]);
+                let _ = read(text.as_bytes(), 0);
+            }
+            let _ = read(&whole.as_bytes()[..at], 0);
+            let _ = read(format!("{}{whole}", &whole[..at]).as_bytes(), 0);
+        }
     }
 
     #[test]

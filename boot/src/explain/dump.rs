@@ -9,12 +9,18 @@
 
 /// Bytes of a line that has an offset in front.
 const LINE: usize = 16;
+/// What stands before the first byte of a line is not longer.
+const LONGEST_FRONT: usize = 256;
+/// No dump has more characters for a byte, all in all.
+const CHARACTERS: usize = 32;
 /// Fewest digits of an offset.
 const OFFSET_DIGITS: usize = 4;
 
 /// Reads at most `limit` bytes of the dump whose first byte stands at `at`, and tells where it ends.
 pub(super) fn read(text: &[u8], at: usize, limit: usize) -> (Vec<u8>, usize) {
-    let start = text[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    let text = &text[..text.len().min(at + LONGEST_FRONT + limit * CHARACTERS)];
+    let near = at.saturating_sub(LONGEST_FRONT);
+    let start = text[near..at].iter().rposition(|byte| *byte == b'\n').map_or(near, |last| near + last + 1);
     let front = &text[start..at];
     let has_offsets = front
         .rsplit(|byte| byte.is_ascii_whitespace())

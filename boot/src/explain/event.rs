@@ -59,7 +59,7 @@ impl EventKind {
         Self::RmpHardwareError,
     ];
 
-    /// The name in messages.
+    /// The name in Linux's messages.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::IoPageFault => "IO_PAGE_FAULT",
@@ -75,6 +75,29 @@ impl EventKind {
             Self::RmpHardwareError => "RMP_HARDWARE_ERROR",
         }
     }
+
+    /// The name in Xen's messages, or a shorter one that Linux uses too.
+    const fn other_name(self) -> Option<&'static str> {
+        match self {
+            Self::IoPageFault => Some("IO_PAGE_FALT"),
+            Self::InvalidDeviceRequest => Some("INVALID_DEV_REQUEST"),
+            Self::DevTabHardwareError => Some("DEV_TABLE_HW_ERROR"),
+            Self::PageTabHardwareError => Some("PAGE_TABLE_HW_ERROR"),
+            Self::CommandHardwareError => Some("COMMAND_HW_ERROR"),
+            Self::RmpHardwareError => Some("RMP_HW_ERROR"),
+            _ => None,
+        }
+    }
+
+    /// All names in messages.
+    pub(super) fn spellings(self) -> impl Iterator<Item = &'static str> {
+        [Some(self.name()), self.other_name()].into_iter().flatten()
+    }
+
+    /// Tells whether a device is the cause; of commands software is.
+    pub(super) const fn names_device(self) -> bool {
+        !matches!(self, Self::IllegalCommandError | Self::CommandHardwareError)
+    }
 }
 
 /// Flags of an entry: bits 59:48 of the event (AMD-Vi "IO_PAGE_FAULT Event").
@@ -82,6 +105,11 @@ impl EventKind {
 pub(super) struct EventFlags(pub(super) u16);
 
 impl EventFlags {
+    /// The flags in the second word of an entry.
+    pub(super) const fn of_word(word: u32) -> Self {
+        Self((word >> 16 & 0xfff) as u16)
+    }
+
     /// I: the request was for an interrupt.
     pub(super) const fn interrupt(self) -> bool {
         self.0 & 1 << 3 != 0

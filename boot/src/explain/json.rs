@@ -4,13 +4,15 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use crate::json_line;
+
 use super::fault::{Fault, Pasid, Reading};
 use super::ledger::{Entry, Ledger, Sharing};
 use super::words::{self, Explanation};
 
 /// Writes a line for each different fault, in order of appearance.
 pub(super) fn write(output: &mut dyn Write, ledger: &Ledger) -> io::Result<()> {
-    ledger.entries().iter().try_for_each(|entry| writeln!(output, "{}", line(entry)))
+    ledger.entries().iter().try_for_each(|entry| json_line::write(output, &line(entry)))
 }
 
 fn line(entry: &Entry) -> Value {

@@ -42,11 +42,15 @@ pub(super) fn read_halves(text: &[u8], at: usize) -> Option<(Fault, usize)> {
     Some((decode(low, high)?, cursor.at()))
 }
 
-/// Reads the record behind a register's name that stands at `at`, and where its line ends.
+/// Reads the record behind a register's name that stands at `at`, and where its line ends; each half may have
+/// a name and a line of its own.
 pub(super) fn read_register(text: &[u8], at: usize) -> Option<(Fault, usize)> {
     let rest = &text[at..text.len().min(at + WITHIN.1)];
-    let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    bare::record(line).map(|fault| (fault, at + line.len()))
+    let mut lines = rest.split(|byte| *byte == b'\n');
+    let line = lines.next().unwrap_or_default();
+    let second = lines.next().filter(|line| line.windows(4).any(|name| name.eq_ignore_ascii_case(b"frcd")));
+    let both = second.map(|second| &rest[..line.len() + 1 + second.len()]);
+    [both, Some(line)].into_iter().flatten().find_map(|part| Some((bare::record(part)?, at + part.len())))
 }
 
 /// The number behind a label.
@@ -103,6 +107,19 @@ mod tests {
         assert_eq!(place("lo=0x12345000 hi=0xc000000600000118"), Reading::Value(0x1234_5000));
         assert_eq!(place("hi=0xc000000600000118 lo=0x12345000"), Reading::Value(0x1234_5000));
         assert_eq!(place("high=0xc000000600000118\nlo=0x1000"), Reading::Absent);
+    }
+
+    #[test]
+    fn the_halves_of_a_register_may_have_a_line_each() {
+        let place = |text: &str| request(read_register(text.as_bytes(), 0)).place;
+        for text in [
+            "FRCDH = 0xc000000600000118\nFRCDL = 0x12345000\n",
+            "FRCD_LO: 0x0000000012345000\n  FRCD_HI: 0xc000000600000118",
+            "FRCD0 0xc000000600000118 0x12345000\nFRCD1 0x0 0x0",
+        ] {
+            assert_eq!(place(text), Reading::Value(0x1234_5000), "{text}");
+        }
+        assert_eq!(place("FRCDH 0xc000000600000118\nFRCDH 0xc000000600000118"), Reading::Absent);
     }
 
     #[test]

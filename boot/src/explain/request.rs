@@ -7,6 +7,7 @@
 //! DMAR:[fault reason 12] ...                                                    (older Linux)
 //! (XEN) [VT-D]DMAR:[DMA Write] Request device [0000:01:00.0] fault addr 8c000
 //! (XEN) [VT-D]DMAR: reason 05 - ...
+//! (XEN) [VT-D]iommu.c:676: iommu_fault:DMA Read: 0:1d.1 addr 7d2ce000 REASON 6 ...      (Xen 3)
 //! ```
 //!
 //! Numbers are hex, with one exception: Linux writes the reason in decimal unless `0x` stands before it.
@@ -20,6 +21,8 @@ use super::fault::{Fault, Origin, Pasid, Reading, Request};
 
 /// How far before the word "Request" the operation may begin.
 const LOOK_BACK: usize = 128;
+/// Longer lines are not compared.
+const LONGEST_LINE: usize = 512;
 /// How far behind the address the reason may stand, in bytes and in lines.
 const REASON_WITHIN: (usize, usize) = (1024, 5);
 
@@ -50,6 +53,27 @@ pub(super) fn read(text: &[u8], at: usize) -> Option<(Fault, usize)> {
     let (stated, reason) = reason_after(text, end, operation.origin);
     let origin = if says_register(cursor) { Origin::Xen } else { stated };
     Some((Fault::Request(Request { origin, access, device, place, reason, pasid }), end))
+}
+
+/// What the message of the oldest Xens begins with.
+pub(super) const OLD_XEN: &str = "iommu_fault:dma";
+
+/// Reads the message of one of the oldest Xens, which begins at `at`, and where it ends.
+pub(super) fn read_old_xen(text: &[u8], at: usize) -> Option<(Fault, usize)> {
+    let mut cursor = Cursor::new(text, at);
+    cursor.word("iommu_fault")?;
+    cursor.mark(b':')?;
+    cursor.word("dma")?;
+    let access = cursor.word("read").map(|()| Access::Read);
+    let access = access.or_else(|| cursor.word("write").map(|()| Access::Write))?;
+    cursor.mark(b':')?;
+    let device = DeviceName::read(cursor.token());
+    cursor.word("addr")?;
+    let place = cursor.hex();
+    let reason = cursor.word("reason").map_or(Reading::Absent, |()| cursor.hex());
+    let reason = reason.and_then(|reason| u8::try_from(reason).ok()).and_then(|code| Some(FaultReason(code)));
+    let (origin, access, pasid) = (Origin::Xen, Some(access), Pasid::Absent);
+    Some((Fault::Request(Request { origin, access, device, place, reason, pasid }), cursor.at()))
 }
 
 /// What a number after "fault" is.
@@ -145,10 +169,16 @@ impl Operation {
     }
 }
 
-/// Looks for the reason behind the address, up to the next message. Tells whose spelling it is, too.
+/// Looks for the reason behind the address, up to the next message of the same machine. Tells whose spelling
+/// it is, too.
 fn reason_after(text: &[u8], at: usize, origin: Origin) -> (Origin, Reading<FaultReason>) {
     let (bytes, lines) = REASON_WITHIN;
     let within = &text[at..text.len().min(at + bytes)];
+    let message = line_before(text, at);
+    let elsewhere = |word: Cursor<'_>| {
+        let line = line_before(text, word.at());
+        line.len() < word.at() - at && names_other_machine(message, line)
+    };
     let mut ends = 0;
     for offset in 0..within.len() {
         match within[offset] {
@@ -159,10 +189,13 @@ fn reason_after(text: &[u8], at: usize, origin: Origin) -> (Origin, Reading<Faul
         }
         let mut cursor = Cursor::new(text, at + offset);
         if cursor.word("request").is_some() {
+            if elsewhere(cursor) {
+                continue;
+            }
             break;
         }
-        if cursor.word("reason").is_none() || within[..offset].last().is_some_and(|byte| is_word_byte(*byte))
-        {
+        let follows_word = within[..offset].last().is_some_and(|byte| is_word_byte(*byte));
+        if follows_word || cursor.word("reason").is_none() || elsewhere(cursor) {
             continue;
         }
         let follows_fault = within[..offset].trim_ascii_end().to_ascii_lowercase().ends_with(b"fault")
@@ -183,10 +216,37 @@ fn reason_after(text: &[u8], at: usize, origin: Origin) -> (Origin, Reading<Faul
     (origin, Reading::Absent)
 }
 
-/// Decimal unless `0x` stands before it, or a digit that no decimal number has stands in it.
+/// The part of the line at `at` that stands before it, as far as a line's beginning is looked for.
+fn line_before(text: &[u8], at: usize) -> &[u8] {
+    text[at.saturating_sub(LONGEST_LINE)..at].rsplit(|byte| *byte == b'\n').next().unwrap_or_default()
+}
+
+/// Tells whether two lines of a log come from different machines: the words at their beginnings, as many as
+/// both have before the first name of a program, differ in one that can be a host's name.
+fn names_other_machine(one: &[u8], other: &[u8]) -> bool {
+    let words = |line: &'_ [u8]| {
+        let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        words.take_while(|word| !is_program(word)).take(5).map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
+    let (one, other) = (words(one), words(other));
+    let can_be_host = |word: &[u8]| word.iter().any(u8::is_ascii_alphabetic) && !word.contains(&b':');
+    one.len() == other.len()
+        && one.iter().zip(&other).any(|(a, b)| a != b && can_be_host(a) && can_be_host(b))
+}
+
+/// Tells whether a word names a program, `kernel:` or `kernel[0]:`, or begins the message.
+fn is_program(word: &[u8]) -> bool {
+    word.ends_with(b":") || word.contains(&b'[') || word.contains(&b'(')
+}
+
+/// Decimal unless `0x` stands before it, or a digit that no decimal number has stands in it, or Xen's `h`
+/// behind it.
 fn linux_reason(token: &[u8]) -> Reading<FaultReason> {
     if token.is_empty() {
         return Reading::Absent;
+    }
+    if let Some(Ok(reason)) = token.strip_suffix(b"h").and_then(parse_hex).map(u8::try_from) {
+        return Reading::Value(FaultReason(reason));
     }
     let decimal = str::from_utf8(token).ok().and_then(|text| text.parse::<u64>().ok());
     match decimal.or_else(|| parse_hex(token)).map(u8::try_from) {
@@ -230,6 +290,18 @@ mod tests {
         let xen = "(XEN) [VT-D]INTR-REMAP: Request device [0000:00:1d.0] fault index 0\n\
                    (XEN) [VT-D]INTR-REMAP: reason 25 - Blocked";
         assert_eq!((request(xen).origin, reason(xen)), (Origin::Xen, VALUE(0x25)));
+        let older = "(XEN) [VT-D]iommu.c:837: DMAR:[DMA Write] Request device [02:00.0] fault addr ffc00000, \
+                     iommu reg = fff57000\n(XEN) DMAR:[fault reason 25h] Blocked";
+        assert_eq!((request(older).origin, reason(older)), (Origin::Xen, VALUE(0x25)));
+    }
+
+    #[test]
+    fn the_oldest_xens_are_read() {
+        let text = "iommu_fault:DMA Read: 0:1d.1 addr 7d2ce000 REASON 6 iommu->reg = ffff828bfff54000";
+        let Some((Fault::Request(request), _)) = read_old_xen(text.as_bytes(), 0) else { panic!("no fault") };
+        assert_eq!((request.origin, request.access), (Origin::Xen, Some(Access::Read)));
+        assert_eq!(request.device.unwrap().as_str(), "0:1d.1");
+        assert_eq!((request.place, request.reason), (Reading::Value(0x7d2c_e000), VALUE(6)));
     }
 
     #[test]
@@ -241,6 +313,17 @@ mod tests {
         let apart = "dmar: DMAR:[DMA Read] Request device [00:02.0] fault addr 1000\nusb 1-1: reset\n\
                      DMAR:[fault reason 12] non-zero reserved fields in PTE";
         assert_eq!(reason(apart), VALUE(12));
+    }
+
+    #[test]
+    fn a_reason_belongs_to_the_machine_of_its_message() {
+        let log = "Oct 22 08:54:51 host1 kernel: DMAR:[DMA Read] Request device [00:02.0] fault addr 1000\n\
+                   Oct 22 08:54:51 host2 kernel: DMAR:[DMA Write] Request device [00:03.0] fault addr 2000\n\
+                   Oct 22 08:54:52 host1 kernel: DMAR:[fault reason 06] PTE Read access is not set\n\
+                   Oct 22 08:54:52 host2 kernel: DMAR:[fault reason 05] PTE Write access is not set\n";
+        assert_eq!(reason(log), VALUE(6));
+        let (_, behind_first) = log.split_once('\n').unwrap();
+        assert_eq!(reason(behind_first), VALUE(5));
     }
 
     #[test]

@@ -27,6 +27,7 @@ const SAME_CRASH: u64 = 16 << 10;
 #[derive(Clone, Copy)]
 enum Trigger {
     Request,
+    OldXen,
     Status,
     Event(EventKind),
     BugCheckName,
@@ -45,18 +46,22 @@ static TRIGGERS: LazyLock<(AhoCorasick, Vec<Trigger>)> = LazyLock::new(|| {
         ("request", Trigger::Request),
         ("drhd", Trigger::Status),
         (bugcheck::NAME, Trigger::BugCheckName),
+        (bugcheck::SPOKEN_NAME, Trigger::BugCheckName),
         ("e6", Trigger::BugCheckCode),
         (bugcheck::DECIMAL_LABEL, Trigger::BugCheckDecimal),
         ("hi=", Trigger::Halves),
         ("high=", Trigger::Halves),
         ("frcd", Trigger::Register),
+        (request::OLD_XEN, Trigger::OldXen),
         ("callbacks", Trigger::Suppressed),
         (DIGEST_MARK, Trigger::Stop),
         ("43 50 45 52", Trigger::Cper),
         ("4350 4552", Trigger::Cper),
         ("43504552", Trigger::Cper),
     ]);
-    words.extend(EventKind::ALL.map(|kind| (kind.name(), Trigger::Event(kind))));
+    for kind in EventKind::ALL {
+        words.extend(kind.spellings().map(|name| (name, Trigger::Event(kind))));
+    }
     let (texts, triggers): (Vec<_>, Vec<_>) = words.into_iter().unzip();
     let automaton = AhoCorasick::builder()
         .ascii_case_insensitive(true)
@@ -164,6 +169,7 @@ impl<R: Read> Scanner<R> {
         let text = self.window.as_slice();
         let (fault, end) = match trigger {
             Trigger::Request => request::read(text, at)?,
+            Trigger::OldXen => request::read_old_xen(text, at)?,
             Trigger::Status => status::read(text, at)?,
             Trigger::Event(kind) => amd::read(text, at, kind)?,
             Trigger::Halves => raw::read_halves(text, at)?,
@@ -190,7 +196,7 @@ impl<R: Read> Scanner<R> {
         let end = self.start + end as u64;
         let before = self.last_bugcheck.filter(|before| end.saturating_sub(before.end) < SAME_CRASH);
         let repeats = before.is_some_and(|before| {
-            parameters == [None; 4] || standing == Standing::Summary && parameters == before.parameters
+            parameters == [None; 4] || standing == Standing::Summary && agrees(parameters, before.parameters)
         });
         if repeats {
             return None;
@@ -199,6 +205,11 @@ impl<R: Read> Scanner<R> {
         self.last_bugcheck = Some(BugCheckSeen { end, parameters });
         (!says_more).then_some(Fault::BugCheck(parameters))
     }
+}
+
+/// Tells whether all parameters that a summary gives are those of its report.
+fn agrees(summary: [Option<u64>; 4], report: [Option<u64>; 4]) -> bool {
+    summary.iter().zip(report).all(|(given, reported)| given.is_none() || *given == reported)
 }
 
 #[cfg(test)]
@@ -239,6 +250,11 @@ mod tests {
     fn a_line_without_end_is_no_problem() {
         let text = vec![b'e'; 3 * BLOCK];
         assert_eq!(count(&text), 0);
+        for piece in ["e6", "e6 ", "43 50 45 52 ", "43504552 ", "callbacks", "request device ["] {
+            assert_eq!(count(piece.repeat(2 * BLOCK / piece.len()).as_bytes()), 0, "{piece}");
+        }
+        let piece = LINE.trim_end();
+        assert_eq!(count(piece.repeat(1000).as_bytes()), 1000);
         assert_eq!(count(b""), 0);
     }
 }

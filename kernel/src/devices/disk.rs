@@ -63,6 +63,21 @@ pub struct Namespace {
     pub block_bytes: u32,
 }
 
+impl Namespace {
+    /// The bytes of a range of blocks that a buffer is to hold.
+    ///
+    /// # Errors
+    /// If the range is empty or reaches beyond the namespace, or the buffer is smaller.
+    pub fn bytes(&self, block: u64, blocks: u32, buffer: &PageBuffer) -> Result<u64, DiskError> {
+        let end = block.checked_add(u64::from(blocks));
+        if blocks == 0 || end.is_none_or(|end| end > self.blocks) {
+            return Err(DiskError::Range { block, blocks, of: self.blocks });
+        }
+        let bytes = u64::from(blocks).checked_mul(u64::from(self.block_bytes));
+        bytes.filter(|bytes| *bytes <= buffer.len()).ok_or(DiskError::Buffer { bytes: buffer.len() })
+    }
+}
+
 /// Why a disk did not do as told.
 #[derive(Debug)]
 pub enum DiskError {

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use acpi_tables::DmarFlags;
 use coverage::Plan;
 use dma_types::Bdf;
 use report::{Event, Hex, StaleFault, Window as WindowEvent};
@@ -23,14 +24,14 @@ pub type Found = Result<vtd::Unit<Window>, String>;
 /// Maps and probes every unit of the plan. Reports what firmware left in each, and takes the fault records
 /// of earlier times away.
 ///
-/// `opt_in` is the table's promise that firmware kept DMA under control.
-pub fn find(plan: &Plan, opt_in: bool) -> Vec<Found> {
+/// `platform` is what the table says of the machine as a whole: whether firmware kept DMA under control.
+pub fn find(plan: &Plan, platform: DmarFlags) -> Vec<Found> {
     plan.units
         .iter()
         .zip(0..)
         .map(|(planned, index)| {
             let found = probe(planned);
-            report_window(planned, index, found.as_ref().ok(), opt_in);
+            report_window(planned, index, found.as_ref().ok(), platform);
             found
         })
         .collect()
@@ -51,7 +52,12 @@ pub(super) fn drain_stale(unit: &vtd::Unit<Window>) -> Vec<FaultRecord> {
     stale
 }
 
-fn report_window(planned: &coverage::Unit, index: u32, unit: Option<&vtd::Unit<Window>>, opt_in: bool) {
+fn report_window(
+    planned: &coverage::Unit,
+    index: u32,
+    unit: Option<&vtd::Unit<Window>>,
+    platform: DmarFlags,
+) {
     let state = unit.map(vtd::Unit::firmware_state);
     let in_words = |record: FaultRecord| StaleFault {
         requester: Bdf::new(planned.segment, record.source()).into(),
@@ -77,7 +83,7 @@ fn report_window(planned: &coverage::Unit, index: u32, unit: Option<&vtd::Unit<W
         unit: Some(index),
         translation_was_on: state.map(|state| state.translation),
         pmr_was_on: state.map(|state| state.protected_memory),
-        opt_in: Some(opt_in),
+        opt_in: Some(platform.contains(DmarFlags::DMA_CTRL_PLATFORM_OPT_IN)),
         stale_faults: unit.map(|_| stale.as_slice().into()),
         bus_masters: None,
     }));

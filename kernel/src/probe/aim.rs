@@ -5,8 +5,8 @@ use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 use options::Target;
 
 use super::Overreach;
-use super::attempt::Sabotage;
 use super::neighbour::{self, Neighbour};
+use super::order::Sabotage;
 use crate::diagnosis::predict;
 use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::iommu;

@@ -1,20 +1,21 @@
 //! One probe, step by step.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
 
 use diagnosis::Verdict;
-use dma_types::{Access, PAGE_SIZE, Permissions, PhysAddr};
+use dma_types::{Access, Iova, PAGE_SIZE, Permissions};
 use options::Target;
-use report::{DrillCommand, DrillResult};
+use report::DrillResult;
 
 use super::aim::{Aim, Hold, Load, NotPossible};
-use super::contents::{complement, contents, is_telling};
-use super::flight::{self, Flight, FlightId, Notice};
+use super::contents::{bytes_at, contents, is_telling};
+use super::flight::{self, Flight, FlightId};
+use super::loans::Loans;
+use super::order::{Judgement, Order, Sabotage};
 use super::{Overreach, Progress, Skill, StartRefused};
 use crate::diagnosis::predict;
-use crate::dma::{FromDevice, Mapping, PageBuffer, ToDevice, inspect};
+use crate::dma::inspect;
 use crate::memory::direct;
 
 /// Times a target is chosen anew because the probe's own buffers took or neighbour its number.
@@ -22,54 +23,6 @@ const AIMS: u8 = 8;
 
 /// Times a probe is tried while its fault is not seen: another device's record may have been in the way.
 const TRIES: u8 = 3;
-
-/// How a probe was asked for.
-#[derive(Clone, Copy)]
-pub struct Order {
-    /// The command behind it; none for a self-test.
-    pub command: Option<DrillCommand>,
-    /// Whether the fault is known to come.
-    pub notice: Notice,
-    /// What the device is told to do.
-    pub access: Access,
-    /// What it is aimed at.
-    pub target: Target,
-    /// What is done to it.
-    pub sabotage: Sabotage,
-}
-
-/// What is done to a probe so that it must go wrong.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Sabotage {
-    /// Nothing.
-    None,
-    /// The target is mapped for the device.
-    MapTarget,
-}
-
-/// What came of a probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judgement {
-    /// The fault came, and memory is untouched.
-    Blocked {
-        /// The verdict on the fault.
-        verdict: Verdict,
-        /// The verdict that it should have got.
-        expected: Verdict,
-    },
-    /// No fault could come, and the device found nothing and changed nothing.
-    Harmless,
-    /// The device got there.
-    Leaked,
-    /// The device got nowhere, but no fault was seen.
-    Silent,
-    /// The same transfer with memory of its own did not arrive: the device proves nothing.
-    DeadDevice,
-    /// It could not be tried.
-    NotPossible(NotPossible),
-    /// The kernel's own steps failed.
-    Broken,
-}
 
 /// What the next step of a probe is.
 pub enum Step {
@@ -102,9 +55,7 @@ pub struct Attempt {
     pattern: Vec<u8>,
     /// What lies in memory that is made for being aimed at.
     secret: Vec<u8>,
-    source: Option<Mapping<ToDevice>>,
-    decoy: Option<Mapping<ToDevice>>,
-    landing: Option<Mapping<FromDevice>>,
+    loans: Loans,
     aim: Option<Aim>,
     flight: Option<FlightId>,
     tries: u8,
@@ -144,9 +95,7 @@ impl Attempt {
             stage: Stage::Begin,
             pattern,
             secret,
-            source: None,
-            decoy: None,
-            landing: None,
+            loans: Loans::default(),
             aim: None,
             flight: None,
             tries: 0,
@@ -220,7 +169,7 @@ impl Attempt {
         }
         for _ in 0..AIMS {
             self.take_aim()?;
-            self.lend_buffers()?;
+            self.loans = Loans::lend(self.device.dma(), &self.skill, &self.pattern)?;
             if self.aim_stands()? {
                 return match (&self.skill, self.order.access) {
                     (Skill::Copies { .. }, _) => self.fetch(Stage::Fetch),
@@ -228,7 +177,7 @@ impl Attempt {
                     (Skill::Recognises { .. }, _) => self.store(Stage::Store),
                 };
             }
-            (self.source, self.decoy, self.landing, self.aim) = (None, None, None, None);
+            (self.loans, self.aim) = (Loans::default(), None);
         }
         Err(Judgement::NotPossible(NotPossible::Numbers))
     }
@@ -259,26 +208,6 @@ impl Attempt {
         Ok(())
     }
 
-    /// Gives the device a buffer with the pattern and one to store it in; one that recognises gets a buffer
-    /// with something else in it as well.
-    fn lend_buffers(&mut self) -> Result<(), Judgement> {
-        let page = |bytes: &[u8]| {
-            let mut page = PageBuffer::new(0).map_err(|_| Judgement::NotPossible(NotPossible::Memory))?;
-            page.bytes_mut().get_mut(..bytes.len()).ok_or(Judgement::Broken)?.copy_from_slice(bytes);
-            Ok(page)
-        };
-        let dma = self.device.dma();
-        // Not what the pattern is, even where that is all zeros.
-        let other = complement(&self.pattern);
-        let source = dma.map(page(&self.pattern)?, "probe source").map_err(|_| Judgement::Broken)?;
-        let landing = dma.map(page(&other)?, "probe landing").map_err(|_| Judgement::Broken)?;
-        (self.source, self.landing) = (Some(source), Some(landing));
-        if matches!(self.skill, Skill::Recognises { .. }) {
-            self.decoy = Some(dma.map(page(&other)?, "probe decoy").map_err(|_| Judgement::Broken)?);
-        }
-        Ok(())
-    }
-
     /// Tells whether the number aimed at still means what it meant before the probe's own buffers were
     /// mapped. An address that was given stays, with the verdict that it would get now.
     fn aim_stands(&mut self) -> Result<bool, Judgement> {
@@ -294,32 +223,29 @@ impl Attempt {
 
     /// Lets the device read the pattern.
     fn fetch(&mut self, stage: Stage) -> Result<Step, Judgement> {
-        let source = self.source.as_ref().ok_or(Judgement::Broken)?;
-        self.device.start(Access::Read, source.iova()).map_err(|_| Judgement::DeadDevice)?;
-        self.stage = stage;
-        Ok(Step::Wait)
+        self.transfer(Access::Read, self.loans.source()?, stage)
     }
 
     /// Lets the device read what is not the pattern.
     fn read_decoy(&mut self) -> Result<Step, Judgement> {
-        let decoy = self.decoy.as_ref().ok_or(Judgement::Broken)?;
-        self.device.start(Access::Read, decoy.iova()).map_err(|_| Judgement::DeadDevice)?;
-        self.stage = Stage::Reject;
-        Ok(Step::Wait)
+        self.transfer(Access::Read, self.loans.decoy()?, Stage::Reject)
     }
 
     /// Lets the device store what it writes where it may.
     fn store(&mut self, stage: Stage) -> Result<Step, Judgement> {
-        let landing = self.landing.as_ref().ok_or(Judgement::Broken)?;
-        self.device.start(Access::Write, landing.iova()).map_err(|_| Judgement::DeadDevice)?;
+        self.transfer(Access::Write, self.loans.landing()?, stage)
+    }
+
+    /// Starts a transfer that the device may make.
+    fn transfer(&mut self, access: Access, iova: Iova, stage: Stage) -> Result<Step, Judgement> {
+        self.device.start(access, iova).map_err(|_| Judgement::DeadDevice)?;
         self.stage = stage;
         Ok(Step::Wait)
     }
 
     /// What lies in the landing buffer.
     fn landed(&self) -> Result<Vec<u8>, Judgement> {
-        let landing = self.landing.as_ref().ok_or(Judgement::Broken)?;
-        bytes_at(inspect::mapping(landing), self.pattern.len()).ok_or(Judgement::Broken)
+        self.loans.landed(self.pattern.len())
     }
 
     /// Bytes that the overreach moves.
@@ -332,6 +258,7 @@ impl Attempt {
         if self.order.target == Target::Freed && self.aim.is_none() {
             self.aim = Some(self.free_a_warm_buffer()?);
         }
+        self.map_target_for_sabotage()?;
         let aim = self.aim.as_ref().ok_or(Judgement::Broken)?;
         let mut flight = Flight {
             command: self.order.command,
@@ -346,15 +273,6 @@ impl Attempt {
             expected: aim.expected,
             seen: None,
         };
-        let to_map = self.order.sabotage == Sabotage::MapTarget && self.order.target != Target::Neighbour;
-        if to_map && !self.target_is_mapped {
-            let memory = aim.memory.ok_or(Judgement::Broken)?;
-            let domain = self.device.dma().domain();
-            let mapped =
-                domain.space().map(aim.iova.page(), memory.page(), PAGE_SIZE, Permissions::READ_WRITE);
-            mapped.map_err(|_| Judgement::Broken)?;
-            self.target_is_mapped = true;
-        }
         flight.before = flight.look();
         let too_many = Judgement::NotPossible(NotPossible::Memory);
         self.flight = Some(flight::launch(flight).ok_or(too_many)?);
@@ -367,17 +285,24 @@ impl Attempt {
         Ok(Step::Struck)
     }
 
+    /// Maps the target for the device where the probe must go wrong.
+    fn map_target_for_sabotage(&mut self) -> Result<(), Judgement> {
+        let to_map = self.order.sabotage == Sabotage::MapTarget && self.order.target != Target::Neighbour;
+        if to_map && !self.target_is_mapped {
+            let aim = self.aim.as_ref().ok_or(Judgement::Broken)?;
+            let memory = aim.memory.ok_or(Judgement::Broken)?;
+            let domain = self.device.dma().domain();
+            let mapped =
+                domain.space().map(aim.iova.page(), memory.page(), PAGE_SIZE, Permissions::READ_WRITE);
+            mapped.map_err(|_| Judgement::Broken)?;
+            self.target_is_mapped = true;
+        }
+        Ok(())
+    }
+
     /// Takes back the buffer that the device has just used the same way, so that its entry is warm.
     fn free_a_warm_buffer(&mut self) -> Result<Aim, Judgement> {
-        let freed = if self.order.access == Access::Write {
-            let old = self.landing.take().ok_or(Judgement::Broken)?;
-            (old.iova(), old.unmap())
-        } else {
-            let old = self.source.take().ok_or(Judgement::Broken)?;
-            (old.iova(), old.unmap())
-        };
-        let (iova, page) = freed;
-        let mut page = page.map_err(|_| Judgement::Broken)?;
+        let (iova, mut page) = self.loans.take_back(self.order.access)?;
         let start = page.bytes_mut().get_mut(..self.secret.len()).ok_or(Judgement::Broken)?;
         start.copy_from_slice(&self.secret);
         let memory = Some(inspect::buffer(&page));
@@ -451,10 +376,4 @@ fn report(flight: &Flight, judgement: Judgement) {
         }
         _ => flight.report(DrillResult::Blocked, None),
     }
-}
-
-fn bytes_at(memory: PhysAddr, length: usize) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    direct::read(memory, &mut bytes).ok()?;
-    Some(bytes)
 }

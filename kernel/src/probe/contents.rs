@@ -3,9 +3,10 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use dma_types::Access;
+use dma_types::{Access, PhysAddr};
 
 use super::Skill;
+use crate::memory::direct;
 
 /// What the device is given to read or writes, and what lies in memory made for being aimed at.
 pub fn contents(skill: &Skill, access: Access, seed: u64) -> (Vec<u8>, Vec<u8>) {
@@ -25,6 +26,13 @@ pub fn is_telling(bytes: &[u8]) -> bool {
 /// Other bytes in every place.
 pub fn complement(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| !byte).collect()
+}
+
+/// What lies in memory there; nothing if it is not RAM.
+pub fn bytes_at(memory: PhysAddr, length: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    direct::read(memory, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Bytes that do not stand anywhere else (xorshift64*).

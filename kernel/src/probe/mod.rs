@@ -9,7 +9,9 @@ mod aim;
 mod attempt;
 mod contents;
 mod flight;
+mod loans;
 mod neighbour;
+mod order;
 mod run;
 
 use alloc::vec::Vec;
@@ -20,8 +22,8 @@ use dma_types::{Access, Iova};
 use crate::devices::DeviceRecord;
 use crate::dma;
 
-pub use attempt::{Judgement, Order, Sabotage};
 pub use flight::{Flight, Notice, announce, land, note_fault};
+pub use order::{Judgement, Order, Sabotage};
 pub use run::{attack, demo, drill_all, drill_at_boot, run as run_probes};
 
 /// A device that can be told to read or write any address, without changing a medium or sending a frame.

@@ -10,7 +10,7 @@ use frames::PartSize;
 
 use super::Overreach;
 use super::aim::{Aim, Hold, Load, NotPossible};
-use super::attempt::{Judgement, Sabotage};
+use super::order::{Judgement, Sabotage};
 use crate::devices::Trust;
 use crate::dma::{ByteBuffer, DirectionType, FromDevice, Mapping, ToDevice, inspect};
 use crate::memory::direct;

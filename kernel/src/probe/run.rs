@@ -8,8 +8,9 @@ use options::Target;
 use report::{Drill, DrillCommand, DrillResult, Event, Function, Outcome};
 
 use super::Overreach;
-use super::attempt::{Attempt, Judgement, Order, Sabotage, Step, WaitsFor};
+use super::attempt::{Attempt, Step, WaitsFor};
 use super::flight::Notice;
+use super::order::{Judgement, Order, Sabotage};
 use crate::diagnosis::text::Text;
 use crate::platform::clock::{self, Deadline};
 use crate::{devices, journal};

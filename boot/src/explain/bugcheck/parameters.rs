@@ -30,12 +30,18 @@ impl Parameters {
         let mut words = 0;
         while found.values.contains(&None) {
             let Some(byte) = cursor.peek() else { break };
+            if seen.reach == Reach::Directly && words > 0 && !found.directly {
+                break;
+            }
             let is_word_start = is_word_byte(byte) && !ends_with_word(&text[..cursor.at()]);
             let taken = match byte {
                 b'(' | b'{' | b'[' => found.list(cursor, &mut seen, words),
                 b'/' if words == 0 => found.slash(cursor),
                 b'0' if words == 0 && is_word_start && seen.code && found.values == [None; 4] => {
                     found.series(cursor)
+                }
+                b'0' if words == 0 && is_word_start && found.values == [None; 4] => {
+                    found.word(cursor, text, &mut seen).or_else(|| found.series(cursor))
                 }
                 _ if is_word_start => found.word(cursor, text, &mut seen),
                 _ => None,
@@ -70,13 +76,14 @@ impl Parameters {
         Some(Taken::To(list.end))
     }
 
-    /// Numbers one after the other, marked as hex, behind the code.
+    /// Numbers one after the other, marked as hex, behind the code or its name.
     fn series(&mut self, mut cursor: Cursor<'_>) -> Option<Taken> {
         let mut values = [None; 4];
         let mut end = cursor.at();
         for value in &mut values {
             let token = cursor.token();
-            if !token.starts_with(b"0x") && !token.starts_with(b"0X") {
+            let token = token.strip_prefix(b"`").unwrap_or(token);
+            if !is_marked_hex(token) {
                 break;
             }
             *value = parse_hex(token);
@@ -107,7 +114,7 @@ impl Parameters {
     fn slash(&mut self, mut cursor: Cursor<'_>) -> Option<Taken> {
         cursor.skip(1);
         let token = cursor.token();
-        if !token.starts_with(b"0x") && !token.starts_with(b"0X") {
+        if !begins_as_hex(token) {
             return None;
         }
         self.values[0] = Some(parse_hex(token)?);
@@ -160,6 +167,16 @@ pub(super) struct Seen {
     pub(super) code: bool,
     /// How many places the numbers of bare `P` labels are ahead: in error reports P1 is the code.
     pub(super) shift: usize,
+    pub(super) reach: Reach,
+}
+
+/// Where the first parameter may stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Behind nothing but punctuation: without it the number before is not known to be the code.
+    Directly,
+    /// Behind other words.
+    Onwards,
 }
 
 impl Seen {
@@ -218,8 +235,7 @@ fn code(cursor: &mut Cursor<'_>, text: &[u8]) -> Option<()> {
     let mut next = *cursor;
     if next.word(DECIMAL_LABEL).is_none() {
         let word = &text[start..start + word_length(&text[start..])];
-        let is_marked =
-            word.starts_with(b"0x") || word.starts_with(b"0X") || context(&text[..start]).is_some();
+        let is_marked = begins_as_hex(word) || context(&text[..start]).is_some();
         if parse_hex(word) != Some(CODE) || !is_marked {
             return None;
         }
@@ -227,6 +243,15 @@ fn code(cursor: &mut Cursor<'_>, text: &[u8]) -> Option<()> {
     }
     *cursor = next;
     Some(())
+}
+
+fn begins_as_hex(token: &[u8]) -> bool {
+    token.starts_with(b"0x") || token.starts_with(b"0X")
+}
+
+/// Tells whether a token is spelled so that it must be a number in hex: `0x26`, or 00000000`00000026.
+fn is_marked_hex(token: &[u8]) -> bool {
+    begins_as_hex(token) || token.len() == 17 && token[8] == b'`'
 }
 
 fn take_prefix(cursor: &mut Cursor<'_>, prefix: &str) -> Option<()> {

@@ -42,6 +42,12 @@ fn all_four_parameters_are_read_in_every_spelling() {
         "BugcheckCode 230\nBugcheckParameter1 0x26\nBugcheckParameter2 0xffff9a0b1c2d3e40\nBugcheckParameter3 0x40\n\
          BugcheckParameter4 0x6",
         "Problem signature:\nP1: e6\nP2: 26\nP3: ffff9a0b1c2d3e40\nP4: 40\nP5: 6\nP6: 10_0_19045",
+        "021619.dmp\t16.02.2019\tDRIVER_VERIFIER_DMA_VIOLATION\t0x000000e6\t00000000`00000026\tffff9a0b`1c2d3e40\t\
+         00000000`00000040\t00000000`00000006\tntoskrnl.exe",
+        "DRIVER_VERIFIER_DMA_VIOLATION\n0x0000000000000026\n0xFFFF9A0B1C2D3E40\n0x0000000000000040\n0x0000000000000006",
+        "Stop: DRIVER VERIFIER DMA VIOLATION (0x26, 0xffff9a0b1c2d3e40, 0x40, 0x6)",
+        "it says `0xE6 (0x26, 0xffff9a0b1c2d3e40, 0x40, 0x6)`",
+        "`0xE6` `0x26`, `0xffff9a0b1c2d3e40`, `0x40`, `0x6`",
         "Bugcheck code: 0xE6 (0x26, 0xFFFF9A0B1C2D3E40, 0x40, 0x6)\nError: DRIVER_VERIFIER_DMA_VIOLATION",
         "{\"event\":\"bugcheck\",\"code\":\"0xe6\",\"name\":\"DRIVER_VERIFIER_DMA_VIOLATION\",\"p1\":\"0x26\",\
          \"p2\":\"0xffff9a0b1c2d3e40\",\"p3\":\"0x40\",\"p4\":\"0x6\"}",
@@ -69,10 +75,21 @@ fn what_is_not_given_stays_unknown() {
         "0xE6/0x26",
         "DRIVER_VERIFIER_DMA_VIOLATION (e6) Arg1: 0000000000000026, IOMMU detected it.",
         "0xE6 (0x26)",
+        "FAILURE_BUCKET_ID:  0xE6_26_IMAGE_pci.sys",
+        "BUGCHECK_STR:  0xE6_26",
     ] {
         assert_eq!(bugchecks(text), [(FIRST, 1)], "{text}");
     }
-    for text in ["0xE6", "e6", "Stop code: DRIVER_VERIFIER_DMA_VIOLATION", "STOP 0xE6", "Bug check 0xE6"] {
+    for text in [
+        "0xE6",
+        "e6",
+        "Stop code: DRIVER_VERIFIER_DMA_VIOLATION",
+        "STOP 0xE6",
+        "Bug check 0xE6",
+        "`0xe6`",
+        "Driver verifier DMA violation",
+        "FAILURE_BUCKET_ID: 0xE6_nt!IvtHandleInterrupt",
+    ] {
         assert_eq!(bugchecks(text), [([None; 4], 1)], "{text}");
     }
 }
@@ -95,6 +112,10 @@ fn other_numbers_are_no_bug_check() {
         "0xe6 is a number, e6 too",
         "0x7ce6b000",
         "STOP: 0x0000007E (0xe6, 1, 2, 3)",
+        "The bugcheck was: 0x0000007e (0x26, 0xe6, 0x1, 0x2).",
+        "BugCheck C4, {0xe6, 0x26, 0x1, 0x2}",
+        "IVT1:stop=e6,26,ffff88",
+        "0xE6_C0_5C",
         "BugcheckCode 0",
         "exit code 0x1e6 (0x26, 1)",
     ] {

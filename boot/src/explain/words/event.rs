@@ -13,8 +13,7 @@ const INTERRUPT_RANGES: [Range<u64>; 3] =
 /// Explains an event.
 pub(super) fn explain(event: &Event) -> Explanation {
     let flags = event.flags.value();
-    let interrupt = is_interrupt(event);
-    let case = Case::of(event.kind, flags, interrupt);
+    let case = Case::of(event);
     let address = match event.address {
         Reading::Value(address) => format!(" Address {address:#x}{}.", where_it_is(address)),
         Reading::Absent => String::new(),
@@ -78,10 +77,11 @@ enum Case {
 }
 
 impl Case {
-    const fn of(kind: EventKind, flags: Option<EventFlags>, interrupt: bool) -> Self {
-        match kind {
+    fn of(event: &Event) -> Self {
+        let interrupt = is_interrupt(event);
+        match event.kind {
             EventKind::IoPageFault if interrupt => Self::Interrupt,
-            EventKind::IoPageFault => match flags {
+            EventKind::IoPageFault => match event.flags.value() {
                 Some(flags) if flags.reserved_bit() => Self::DeviceTable,
                 _ => Self::PageFault,
             },

@@ -72,14 +72,13 @@ impl Nvme {
         blocks: u32,
     ) -> Result<PageBuffer, DiskError> {
         let namespace = self.find(namespace)?;
-        let range = DiskError::Range { block, blocks, of: namespace.blocks };
-        let end = block.checked_add(u64::from(blocks)).filter(|end| *end <= namespace.blocks);
+        namespace.bytes(block, blocks, &buffer)?;
+        let end = block + u64::from(blocks);
         let most = u32::try_from(self.max_bytes / u64::from(namespace.block_bytes)).unwrap_or(u32::MAX);
-        let (Some(end), 1.., 1..) = (end, blocks, most) else { return Err(range) };
-        let whole = Io { transfer, namespace, block, blocks };
-        if whole.bytes() > buffer.len() {
-            return Err(DiskError::Buffer { bytes: buffer.len() });
+        if most == 0 {
+            return Err(DiskError::Range { block, blocks, of: namespace.blocks });
         }
+        let whole = Io { transfer, namespace, block, blocks };
         let held = self.lend(transfer, buffer)?;
         let start = held.iova();
         let mut next = block;

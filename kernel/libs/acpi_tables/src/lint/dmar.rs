@@ -77,15 +77,19 @@ fn check_structure(structure: &Structure<'_>, dmar: &Dmar<'_>, found: Sink<'_>) 
     match structure {
         Structure::Drhd(drhd) => {
             check_unit(drhd, dmar, found);
-            require_devices(structure, "DRHD", drhd.include_pci_all(), found);
+            if !drhd.include_pci_all() {
+                require_devices(structure, "DRHD", found);
+            }
         }
         Structure::Rmrr(rmrr) => {
             check_region(rmrr, dmar, found);
-            require_devices(structure, "RMRR", false, found);
+            require_devices(structure, "RMRR", found);
         }
         Structure::Atsr(atsr) => {
             check_ports(atsr, found);
-            require_devices(structure, "ATSR", atsr.all_ports(), found);
+            if !atsr.all_ports() {
+                require_devices(structure, "ATSR", found);
+            }
         }
         Structure::Rhsa(rhsa) => check_affinity(rhsa, found),
         Structure::Andd(andd) => check_name(andd, found),
@@ -95,11 +99,11 @@ fn check_structure(structure: &Structure<'_>, dmar: &Dmar<'_>, found: Sink<'_>) 
                 &[(at.saturating_add(4), flags.into()), (at.saturating_add(5), satc.reserved.into())],
                 found,
             );
-            require_devices(structure, "SATC", false, found);
+            require_devices(structure, "SATC", found);
         }
         Structure::Sidp(sidp) => {
             reserved(&[(at.saturating_add(4), sidp.reserved.into())], found);
-            require_devices(structure, "SIDP", false, found);
+            require_devices(structure, "SIDP", found);
         }
         Structure::Unknown(unknown) => {
             found(Finding { problem: Problem::UnknownStructure(unknown.kind), offset: at });
@@ -224,9 +228,9 @@ fn check_scope(scope: &Scope<'_>, structure: &Structure<'_>, found: Sink<'_>) {
 }
 
 /// Reports a structure that names no device although nothing but a list says what it is about.
-fn require_devices(structure: &Structure<'_>, name: &'static str, all_are_meant: bool, found: Sink<'_>) {
+fn require_devices(structure: &Structure<'_>, name: &'static str, found: Sink<'_>) {
     let mut named = structure.scopes().filter_map(Result::ok).filter(|scope| scope.path().len() > 0);
-    if !all_are_meant && named.next().is_none() {
+    if named.next().is_none() {
         found(Finding { problem: Problem::NoDevices(name), offset: structure.offset() });
     }
 }

@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use dma_types::{PhysAddr, Segment};
 
-use super::{header, seal};
+use super::builder::TableBuilder;
 use crate::dmar::{
     Andd, Atsr, AtsrFlags, Dmar, DmarFlags, Drhd, DrhdFlags, Rhsa, Rmrr, Satc, SatcFlags, ScopeFlags,
     ScopeKind, Sidp,
@@ -74,11 +74,7 @@ impl ScopeSpec {
 }
 
 /// Puts a DMAR table together, structure by structure.
-#[derive(Clone, Debug)]
-pub struct DmarBuilder {
-    bytes: Vec<u8>,
-    last: usize,
-}
+pub type DmarBuilder = TableBuilder<Dmar<'static>>;
 
 impl Default for DmarBuilder {
     fn default() -> Self {
@@ -90,12 +86,10 @@ impl DmarBuilder {
     /// A table without structures, for a machine of 39 address bits that supports interrupt remapping and
     /// opted in.
     pub fn new() -> Self {
-        let mut bytes = header(Dmar::SIGNATURE);
         let flags = DmarFlags::INTR_REMAP | DmarFlags::DMA_CTRL_PLATFORM_OPT_IN;
-        bytes.extend([38, flags.bits()]);
-        bytes.extend([0; 10]);
-        let last = bytes.len();
-        Self { bytes, last }
+        let mut fields = [0; 12];
+        fields[..2].copy_from_slice(&[38, flags.bits()]);
+        Self::with_fields(Dmar::SIGNATURE, &fields)
     }
 
     /// Sets the host address width: the field holds one less.
@@ -169,52 +163,8 @@ impl DmarBuilder {
 
     /// Adds a structure of any kind; `body` is what follows kind and length.
     #[must_use]
-    pub fn structure(mut self, kind: u16, body: &[u8]) -> Self {
-        let length = u16::try_from(4 + body.len()).unwrap();
-        self.last = self.bytes.len();
-        self.bytes.extend(kind.to_le_bytes());
-        self.bytes.extend(length.to_le_bytes());
-        self.bytes.extend(body);
-        self
-    }
-
-    /// Adds bytes as they stand.
-    #[must_use]
-    pub fn raw(mut self, bytes: &[u8]) -> Self {
-        self.bytes.extend(bytes);
-        self
-    }
-
-    /// Overwrites the length that the last structure declares.
-    #[must_use]
-    pub fn declared_length(self, length: u16) -> Self {
-        self.patch_last(2, &length.to_le_bytes())
-    }
-
-    /// Overwrites bytes of the last structure, counted from its start.
-    #[must_use]
-    pub fn patch_last(self, offset: usize, bytes: &[u8]) -> Self {
-        let at = self.last + offset;
-        self.patch(at, bytes)
-    }
-
-    /// Overwrites bytes of the table.
-    #[must_use]
-    pub fn patch(mut self, offset: usize, bytes: &[u8]) -> Self {
-        self.bytes[offset..offset + bytes.len()].copy_from_slice(bytes);
-        self
-    }
-
-    /// Where the last structure begins.
-    pub const fn last_offset(&self) -> usize {
-        self.last
-    }
-
-    /// The table, with length and checksum set right.
-    pub fn build(self) -> Vec<u8> {
-        let mut table = self.bytes;
-        seal(&mut table);
-        table
+    pub fn structure(self, kind: u16, body: &[u8]) -> Self {
+        self.part(kind.to_le_bytes(), body)
     }
 
     /// Adds a structure whose fixed fields are followed by scopes.

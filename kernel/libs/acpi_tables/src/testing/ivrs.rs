@@ -4,18 +4,14 @@ use std::vec::Vec;
 
 use dma_types::{PhysAddr, Segment, SourceId};
 
-use super::{header, seal};
+use super::builder::TableBuilder;
 use crate::ivrs::{EntryKind, Ivhd, IvmdFlags, Ivrs};
 
 /// The unit that [`IvrsBuilder::ivhd`] adds as its own PCI function.
 const UNIT: SourceId = SourceId::from_bits(0x0002);
 
 /// Puts an IVRS table together, block by block.
-#[derive(Clone, Debug)]
-pub struct IvrsBuilder {
-    bytes: Vec<u8>,
-    last: usize,
-}
+pub type IvrsBuilder = TableBuilder<Ivrs<'static>>;
 
 impl Default for IvrsBuilder {
     fn default() -> Self {
@@ -26,11 +22,9 @@ impl Default for IvrsBuilder {
 impl IvrsBuilder {
     /// A table without blocks, for a machine of 48 address bits that opted in.
     pub fn new() -> Self {
-        let mut bytes = header(Ivrs::SIGNATURE);
-        bytes.extend((3_u32 | 48 << 8 | 64 << 15).to_le_bytes());
-        bytes.extend([0; 8]);
-        let last = bytes.len();
-        Self { bytes, last }
+        let mut fields = [0; 12];
+        fields[..4].copy_from_slice(&(3_u32 | 48 << 8 | 64 << 15).to_le_bytes());
+        Self::with_fields(Ivrs::SIGNATURE, &fields)
     }
 
     /// Adds a unit; `entries` are its device entries as they stand.
@@ -68,41 +62,8 @@ impl IvrsBuilder {
 
     /// Adds a block of any kind; `body` is what follows its length.
     #[must_use]
-    pub fn block(mut self, kind: u8, flags: u8, body: &[u8]) -> Self {
-        let length = u16::try_from(4 + body.len()).unwrap();
-        self.last = self.bytes.len();
-        self.bytes.extend([kind, flags]);
-        self.bytes.extend(length.to_le_bytes());
-        self.bytes.extend(body);
-        self
-    }
-
-    /// Adds bytes as they stand.
-    #[must_use]
-    pub fn raw(mut self, bytes: &[u8]) -> Self {
-        self.bytes.extend(bytes);
-        self
-    }
-
-    /// Overwrites bytes of the last block, counted from its start.
-    #[must_use]
-    pub fn patch_last(self, offset: usize, bytes: &[u8]) -> Self {
-        let at = self.last + offset;
-        self.patch(at, bytes)
-    }
-
-    /// Overwrites bytes of the table.
-    #[must_use]
-    pub fn patch(mut self, offset: usize, bytes: &[u8]) -> Self {
-        self.bytes[offset..offset + bytes.len()].copy_from_slice(bytes);
-        self
-    }
-
-    /// The table, with length and checksum set right.
-    pub fn build(self) -> Vec<u8> {
-        let mut table = self.bytes;
-        seal(&mut table);
-        table
+    pub fn block(self, kind: u8, flags: u8, body: &[u8]) -> Self {
+        self.part([kind, flags], body)
     }
 }
 

@@ -1,11 +1,13 @@
 //! Builds tables for tests: sound ones, and ones that are broken on purpose.
 
+mod builder;
 mod dmar;
 mod ivrs;
 mod usage;
 
 use std::vec::Vec;
 
+pub use builder::TableBuilder;
 pub use dmar::{DmarBuilder, ScopeSpec};
 pub use ivrs::{IvrsBuilder, device_entry};
 pub use usage::use_everything;

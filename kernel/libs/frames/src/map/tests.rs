@@ -1,3 +1,5 @@
+//! Maps put together from what several say, and questions to them.
+
 use super::*;
 use proptest::prelude::*;
 use std::format;

@@ -1,3 +1,5 @@
+//! Frames handed out and taken back, and what is refused.
+
 use super::*;
 use std::format;
 use std::vec;

@@ -114,8 +114,7 @@ impl Disk for BlkDriver {
     }
 
     fn namespaces(&self) -> Vec<Namespace> {
-        let blocks = self.state.lock().blocks;
-        alloc::vec![Namespace { id: NAMESPACE, blocks, block_bytes: block::BLOCK }]
+        alloc::vec![self.state.lock().namespace()]
     }
 
     fn read(
@@ -158,6 +157,10 @@ impl Disk for BlkDriver {
 }
 
 impl State {
+    const fn namespace(&self) -> Namespace {
+        Namespace { id: NAMESPACE, blocks: self.blocks, block_bytes: block::BLOCK }
+    }
+
     /// Checks a range of blocks, and gives its bytes.
     fn check(
         &self,
@@ -169,15 +172,7 @@ impl State {
         if namespace != NAMESPACE {
             return Err(DiskError::NoNamespace(namespace));
         }
-        let end = block.checked_add(u64::from(blocks));
-        if blocks == 0 || end.is_none_or(|end| end > self.blocks) {
-            return Err(DiskError::Range { block, blocks, of: self.blocks });
-        }
-        let bytes = u64::from(blocks) * u64::from(block::BLOCK);
-        if bytes > buffer.len() {
-            return Err(DiskError::Buffer { bytes: buffer.len() });
-        }
-        Ok(bytes as usize)
+        Ok(self.namespace().bytes(block, blocks, buffer)? as usize)
     }
 }
 

@@ -1,0 +1,57 @@
+//! What a probe is asked to do, and what came of it.
+
+use diagnosis::Verdict;
+use dma_types::Access;
+use options::Target;
+use report::DrillCommand;
+
+use super::aim::NotPossible;
+use super::flight::Notice;
+
+/// How a probe was asked for.
+#[derive(Clone, Copy)]
+pub struct Order {
+    /// The command behind it; none for a self-test.
+    pub command: Option<DrillCommand>,
+    /// Whether the fault is known to come.
+    pub notice: Notice,
+    /// What the device is told to do.
+    pub access: Access,
+    /// What it is aimed at.
+    pub target: Target,
+    /// What is done to it.
+    pub sabotage: Sabotage,
+}
+
+/// What is done to a probe so that it must go wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// Nothing.
+    None,
+    /// The target is mapped for the device.
+    MapTarget,
+}
+
+/// What came of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// The fault came, and memory is untouched.
+    Blocked {
+        /// The verdict on the fault.
+        verdict: Verdict,
+        /// The verdict that it should have got.
+        expected: Verdict,
+    },
+    /// No fault could come, and the device found nothing and changed nothing.
+    Harmless,
+    /// The device got there.
+    Leaked,
+    /// The device got nowhere, but no fault was seen.
+    Silent,
+    /// The same transfer with memory of its own did not arrive: the device proves nothing.
+    DeadDevice,
+    /// It could not be tried.
+    NotPossible(NotPossible),
+    /// The kernel's own steps failed.
+    Broken,
+}
