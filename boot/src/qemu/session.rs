@@ -23,9 +23,9 @@ use crate::report::Report;
 /// How often a running machine is looked at.
 const POLL: Duration = Duration::from_millis(10);
 /// How long QEMU may take from its start to its control socket.
-const START_WITHIN: Duration = Duration::from_secs(30);
+const START_WITHIN: Duration = Duration::from_secs(60);
 /// How long a guest may take from its report's end to switching off before it is taken to be halted.
-const POWER_OFF_WITHIN: Duration = Duration::from_secs(5);
+const POWER_OFF_WITHIN: Duration = Duration::from_secs(20);
 
 /// What a wait came to. Unless QEMU itself has gone, the machine is still there to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use super::account::{self, Answer};
 use super::store::{self, FaultNote};
 use super::world::{Held, KernelWorld};
 use super::{cper, telling};
+use crate::arch::interrupts::IrqLock;
 use crate::arch::{TrapFrame, cpu};
 use crate::devices::{self, DeviceRecord};
 use crate::iommu::records::{Arrival, Captured};
@@ -23,7 +24,11 @@ use crate::{bench, dma, journal, stop};
 /// Requesters that are contained at the end of one window; the rest follows at the end of the next.
 const MOST_AT_ONCE: usize = 8;
 
-/// Answers every fault that waits, oldest first. Interrupts are off.
+/// Those that have lost bus mastering and are cut off once every fault that they caused before is answered: the
+/// verdict on those is by what held then.
+static CONDEMNED: IrqLock<ArrayVec<&DeviceRecord, MOST_AT_ONCE>> = IrqLock::new(ArrayVec::new_const());
+
+/// Answers every fault that waits, oldest first, and cuts off whom that costs its address space. Interrupts are off.
 ///
 /// `frame` is the interrupted state, where an interrupt brought the faults. Does not return if the policy
 /// says to stop.
@@ -36,6 +41,9 @@ pub fn answer_waiting(frame: Option<&TrapFrame>) {
         answer(&captured, frame);
         records::keep_up();
     }
+    while let Some(record) = next_condemned() {
+        cut_off(record);
+    }
 }
 
 /// Takes note that a window of fault handling has ended. Those that kept the fault interrupt masked for many
@@ -46,7 +54,7 @@ pub fn end_window(window: Window) {
     for requester in stormy {
         for record in devices::behind(requester).filter(|record| record.state() == DeviceState::Assigned) {
             log::warn!("{record} faults without end");
-            cut_off(record);
+            condemn(record);
         }
     }
 }
@@ -134,7 +142,7 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
     // The books are free again before the device is cut off: that is entered in them.
     drop(world);
     if let (Action::Contained, Some(record)) = (action, suspect) {
-        cut_off(record);
+        condemn(record);
     }
 }
 
@@ -155,6 +163,21 @@ fn choose(fault: &Fault, suspect: Option<&'static DeviceRecord>, flight: Option<
         Policy::Log if storm && suspect.is_some() => Action::Contained,
         Policy::Contain | Policy::Log => Action::Logged,
     }
+}
+
+/// Takes a device's bus mastering at once, and has it cut off as soon as no fault waits.
+fn condemn(record: &'static DeviceRecord) {
+    dma::silence(record);
+    let mut condemned = CONDEMNED.lock();
+    let known = condemned.iter().any(|other| other.bdf == record.bdf);
+    if !known && condemned.try_push(record).is_err() {
+        drop(condemned);
+        cut_off(record);
+    }
+}
+
+fn next_condemned() -> Option<&'static DeviceRecord> {
+    CONDEMNED.lock().pop()
 }
 
 fn cut_off(record: &'static DeviceRecord) {

@@ -14,6 +14,14 @@ use crate::iommu::{self, AddressSpace, IommuError};
 use crate::memory::arc::Arc;
 use crate::platform::pci as bus;
 
+/// Takes bus mastering from a device, and from all that share an id with it: nothing is requested any more, and what
+/// its unit holds for them is still as it was.
+pub fn silence(record: &'static DeviceRecord) {
+    for member in sharing_an_id(record).filter(|member| member.role == Role::Endpoint) {
+        bus::set_bus_master(member.bdf, BusMaster::Off);
+    }
+}
+
 /// Cuts a device off: bus mastering first, then its ids. Others that share an id with it lose it too, and
 /// are cut off with it.
 ///
@@ -24,9 +32,7 @@ use crate::platform::pci as bus;
 #[track_caller]
 pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
     let site = Site::caller();
-    for member in sharing_an_id(record).filter(|member| member.role == Role::Endpoint) {
-        bus::set_bus_master(member.bdf, BusMaster::Off);
-    }
+    silence(record);
     let result = match iommu::unit_of(record).filter(|unit| unit.is_enforcing()) {
         Some(unit) => {
             record.aliases.iter().map(|source| AddressSpace::block(unit, *source)).fold(Ok(()), Result::and)
