@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ::report::{Access, Bugcheck, DrillCommand, DrillResult, EndStatus, Fault, Outcome};
+use ::report::{Access, Bugcheck, Drill, DrillCommand, DrillResult, EndStatus, Fault, Outcome};
 
 use crate::report::Report;
 
@@ -197,10 +197,16 @@ fn stop(evidence: &Evidence<'_>) -> Option<Finding> {
         (fault.address == Some(expected.page) && stop.p3 == expected.page, "another page"),
         (device.is_some_and(|device| device.object == stop.p2), "another device object"),
         (stop.p4 == fault.reason, "another reason than the fault record"),
-        (fault.verdict == drill.verdict, "another verdict than the probe"),
+        (fault.verdict == drill.verdict || has_own_verdict(fault, drill), "another verdict than the probe"),
         (evidence.purpose != Purpose::Demo || fits_access(fault), "a reason that does not fit the access"),
     ];
     facts.iter().find(|(holds, _)| !holds).map(|(_, what)| Finding::WrongStop(what))
+}
+
+/// Whether a fault that several functions may have caused has the probe's verdict for the probe's device.
+fn has_own_verdict(fault: &Fault<'_>, drill: &Drill<'_>) -> bool {
+    let own = fault.candidates.iter().find(|candidate| Some(candidate.bdf) == drill.bdf);
+    own.is_some_and(|own| Some(&own.verdict) == drill.verdict.as_ref())
 }
 
 /// Whether a stop is the one for a blocked DMA: DRIVER_VERIFIER_DMA_VIOLATION with the IOMMU's subcode.

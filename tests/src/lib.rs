@@ -11,6 +11,7 @@
 
 mod kept;
 mod outcome;
+mod outside;
 mod picture;
 mod running;
 mod slot;
@@ -27,6 +28,7 @@ use boot::machine::{DefaultDevices, Firmware, Iommu, Machine, Media};
 use boot::qemu::{Launch, Qemu};
 
 pub use outcome::{Outcome, hex};
+pub use outside::{Outside, config_space};
 pub use picture::Picture;
 pub use running::Running;
 pub use targets::{TARGETS, attacks};
@@ -126,6 +128,11 @@ impl Run {
     pub fn qemu_arguments(mut self, arguments: &[&str]) -> Self {
         self.machine.arguments.extend(arguments.iter().map(OsString::from));
         self
+    }
+
+    /// Lets a test reach the machine's registers past the kernel.
+    pub fn reached_by(self, outside: &Outside) -> Self {
+        self.qemu_arguments(&outside.arguments().each_ref().map(String::as_str))
     }
 
     /// Gives the kernel options.

@@ -7,14 +7,12 @@ use boot::qemu::{Launch, Moment, Session};
 use boot::report::Report;
 use serde_json::Value;
 
+use crate::outside::config_space;
 use crate::slot::Slot;
 use crate::{Outcome, Picture, kept};
 
 /// What the console shows when it waits for a command.
 const PROMPT: &str = "ivt> ";
-
-/// Where QEMU's BIOS puts the memory-mapped configuration space of segment 0.
-const CONFIG_SPACE: u64 = 0xb000_0000;
 
 /// A running machine; it ends when this is dropped.
 #[derive(Debug)]
@@ -106,9 +104,9 @@ impl Running {
     /// If there is no such function.
     #[track_caller]
     pub fn may_master_the_bus(&mut self, bdf: &str) -> bool {
-        let number = |digits: &str| u64::from_str_radix(digits, 16).unwrap_or_else(|_| panic!("{bdf}"));
+        let number = |digits: &str| u8::from_str_radix(digits, 16).unwrap_or_else(|_| panic!("{bdf}"));
         let [bus, device, function] = [&bdf[5..7], &bdf[8..10], &bdf[11..]].map(number);
-        let header = self.memory(CONFIG_SPACE | bus << 20 | device << 15 | function << 12, 8);
+        let header = self.memory(config_space(bus, device, function), 8);
         assert_ne!(header[..2], [0xff; 2], "there is no function {bdf}");
         header[4] & 1 << 2 != 0
     }

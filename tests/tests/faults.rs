@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use boot::machine::Iommu;
-use tests::{Outcome, Run, count};
+use serde_json::json;
+use tests::{Outcome, Outside, Run, count};
 
 /// The checks of a plain `selftest` that need nothing.
 const ALWAYS: [&str; 5] = ["vector", "units-enforce", "bus-mastering", "domains-apart", "kernel-unmapped"];
@@ -88,4 +89,49 @@ fn without_devices_what_needs_one_is_skipped() {
     }
     let without = WITH_A_DEVICE.len() as u64 + 1;
     assert!(outcome.end()["skipped"].as_u64() >= Some(without), "{:?}", outcome.end());
+}
+
+/// Before firmware runs, the test turns the unit on with an empty root table, lets the chipset's disk controller
+/// write, and turns the unit off again: a record that nobody clears, as after a crash.
+#[test]
+fn a_record_of_an_earlier_boot_is_told_as_such_with_its_device() {
+    const CONTROLLER: (u16, &str) = (0x1f << 3 | 2, "0000:00:1f.2");
+    const REGISTERS: u32 = 0xfe00_0000;
+    const UNIT: u64 = 0xfed9_0000;
+    let mut outside = Outside::new();
+    let mut running = Run::new()
+        .qemu_arguments(&["-S"])
+        .options("policy=log drill=off")
+        .reached_by(&outside)
+        .script("attack 00:03.0 write")
+        .start();
+    let (command, window) = (0x04, 0x24);
+    outside.write_config_by_ports(CONTROLLER.0, window, REGISTERS);
+    outside.write_config_by_ports(CONTROLLER.0, command, 0b110);
+    // VT-d "Root Table Address Register" and "Global Command Register".
+    let (root_table, global_command) = (UNIT + 0x20, UNIT + 0x18);
+    outside.write64(root_table, 0x1000);
+    for set_root_table_or_translate in [1 << 30, 1 << 31] {
+        outside.write32(global_command, set_root_table_or_translate);
+    }
+    // AHCI "Port Registers": where received frames go, and the order to receive them.
+    let port = u64::from(REGISTERS) + 0x100;
+    outside.write32(port + 0x08, 0x1234_5000);
+    outside.write32(port + 0x18, 1 << 4);
+    outside.write32(global_command, 0);
+    running.command("cont", json!({}));
+    running.wait_end();
+    let outcome = running.finish();
+
+    outcome.assert_status(0);
+    let window = outcome.events("window").into_iter().find(|window| window["unit"] == 0).unwrap();
+    let stale =
+        json!([{"requester": CONTROLLER.1, "address": "0x12345000", "access": "write", "reason": "0x1"}]);
+    assert_eq!((&window["stale_faults"], &window["translation_was_on"]), (&stale, &false.into()));
+    // Nobody's fault now: the only one is the attack's.
+    assert_eq!(outcome.end()["faults"], 1);
+    let fault = outcome.assert_blocked(outcome.probes("attack")[0], "never-mapped");
+    assert_eq!(outcome.events("fault"), [fault]);
+    let words = "a fault from before this boot: 0000:00:1f.2, Intel Corporation 82801IR/IO/IH";
+    assert!(outcome.serial.contains(words), "for people, by its name");
 }

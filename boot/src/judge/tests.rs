@@ -148,6 +148,20 @@ fn a_stop_that_names_the_wrong_thing_is_1() {
     }
 }
 
+/// Who shares an id is told apart by nobody; the probe knows whom it sent.
+#[test]
+fn a_stop_for_one_of_several_devices_is_0_if_the_probes_own_verdict_is_listed() {
+    let with_own = |own: &str| {
+        let mut fault = fault();
+        fault["verdict"] = json!("alias");
+        fault["candidates"] =
+            json!([{"bdf": "0000:00:04.0", "verdict": "unclaimed"}, {"bdf": "0000:00:03.0", "verdict": own}]);
+        stopped("attack").with("bugcheck", "fault", fault).run()
+    };
+    assert_eq!(with_own("never-mapped"), 0);
+    assert_eq!(with_own("stale"), 1);
+}
+
 #[test]
 fn a_demo_is_0_only_for_the_right_stop() {
     let demo = |lines: Lines| lines.status(Purpose::Demo, Ending::Ended);

@@ -29,6 +29,11 @@ pub trait Driver: Any + Sync {
         None
     }
 
+    /// How many requests the device may have under way.
+    fn requests(&self) -> Requests {
+        Requests::Many
+    }
+
     /// Goes on with what starting left to do while others start as well. Called again and again, with pauses,
     /// until it has nothing left.
     fn settle(&self) -> Settling {
@@ -45,6 +50,18 @@ pub trait Driver: Any + Sync {
     /// # Errors
     /// If the device does not come up; its requests fail then.
     fn restart(&self) -> Result<(), StartError>;
+}
+
+/// How many requests a device may have under way at once.
+///
+/// A unit may merge faults of one requester for as long as a record of it waits, without a trace: only of a device
+/// that makes one request at a time it is known that a record stands for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requests {
+    /// One, within one page, and the next long after.
+    One,
+    /// Any number.
+    Many,
 }
 
 /// Whether a driver has left its start behind.

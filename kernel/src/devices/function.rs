@@ -6,7 +6,7 @@ use core::time::Duration;
 use dma_types::Iova;
 use pci::Bar;
 use pci::control::{self, BusMaster, MemoryDecode, set_memory_decode};
-use pci::reset::{self, Settings};
+use pci::reset::{self, Refused};
 
 use super::{DeviceRecord, Messages, StartError, messages};
 use crate::dma;
@@ -71,15 +71,11 @@ impl Function {
     /// command register allowed, save bus mastering, which is off from here on. Takes 100 ms and more.
     ///
     /// # Errors
-    /// If it offers no such reset, or does not answer afterwards.
+    /// If it offers no such reset, does not answer afterwards, or what it began does not end.
     pub(super) fn reset(&self) -> Result<(), ResetError> {
         let (config, pci) = (config(), self.pci());
         bus::set_bus_master(pci.bdf, BusMaster::Off);
-        if !bus::drain(pci) {
-            log::warn!("{} does not complete its requests and is reset all the same", self.record);
-        }
-        let settings = Settings::read(config, pci);
-        control::start_function_reset(config, pci).map_err(|_| ResetError::NotOffered)?;
+        let settings = reset::start(config, pci, bus::drain(pci)).map_err(ResetError::Refused)?;
         clock::sleep(Duration::from_millis(control::FUNCTION_RESET_MS));
         let deadline = Deadline::after(COMES_BACK);
         while !reset::is_back(config, pci) {
@@ -99,8 +95,8 @@ const COMES_BACK: Duration = Duration::from_secs(1);
 /// Why a function is not as after power-on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetError {
-    /// It offers no reset of its own.
-    NotOffered,
+    /// It was not reset.
+    Refused(Refused),
     /// It does not answer any more, or not as before.
     Gone,
 }
@@ -108,7 +104,7 @@ pub enum ResetError {
 impl fmt::Display for ResetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotOffered => f.write_str("the function offers no reset of its own"),
+            Self::Refused(refused) => refused.fmt(f),
             Self::Gone => f.write_str("the function does not answer after its reset"),
         }
     }

@@ -19,13 +19,14 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use dma_types::Bdf;
+use pci::reset::Refused;
 use spin::Once;
 
 use crate::dma;
 use crate::probe::Overreach;
 
 pub use disk::{Disk, DiskError, Namespace};
-pub use driver::{Driver, Kind, Settling, StartError};
+pub use driver::{Driver, Kind, Requests, Settling, StartError};
 pub use function::{Function, ResetError};
 pub use messages::Messages;
 pub use nic::{Link, Nic, NicError, Received};
@@ -67,19 +68,27 @@ pub fn capable() -> impl Iterator<Item = &'static dyn Overreach> {
     drivers().filter_map(Driver::overreach)
 }
 
+/// Tells whether a device is known to make one request at a time. Allocates nothing.
+pub fn requests_one_by_one(record: &'static DeviceRecord) -> bool {
+    let driver = drivers().find(|driver| core::ptr::eq(driver.record(), record));
+    driver.is_some_and(|driver| driver.requests() == Requests::One)
+}
+
 /// Lets a quarantined device, and those cut off with it, work again: each is reset while it can reach nothing, if
 /// it offers that, and its driver starts it again once it has its domain back.
 ///
 /// # Errors
-/// If it is not quarantined, or the unit, memory or the device itself refuses.
+/// If it is not quarantined, or the unit, memory or the device itself refuses; also if requests that it began before
+/// it was cut off never end. What has failed before a device had its domain back leaves all of them quarantined.
 #[track_caller]
 pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
     tell_of_containment();
     for member in dma::cut_off_with(record).filter(|member| member.driver().is_some()) {
         match reset(member) {
+            Ok(()) => log::info!("{member} was reset alone (function-level reset)"),
             // Its driver resets it by its own means.
-            Ok(()) | Err(ResetError::NotOffered) => {}
-            Err(error @ ResetError::Gone) => return Err(StartError::Device(Box::new(error))),
+            Err(ResetError::Refused(Refused::NotOffered)) => {}
+            Err(error) => return Err(StartError::Device(Box::new(error))),
         }
     }
     dma::release(record)?;
@@ -89,7 +98,7 @@ pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
 /// Resets a function alone that can reach nothing now; see [`Function`] for what it keeps.
 ///
 /// # Errors
-/// If it offers no such reset, or does not answer afterwards.
+/// If it offers no such reset, does not answer afterwards, or what it began does not end.
 pub fn reset(record: &'static DeviceRecord) -> Result<(), ResetError> {
     Function::new(record).reset()
 }

@@ -59,7 +59,7 @@ pub fn end_window(window: Window) {
     }
 }
 
-/// The verdict that a request of this device would get.
+/// The verdict that a request would get if it was this device's.
 pub fn predict(record: &DeviceRecord, iova: Iova, access: Access) -> Verdict {
     let held = Held::of(record.requester);
     let world = KernelWorld::new(&held, iommu::unit_of(record));
@@ -71,7 +71,7 @@ pub fn predict(record: &DeviceRecord, iova: Iova, access: Access) -> Verdict {
     };
     let at = Timestamp::from_nanos(clock::now_ns());
     let fault = Fault { requester: record.requester, address: Some(iova.page()), access, reason, at };
-    diagnose(&fault, &world).verdict
+    diagnose(&fault, &world).verdict_on(record.bdf)
 }
 
 fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
@@ -90,12 +90,14 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
     bench::note_verdict();
     let suspect = diagnosis.suspect.and_then(|candidate| devices::find(candidate.function.device.bdf));
     let page = fault.address.unwrap_or_default();
-    let flight = probe::note_fault(fault.requester, page, fault.access, diagnosis.verdict);
+    let flight = probe::note_fault(fault.requester, page, fault.access, |bdf| diagnosis.verdict_on(bdf));
     let action = choose(&fault, suspect, flight.as_ref());
     let crowded =
         account::with(|accounts| accounts.storms.pace(fault.requester, fault.at)) == Some(Pace::Crowded);
+    let one_at_a_time =
+        diagnosis.candidates.total() == 1 && suspect.is_some_and(devices::requests_one_by_one);
     let completeness = match captured.arrival {
-        Arrival::Announced if !crowded => Completeness::Exact,
+        Arrival::Announced if one_at_a_time && !crowded => Completeness::Exact,
         Arrival::Announced | Arrival::Masked => Completeness::AtLeast,
     };
     let walk = world.walked();

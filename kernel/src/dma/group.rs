@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use diagnosis::Site;
 use dma_types::{Iova, SourceId};
-use pci::control::BusMaster;
+use pci::control::{BusMaster, Transactions};
 use report::DeviceState;
 
 use super::books::Membership;
@@ -155,7 +155,7 @@ impl Group {
     /// If the unit did not confirm; the domain is given up for good then, since the member may still reach it.
     pub(super) fn leave(&self, member: &DeviceRecord, site: Site) -> Result<(), IommuError> {
         bus::set_bus_master(member.bdf, BusMaster::Off);
-        if !bus::drain(&member.pci) {
+        if bus::drain(&member.pci) == Transactions::Pending {
             log::warn!("{member} does not complete its requests; its unit blocks what they still ask for");
         }
         let needed = |source: SourceId| {

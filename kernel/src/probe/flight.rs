@@ -103,11 +103,18 @@ pub fn land(id: FlightId) -> Option<Flight> {
     FLIGHTS.lock().get_mut(id.0)?.take()
 }
 
-/// Notes the verdict on a fault, and gives the probe that caused it, if one did.
-pub fn note_fault(requester: Bdf, page: Iova, access: Access, verdict: Verdict) -> Option<Flight> {
+/// Notes the verdict on a fault, as it holds for the probe's device, and gives the probe that caused it, if one did.
+pub fn note_fault(
+    requester: Bdf,
+    page: Iova,
+    access: Access,
+    verdict_on: impl FnOnce(Bdf) -> Verdict,
+) -> Option<Flight> {
     let mut flights = FLIGHTS.lock();
     let flight = flights.iter_mut().flatten().find(|flight| flight.causes(requester, page, access))?;
-    flight.seen.get_or_insert(verdict);
+    if flight.seen.is_none() {
+        flight.seen = Some(verdict_on(flight.device.bdf));
+    }
     Some(*flight)
 }
 

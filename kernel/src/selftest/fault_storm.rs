@@ -28,11 +28,17 @@ const NAME: &str = "storm";
 const SHORT: u64 = 20_000;
 const LONG: u64 = 1_000_000;
 
+/// Reads of a bystander after which its tables and books have reached their size.
+const WARM_UP: usize = 2_500;
+
 /// Requests under way at once.
 const DEPTH: usize = 32;
 
 /// Requests of a bystander under way at once.
 const BESIDE: usize = 4;
+
+/// Longest wait for a controller when there is nothing else to do.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Longest time in which nobody but the fault handler may come to work.
 const GAP: Duration = Duration::from_secs(1);
@@ -107,6 +113,12 @@ fn rage(culprit: &Nvme, other: Option<&Nvme>, target: Iova, transfers: u64) -> R
     let mut beside = other.map(|other| Reads::new(other, BESIDE)).transpose()?;
     let mut flying: Vec<Token> = Vec::with_capacity(DEPTH);
     let (drained_before, mut tried) = (journal::faults(), 0);
+    if let (Some(reads), Some(other)) = (&mut beside, other) {
+        while reads.done() < WARM_UP {
+            reads.go_on()?;
+            other.wait_for_news(Deadline::after(PAUSE));
+        }
+    }
     let memory = (frames::free_frames(), heap::used_bytes());
     let (mut last, mut longest_gap) = (clock::now_ns(), 0);
     while (tried < transfers && Overreach::dma(culprit).is_open()) || !flying.is_empty() {
@@ -124,12 +136,13 @@ fn rage(culprit: &Nvme, other: Option<&Nvme>, target: Iova, transfers: u64) -> R
             reads.go_on()?;
         }
         if flying.len() == DEPTH {
-            culprit.wait_for_news(Deadline::after(Duration::from_millis(1)));
+            culprit.wait_for_news(Deadline::after(PAUSE));
         }
     }
     let drained = journal::faults() - drained_before;
-    if memory != (frames::free_frames(), heap::used_bytes()) && beside.is_none() {
-        return Err(format!("memory went from {memory:?} to {} frames", frames::free_frames()));
+    let now = (frames::free_frames(), heap::used_bytes());
+    if memory != now {
+        return Err(format!("free frames and bytes of the heap went from {memory:?} to {now:?}"));
     }
     let beside = beside.map(Reads::finish).transpose()?;
     Ok(Storm { tried, drained, longest_gap, beside })

@@ -74,6 +74,11 @@ impl<'a> Reads<'a> {
         Ok(())
     }
 
+    /// Reads that went well so far.
+    pub(super) fn done(&self) -> usize {
+        self.done
+    }
+
     fn check(&mut self, ended: Ended) -> Result<PageBuffer, &'static str> {
         ended.result.map_err(|_| "a transfer failed beside it")?;
         let buffer = ended.buffer.ok_or("a buffer did not come back")?;

@@ -2,7 +2,7 @@
 
 use pci::MsixCapability;
 use pci::msi::MsixState;
-use pci::reset::Settings;
+use pci::reset::{Refused, Settings};
 
 use super::release::idle_functions;
 use super::{check, skip};
@@ -30,7 +30,8 @@ fn reset(record: &'static DeviceRecord, msix: &MsixCapability) -> Option<Result<
     let messages = msix.state(config(), record.bdf);
     msix.set_state(config(), record.bdf, MsixState::Off);
     Some(match outcome {
-        Err(ResetError::NotOffered) => return None,
+        Err(ResetError::Refused(Refused::NotOffered)) => return None,
+        Err(ResetError::Refused(Refused::Pending)) => Err("requests of the function do not end"),
         Err(ResetError::Gone) => Err("the function does not answer after its reset"),
         Ok(()) if messages != MsixState::Off => Err("the function was not reset"),
         Ok(()) if after != before => Err("settings were lost"),

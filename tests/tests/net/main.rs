@@ -148,11 +148,8 @@ fn a_transfer_does_not_feel_an_attack_in_its_midst() {
         let peer = Peer::start(2 * MIB, Manners::PausesHalfway);
         let mut attacker = Attacker::new();
         let script = format!("tcp {bdf} 10.0.2.2 {} {1} {1}", peer.port(), 2 * MIB);
-        let mut running = Run::new()
-            .options("policy=log drill=off")
-            .qemu_arguments(&attacker.arguments().each_ref().map(String::as_str))
-            .script(&script)
-            .start();
+        let mut running =
+            Run::new().options("policy=log drill=off").reached_by(attacker.outside()).script(&script).start();
         running.wait_for_events("protected", 1);
         peer.wait_for_half();
         attacker.strike(&mut running, 3, 0x20_0000);

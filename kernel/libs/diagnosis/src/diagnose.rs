@@ -159,6 +159,15 @@ impl<'w> Diagnosis<'w> {
     }
 }
 
+impl Diagnosis<'_> {
+    /// What holds if this function sent the request, which those that share its id do not change; the verdict
+    /// itself, if the function is none of those listed.
+    pub fn verdict_on(&self, function: dma_types::Bdf) -> Verdict {
+        let own = self.candidates.iter().find(|candidate| candidate.function.device.bdf == function);
+        own.map_or(self.verdict, |candidate| candidate.verdict)
+    }
+}
+
 /// A function that may have sent the request, and what would hold if it did.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'w> {

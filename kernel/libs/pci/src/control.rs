@@ -106,6 +106,33 @@ pub fn transactions(config: &impl ConfigSpace, function: &Function) -> Transacti
     if pending { Transactions::Pending } else { Transactions::Done }
 }
 
+/// Whether whoever waits goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Once more.
+    Left,
+    /// No longer.
+    Ended,
+}
+
+/// Asks until no requests of the function are under way, or the patience of `pause`, which lets a while go by, has
+/// ended. Gives the last answer; it is not asked again after that.
+///
+/// Bus mastering must be off.
+pub fn drain(
+    config: &impl ConfigSpace,
+    function: &Function,
+    mut pause: impl FnMut() -> Patience,
+) -> Transactions {
+    let mut patience = Patience::Left;
+    loop {
+        match transactions(config, function) {
+            Transactions::Pending if patience == Patience::Left => patience = pause(),
+            answer => return answer,
+        }
+    }
+}
+
 /// The function offers no reset of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoFunctionReset;
@@ -179,6 +206,45 @@ mod tests {
         set_pin_interrupt(&space, at, PinInterrupt::Enabled);
         assert_eq!(space.read16(at, 4), 0);
         assert_eq!(memory_decode(&space, at), MemoryDecode::Off);
+    }
+
+    #[test]
+    fn what_never_ends_is_waited_for_no_longer_than_patience_lasts() {
+        let space = FakeSpace::new()
+            .express_endpoint("00:05.0", 0x1b36, 0x10)
+            .with("00:05.0", |f| f.set16(0x4a, TRANSACTIONS_PENDING))
+            .endpoint("00:07.0", 0x1234, 0x11e8);
+        let topology = space.enumerate();
+        let function = topology.get(bdf("00:05.0")).unwrap();
+        let wait = |function: &Function, clears_after: usize| {
+            let mut pauses = 0;
+            let end = drain(&space, function, || {
+                pauses += 1;
+                if pauses == clears_after {
+                    space.write16(function.bdf, 0x4a, 0);
+                }
+                if pauses == 5 { Patience::Ended } else { Patience::Left }
+            });
+            (end, pauses)
+        };
+        assert_eq!(wait(function, usize::MAX), (Transactions::Pending, 5));
+        assert_eq!(wait(function, 3), (Transactions::Done, 3));
+        assert_eq!(wait(function, 0), (Transactions::Done, 0), "already ended");
+        assert_eq!(wait(topology.get(bdf("00:07.0")).unwrap(), 0), (Transactions::Unknown, 0));
+    }
+
+    #[test]
+    fn the_last_moment_counts() {
+        let space = FakeSpace::new()
+            .express_endpoint("00:05.0", 0x1b36, 0x10)
+            .with("00:05.0", |f| f.set16(0x4a, TRANSACTIONS_PENDING));
+        let topology = space.enumerate();
+        let function = topology.get(bdf("00:05.0")).unwrap();
+        let end = drain(&space, function, || {
+            space.write16(function.bdf, 0x4a, 0);
+            Patience::Ended
+        });
+        assert_eq!(end, Transactions::Done);
     }
 
     #[test]

@@ -3,9 +3,12 @@
 //! PCIe "Function Level Reset" leaves little: the windows' addresses, what the command register allows, message
 //! and isolation controls are as after power-on. Drivers program their messages anew; the rest is kept here.
 
+use core::fmt;
+
 use dma_types::Bdf;
 
 use crate::config::{Command, ConfigSpace, register};
+use crate::control::{Transactions, start_function_reset, transactions};
 use crate::express::{DEVICE_CONTROL, INITIATE_RESET};
 use crate::function::Function;
 
@@ -68,9 +71,55 @@ fn bar_registers() -> impl Iterator<Item = u16> {
     (register::BAR0..).step_by(4).take(BARS)
 }
 
-/// Tells whether a function answers again after a reset (PCIe "Configuration Request Retry Status").
+/// Why a function is not reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It offers no reset of its own, and has nothing under way as far as it can tell.
+    NotOffered,
+    /// It offers none, and requests that it has begun do not end: when they do, they may find memory that is
+    /// somebody's by then.
+    Pending,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotOffered => "the function offers no reset of its own",
+            Self::Pending => {
+                "requests that the function has begun do not end, and it offers no reset of its own"
+            }
+        })
+    }
+}
+
+impl core::error::Error for Refused {}
+
+/// Starts a function-level reset of a function whose bus mastering is off, and gives what it takes away. See
+/// [`start_function_reset`] for the time that has to pass.
+///
+/// `under_way` is the answer after a wait as long as completions may take (PCIe "Function Level Reset": what is under
+/// way then is never completed, and the reset ends it).
+///
+/// # Errors
+/// [`Refused`].
+pub fn start(
+    config: &impl ConfigSpace,
+    function: &Function,
+    under_way: Transactions,
+) -> Result<Settings, Refused> {
+    let settings = Settings::read(config, function);
+    match (start_function_reset(config, function), under_way) {
+        (Ok(()), _) => Ok(settings),
+        (Err(_), Transactions::Pending) => Err(Refused::Pending),
+        (Err(_), Transactions::Done | Transactions::Unknown) => Err(Refused::NotOffered),
+    }
+}
+
+/// Tells whether a function answers again after a reset (PCIe "Configuration Request Retry Status") and has forgotten
+/// what was under way.
 pub fn is_back(config: &impl ConfigSpace, function: &Function) -> bool {
     config.read16(function.bdf, register::VENDOR) == function.vendor
+        && transactions(config, function) != Transactions::Pending
 }
 
 #[cfg(test)]
@@ -106,5 +155,30 @@ mod tests {
         let writes = space.writes();
         assert!(writes.iter().all(|write| write.offset != 0x48 || write.value & 0x8000 == 0));
         assert_eq!(writes.last().map(|write| write.offset), Some(0x04), "windows before decoding");
+    }
+    #[test]
+    fn what_does_not_end_is_reset_or_stays_out() {
+        let (resets, pending) = (1 << 28, 0x0020);
+        for (capabilities, under_way, expected) in [
+            (resets, Transactions::Done, None),
+            (resets, Transactions::Pending, None),
+            (0, Transactions::Done, Some(Refused::NotOffered)),
+            (0, Transactions::Unknown, Some(Refused::NotOffered)),
+            (0, Transactions::Pending, Some(Refused::Pending)),
+        ] {
+            let space = FakeSpace::new()
+                .express_endpoint("00:05.0", 0x1b36, 0x10)
+                .with("00:05.0", |f| f.set32(0x44, capabilities).set16(0x4a, pending));
+            let topology = space.enumerate();
+            let function = topology.get(bdf("00:05.0")).unwrap();
+            assert_eq!(start(&space, function, under_way).err(), expected, "{capabilities:#x} {under_way:?}");
+            let was_reset =
+                space.writes().iter().any(|write| write.offset == 0x48 && write.value & 0x8000 != 0);
+            assert_eq!(was_reset, expected.is_none());
+            // It answers, but not as after a reset.
+            assert!(!is_back(&space, function));
+            space.write16(function.bdf, 0x4a, 0);
+            assert!(is_back(&space, function));
+        }
     }
 }

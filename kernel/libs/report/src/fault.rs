@@ -47,9 +47,11 @@ pub struct Fault<'a> {
     pub history: List<'a, HistoryEntry<'a>>,
     /// The entries that a walk for the request met when the fault was judged.
     pub walk: Option<Walk<'a>>,
-    /// How often.
+    /// How often, at most the true number.
     pub count: u64,
-    /// Whether hardware may have merged or dropped some.
+    /// Whether there may have been more. A unit merges faults of one requester with a record that waits, and leaves
+    /// no trace of it, so this is false only where the device is known to make one request at a time, its record was
+    /// announced by an interrupt at once, and nothing was dropped; otherwise one record may stand for many faults.
     pub at_least: bool,
     /// What the kernel did.
     pub action: Action,

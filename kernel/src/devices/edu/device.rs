@@ -6,9 +6,11 @@
 //! Document: QEMU `docs/specs/edu.rst`.
 
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use dma_types::{Access, Iova};
 
+use crate::devices::Requests;
 use crate::memory::mmio::Mmio;
 use crate::probe::StartRefused;
 
@@ -39,6 +41,8 @@ const BUFFER: u64 = 0x4_0000;
 /// The device, claimed and mapped.
 pub struct Edu {
     registers: Mmio,
+    /// Whether the transfer started last is one request for each of two pages.
+    crosses_pages: AtomicBool,
 }
 
 /// Why a transfer cannot be started.
@@ -91,7 +95,7 @@ impl Edu {
         if identification & 0xff != 0xed {
             return Err(EduError::Identification(identification));
         }
-        Ok(Self { registers })
+        Ok(Self { registers, crosses_pages: AtomicBool::new(false) })
     }
 
     /// Starts moving `bytes` between the device's buffer and `iova`: a read fetches them into the buffer, a
@@ -111,11 +115,18 @@ impl Edu {
             Access::Write => (BUFFER, iova.as_u64(), RUN | TO_MEMORY),
             other => return Err(EduError::Access(other)),
         };
+        let last = iova.checked_add(u64::from(bytes) - 1);
+        self.crosses_pages.store(last.is_none_or(|last| last.page() != iova.page()), Ordering::Relaxed);
         self.registers.write64(register::SOURCE, source);
         self.registers.write64(register::DESTINATION, destination);
         self.registers.write64(register::COUNT, u64::from(bytes));
         self.registers.write64(register::COMMAND, command);
         Ok(())
+    }
+
+    /// How many requests the transfer started last makes.
+    pub fn requests(&self) -> Requests {
+        if self.crosses_pages.load(Ordering::Relaxed) { Requests::Many } else { Requests::One }
     }
 
     /// Tells whether a transfer runs.

@@ -9,7 +9,7 @@ use dma_types::{Access, Iova};
 use spin::Mutex;
 
 use self::device::Edu;
-use super::{DeviceRecord, Driver, Function, Kind, Settling, StartError};
+use super::{DeviceRecord, Driver, Function, Kind, Requests, Settling, StartError};
 use crate::dma::{self, DmaError, ReachTrial};
 use crate::platform::clock::Deadline;
 use crate::probe::{Overreach, Progress, Skill, StartRefused};
@@ -62,6 +62,10 @@ impl Driver for EduDriver {
 
     fn overreach(&self) -> Option<&dyn Overreach> {
         Some(self)
+    }
+
+    fn requests(&self) -> Requests {
+        self.device.requests()
     }
 
     /// Measures the width. Devices of one group share a domain and so take turns; all others are measured side

@@ -9,7 +9,7 @@ use core::ops::Range;
 use core::time::Duration;
 
 use dma_types::{Bdf, Iova, Segment, SourceId};
-use pci::control::{self, BusMaster, Transactions};
+use pci::control::{self, BusMaster, Patience, Transactions};
 use pci::{BusRange, ConfigSpace, EcamWindow, Function, Topology};
 use spin::Once;
 
@@ -59,17 +59,14 @@ pub fn set_bus_master(function: Bdf, to: BusMaster) -> BusMaster {
 /// (PCIe "Completion Timeout").
 const DRAIN: Duration = Duration::from_millis(100);
 
-/// Waits until a function whose bus mastering is off has no request under way; tells whether that came true, as far
-/// as the function can tell.
-pub fn drain(function: &Function) -> bool {
+/// Waits until a function whose bus mastering is off has no request under way, but not forever; gives what it says
+/// then.
+pub fn drain(function: &Function) -> Transactions {
     let deadline = Deadline::after(DRAIN);
-    while control::transactions(config(), function) == Transactions::Pending {
-        if deadline.expired() {
-            return false;
-        }
+    control::drain(config(), function, || {
         clock::sleep(Duration::from_millis(1));
-    }
-    true
+        if deadline.expired() { Patience::Ended } else { Patience::Left }
+    })
 }
 
 /// Tells whether a function may start requests.

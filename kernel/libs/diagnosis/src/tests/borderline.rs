@@ -105,6 +105,12 @@ fn two_devices_behind_one_bridge_with_different_verdicts_are_an_alias() {
         diagnosis.candidates.iter().map(|c| (c.function.device.bdf, c.verdict)).collect();
     assert_eq!(verdicts, [(bdf(2, 1), Verdict::WrongDirection), (bdf(2, 2), Verdict::Unclaimed)]);
     assert_eq!(diagnosis.suspect.unwrap().function.device.bdf, bdf(2, 1));
+    let own = [bdf(2, 1), bdf(2, 2), bdf(0, 3)].map(|function| diagnosis.verdict_on(function));
+    assert_eq!(
+        own,
+        [Verdict::WrongDirection, Verdict::Unclaimed, Verdict::Alias],
+        "the last is no candidate"
+    );
 
     // Where both come to the same, there is no question whose it was that matters.
     machine.functions[modem].driver = Some("modemdrv");
