@@ -3,6 +3,7 @@
 //! Machine: the default one (q35, BIOS, VT-d with 48 bits, `edu` at 00:03.0 and 00:04.0) with what each test names.
 
 use boot::machine::Iommu;
+use serde_json::Value;
 use tests::{Outcome, Run};
 
 /// The endpoints of the default machine.
@@ -55,6 +56,22 @@ fn with_the_other_kind_of_iommu_no_device_gets_the_bus() {
     assert_nothing_works_without_iommu(Iommu::Amd);
 }
 
+/// Machine: a unit that remaps interrupts only. It says what it is, and what it lacks.
+#[test]
+fn a_unit_that_walks_no_tables_protects_nothing() {
+    let unit = "intel-iommu,intremap=on,dma-translation=off";
+    let run = Run::new().iommu(Iommu::None).device(unit).script("units");
+    let (outcome, masters) = run_and_look(run, &ENDPOINTS);
+    assert_incomplete(&outcome);
+    assert_eq!(masters, [""; 0]);
+    let unit = outcome.event("unit");
+    assert_eq!((&unit["state"], &unit["version"]), (&"failed".into(), &"1.0".into()));
+    assert_eq!((&unit["levels"], &unit["fault_records"]), (&Value::Null, &1.into()));
+    assert!(unit["detail"].as_str().unwrap().contains("no usable table depth"), "{unit}");
+    assert!(!unit["findings"].as_array().unwrap().contains(&"unit-silent".into()), "{unit}");
+    assert_eq!(outcome.events("window")[0]["translation_was_on"], false);
+}
+
 /// Machine: the root bus bypasses the unit, which is there and works.
 #[test]
 fn a_bypassing_root_bus_stays_without_bus_mastering() {
@@ -65,7 +82,7 @@ fn a_bypassing_root_bus_stays_without_bus_mastering() {
     assert_eq!(outcome.event("unit")["state"], "enforcing");
     for bdf in ENDPOINTS {
         let device = outcome.device(bdf);
-        assert_eq!((&device["state"], &device["unit"]), (&"bypasses-iommu".into(), &serde_json::Value::Null));
+        assert_eq!((&device["state"], &device["unit"]), (&"bypasses-iommu".into(), &Value::Null));
     }
     outcome.assert_not_possible(outcome.probes("attack")[0], "cannot be told");
 }

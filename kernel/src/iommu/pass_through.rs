@@ -41,7 +41,7 @@ impl PassThrough {
         unit.control(|control| {
             let previous = control.roots.block(&mut FrameMemory, source);
             control.unit.after_block(previous, source, &mut FrameMemory, &KernelClock)?;
-            let levels = control.unit.levels();
+            let levels = control.unit.levels()?;
             let entered = control.roots.pass_through(&mut FrameMemory, source, domain, levels)?;
             Ok(control.unit.after_attach(entered, (source, domain), &mut FrameMemory, &KernelClock)?)
         })

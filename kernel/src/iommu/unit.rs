@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use dma_types::{DomainId, Iova, PAGE_SIZE, PhysAddr, Segment, SourceId};
 use report::{Event, Hex, InvalidationKind, UnitKind, UnitState};
 use vtd::spec::command::GlobalStatus;
+use vtd::spec::second_stage::TableLevels;
 use vtd::tables::{Format, RequestWalk, RootTable, TableError, walk_request};
 use vtd::{FaultPort, Invalidation, InvalidationPath};
 
@@ -48,8 +49,8 @@ pub struct Facts {
     pub capabilities: vtd::spec::capability::Capabilities,
     /// Its extended capabilities.
     pub extended: vtd::spec::capability::ExtendedCapabilities,
-    /// The depth of tables in use.
-    pub levels: vtd::spec::second_stage::TableLevels,
+    /// The depth of tables in use; none if it walks tables of no depth that exists.
+    pub levels: Option<TableLevels>,
 }
 
 /// The half of a unit that changes what it does.
@@ -172,15 +173,21 @@ impl Unit {
         self.control.lock_within(off)
     }
 
-    /// How the tables of its domains look; `None` if the unit never answered.
+    /// How the tables of its domains look; `None` if the unit never answered, or walks none.
     pub(super) fn format(&self) -> Option<Format> {
         let facts = self.facts?;
-        Some(Format::of_unit(facts.levels, facts.capabilities, facts.extended))
+        Some(Format::of_unit(facts.levels?, facts.capabilities, facts.extended))
+    }
+
+    /// Levels of the tables in use; 0 if there are none.
+    pub fn table_levels(&self) -> u8 {
+        self.facts.and_then(|facts| facts.levels).map_or(0, TableLevels::count)
     }
 
     /// Bits of address that it translates.
     pub fn width(&self) -> u8 {
-        self.facts.map_or(0, |facts| facts.levels.width().min(facts.capabilities.address_width()))
+        let width = |facts: Facts| Some(facts.levels?.width().min(facts.capabilities.address_width()));
+        self.facts.and_then(width).unwrap_or(0)
     }
 
     /// Domain ids in use.
@@ -232,7 +239,7 @@ impl Unit {
             version: version.unwrap_or_default().into(),
             capabilities: raw(|facts| facts.capabilities.0),
             extended_capabilities: raw(|facts| facts.extended.0),
-            levels: self.facts.map(|facts| facts.levels.count()),
+            levels: self.facts.and_then(|facts| facts.levels).map(TableLevels::count),
             fault_records: self.facts.map_or(0, |facts| facts.capabilities.fault_records() as u32),
             invalidation,
             state: if self.is_enforcing() { UnitState::Enforcing } else { UnitState::Failed },
@@ -249,7 +256,7 @@ impl Facts {
             version: (version.major(), version.minor()),
             capabilities: unit.capabilities(),
             extended: unit.extended_capabilities(),
-            levels: unit.levels(),
+            levels: unit.levels().ok(),
         }
     }
 

@@ -235,7 +235,7 @@ fn table_reserved(subject: &Subject) -> Vec<Case> {
     for level in [2, 3] {
         cases.push(at("a large page that is not aligned", level, replace(ADDRESS, misaligned)).read_only());
     }
-    let top = facts.levels.count();
+    let top = subject.unit.table_levels();
     if top > 3 {
         cases.push(at("a large page at the top level", top, set(LARGE)).read_only());
     }
@@ -249,5 +249,5 @@ fn into_interrupts(_: &Subject) -> Vec<Case> {
 
 /// The levels whose entries refer to tables.
 fn tables(subject: &Subject) -> impl Iterator<Item = u8> + use<> {
-    2..=subject.unit.facts.map_or(0, |facts| facts.levels.count())
+    2..=subject.unit.table_levels()
 }

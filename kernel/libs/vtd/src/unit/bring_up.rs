@@ -94,6 +94,7 @@ impl<R: Registers> Unit<R> {
         if address & 0b11 != 0 || !reachable {
             return Err(UnitError::MessageUnsupported { address, data });
         }
+        self.levels()?;
         let register = self.registers.get(RTADDR);
         if self.status().contains(GlobalStatus::TRANSLATION) && register.table_mode() != 0 {
             return Err(UnitError::ForeignTableMode { register });

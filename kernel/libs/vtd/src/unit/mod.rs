@@ -40,7 +40,6 @@ pub struct Unit<R> {
     version: Version,
     capabilities: Capabilities,
     extended: ExtendedCapabilities,
-    levels: TableLevels,
     limits: IotlbLimits,
     root: Option<PhysAddr>,
     path: InvalidationPath,
@@ -119,8 +118,13 @@ impl<R> Unit<R> {
     }
 
     /// The depth to build tables with.
-    pub const fn levels(&self) -> TableLevels {
-        self.levels
+    ///
+    /// # Errors
+    ///
+    /// The unit walks tables of no depth that exists: it cannot be brought up.
+    pub fn levels(&self) -> Result<TableLevels, UnitError> {
+        let offered = self.capabilities.table_levels();
+        offered.preferred().ok_or(UnitError::NoTableLevels { offered })
     }
 
     /// How the unit is told to forget what it has cached.

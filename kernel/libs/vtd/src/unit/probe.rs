@@ -12,8 +12,7 @@ impl<R: Registers> Unit<R> {
     ///
     /// # Errors
     ///
-    /// The registers do not answer, the places of the variable ones are impossible, or no table depth is
-    /// offered.
+    /// The registers do not answer, or the places of the variable ones are impossible.
     pub fn probe(registers: R) -> Result<Self, UnitError> {
         check_place(WindowPart::Fixed, 0, FIXED_PART, registers.len())?;
         let version = registers.get(VER);
@@ -24,17 +23,12 @@ impl<R: Registers> Unit<R> {
             return Err(UnitError::NotAnswering { version, capabilities, extended });
         }
         check_window(&registers)?;
-        let levels = capabilities
-            .table_levels()
-            .preferred()
-            .ok_or(UnitError::NoTableLevels { offered: capabilities.table_levels() })?;
         Ok(Self {
             limits: IotlbLimits::new(capabilities),
             registers,
             version,
             capabilities,
             extended,
-            levels,
             root: None,
             path: InvalidationPath::None,
             queue: None,

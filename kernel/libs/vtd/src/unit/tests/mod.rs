@@ -64,7 +64,11 @@ impl Bench {
     fn domain(&mut self, source: SourceId, domain: DomainId) -> SecondStage {
         let format = Format {
             page_sizes: SupportedPageSizes::from_bits(0b01),
-            ..Format::of_unit(self.unit.levels(), self.unit.capabilities(), self.unit.extended_capabilities())
+            ..Format::of_unit(
+                self.unit.levels().unwrap(),
+                self.unit.capabilities(),
+                self.unit.extended_capabilities(),
+            )
         };
         let stage = SecondStage::new(&mut self.memory, format).unwrap();
         let levels = stage.levels();

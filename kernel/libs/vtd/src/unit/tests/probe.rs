@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::hardware::Registers;
+use crate::spec::command::GlobalStatus;
 use crate::spec::second_stage::TableLevels;
 use crate::unit::WindowPart;
 
@@ -66,8 +67,11 @@ fn registers_outside_the_window_are_refused() {
 
 #[test]
 fn a_unit_that_walks_no_tables_is_refused() {
-    let result = probe(FakeConfig { table_levels: 0, ..FakeConfig::default() });
-    assert!(matches!(result, Err(UnitError::NoTableLevels { .. })));
+    let config = FakeConfig { table_levels: 0, ..FakeConfig::default() };
+    let mut bench = Bench::probed(config, &Leftovers::default());
+    assert_eq!(bench.unit.version().major(), 1, "it says what it is all the same");
+    assert!(matches!(bench.bring_up(), Err(UnitError::NoTableLevels { .. })));
+    assert_eq!((bench.unit.status(), bench.unit.queue_page()), (GlobalStatus::empty(), None));
 }
 
 #[test]
@@ -76,7 +80,7 @@ fn a_sound_unit_says_what_it_is() {
         [(0b0010, TableLevels::Three), (0b0110, TableLevels::Four), (0b1000, TableLevels::Five)]
     {
         let unit = probe(FakeConfig { table_levels: bits, ..FakeConfig::default() }).unwrap();
-        assert_eq!(unit.levels(), levels);
+        assert_eq!(unit.levels(), Ok(levels));
         assert_eq!(unit.supported_levels().bits(), bits);
     }
     let unit = probe(FakeConfig::default()).unwrap();

@@ -142,7 +142,8 @@ impl World {
     fn new(config: FakeConfig, seed: u64) -> Self {
         let mut bench = Bench::enforcing(config);
         let unit = &bench.unit;
-        let format = Format::of_unit(unit.levels(), unit.capabilities(), unit.extended_capabilities());
+        let format =
+            Format::of_unit(unit.levels().unwrap(), unit.capabilities(), unit.extended_capabilities());
         let spaces = DOMAINS.map(|_| Space {
             stage: SecondStage::new(&mut bench.memory, format).unwrap(),
             mapped: BTreeMap::new(),
