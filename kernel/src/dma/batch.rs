@@ -132,21 +132,18 @@ impl<D, B: Buffer> Batch<D, B> {
 
 /// Gets all buffers ready, or none.
 fn lend_all<B: Buffer>(buffers: &mut [B], direction: Direction, trust: Trust) -> Result<(), DmaError> {
-    for number in 0..buffers.len() {
-        let (ready, rest) = buffers.split_at_mut(number);
-        if let Some(Err(error)) = rest.first_mut().map(|buffer| buffer.lend(direction, trust)) {
-            take_all_back(ready);
+    for (number, buffer) in buffers.iter_mut().enumerate() {
+        if let Err(error) = buffer.lend(direction, trust) {
+            buffers.iter_mut().take(number).for_each(take_back);
             return Err(error.into());
         }
     }
     Ok(())
 }
 
-/// Takes note that no device has the buffers any more.
-fn take_all_back<B: Buffer>(buffers: &mut [B]) {
-    buffers.iter_mut().for_each(|buffer| {
-        buffer.take_back();
-    });
+/// Takes note that no device has the buffer any more.
+fn take_back<B: Buffer>(buffer: &mut B) {
+    buffer.take_back();
 }
 
 /// Maps one after the other, as far as that goes; what is mapped is in `ranges`, which has room.

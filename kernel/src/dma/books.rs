@@ -204,12 +204,9 @@ impl Books {
         site: Site,
         off: &InterruptsOff,
     ) -> Result<(), DmaError> {
-        self.space.unmap_all(ranges.iter().map(|range| (range.start(), range.length())), off)?;
-        let step = step(site);
-        for range in ranges {
-            self.close(range, step)?;
-        }
-        Ok(())
+        self.space.unmap_all(&ranges, off)?;
+        self.book.record_unmap_all(&ranges, step(site)).map_err(|_| DmaError::Books)?;
+        Ok(self.room.free_all(ranges)?)
     }
 
     /// Enters that a range is unmapped, and takes it back.

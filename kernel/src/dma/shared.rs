@@ -61,6 +61,7 @@ impl<T: FromBytes + IntoBytes + Immutable, D: DirectionType> Shared<T, D> {
     ///
     /// # Panics
     /// If there is no such element.
+    #[inline(always)]
     pub fn write(&self, index: usize, value: T) {
         self.check(index);
         self.pages().write(index, value);

@@ -1,6 +1,7 @@
 //! An address space on a unit: tables, and the requesters that work in it.
 
 use dma_types::{DomainId, Iova, Permissions, PhysAddr, SourceId};
+use iova::IovaRange;
 use vtd::tables::{RequestWalk, SecondStage, Stale, Unmapped};
 use vtd::{BatchPlan, Invalidation};
 
@@ -171,18 +172,19 @@ impl AddressSpace {
     /// # Errors
     /// If one is not mapped or the unit did not confirm: all of the memory may still be reached and must never
     /// be used again.
-    pub fn unmap_all(
-        &mut self,
-        ranges: impl ExactSizeIterator<Item = (Iova, u64)>,
-        off: &InterruptsOff,
-    ) -> Result<(), IommuError> {
+    pub fn unmap_all(&mut self, ranges: &[IovaRange], off: &InterruptsOff) -> Result<(), IommuError> {
         let mut plan = BatchPlan::new(self.id, ranges.len());
         let mut unlinked: Option<Unmapped> = None;
         let mut result = Ok(());
-        for (iova, bytes) in ranges {
-            let mut stale = Stale::Range;
-            if !self.tables.unmap_at_once(&mut FrameMemory, iova, bytes) {
-                match self.tables.unmap(&mut FrameMemory, iova, bytes) {
+        let mut rest = ranges;
+        while let [next, ..] = rest {
+            let bounds = rest.iter().map(|range| (range.start(), range.length()));
+            let (mut done, unmapped) = self.tables.unmap_run(&mut FrameMemory, bounds);
+            let mut stale = unmapped.stale();
+            join(&mut unlinked, unmapped);
+            if done == 0 {
+                done = 1;
+                match self.tables.unmap(&mut FrameMemory, next.start(), next.length()) {
                     Ok(unmapped) => {
                         stale = unmapped.stale();
                         join(&mut unlinked, unmapped);
@@ -190,7 +192,9 @@ impl AddressSpace {
                     Err(error) => result = Err(error.into()),
                 }
             }
-            plan.add(pages(iova, bytes), stale);
+            let (together, behind) = rest.split_at(done);
+            plan.add_all(together.iter().map(|range| (range.start(), range.pages())), stale);
+            rest = behind;
         }
         let forgotten = self.unit.control_within(off, |control| {
             Ok(control.unit.after_batch(&plan, &mut FrameMemory, &KernelClock)?)

@@ -52,6 +52,7 @@ impl SharedPages {
     ///
     /// # Panics
     /// If the pages do not hold it.
+    #[inline(always)]
     pub fn write<T: IntoBytes + Immutable>(&self, index: usize, value: T) {
         let at = self.element::<T>(index);
         // SAFETY: aligned memory of this value's own, of which nobody has a reference; the device may read
@@ -60,6 +61,7 @@ impl SharedPages {
     }
 
     /// The place of an element, within the pages and aligned.
+    #[inline(always)]
     fn element<T>(&self, index: usize) -> *mut T {
         const { assert!(align_of::<T>() <= dma_types::PAGE_SIZE as usize) };
         let offset = index.checked_mul(size_of::<T>());

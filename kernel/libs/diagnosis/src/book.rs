@@ -135,17 +135,46 @@ impl Book {
     /// [`BookError::NotMapped`]; the books are unchanged.
     #[inline(always)]
     pub fn record_unmap(&mut self, range: &IovaRange, step: Step) -> Result<(), BookError> {
-        let unmapped = BookError::NotMapped { start: range.start() };
-        let Some(entry) = self.entries.get_mut(range) else { return Err(unmapped) };
+        let Some(length) = self.release(range, step) else {
+            return Err(BookError::NotMapped { start: range.start() });
+        };
+        self.live = self.live.wrapping_sub(1);
+        self.live_bytes = self.live_bytes.wrapping_sub(length);
+        Ok(())
+    }
+
+    /// Enters that many ranges were unmapped, as [`record_unmap`](Self::record_unmap) does for each.
+    ///
+    /// # Errors
+    /// [`BookError::NotMapped`]; those before it are entered.
+    pub fn record_unmap_all(&mut self, ranges: &[IovaRange], step: Step) -> Result<(), BookError> {
+        let (mut count, mut bytes) = (0_u64, 0_u64);
+        let mut released = Ok(());
+        for range in ranges {
+            let Some(length) = self.release(range, step) else {
+                released = Err(BookError::NotMapped { start: range.start() });
+                break;
+            };
+            count = count.wrapping_add(1);
+            bytes = bytes.wrapping_add(length);
+        }
+        self.live = self.live.wrapping_sub(count);
+        self.live_bytes = self.live_bytes.wrapping_sub(bytes);
+        released
+    }
+
+    /// Notes in record, index and history that a range was unmapped, and tells its mapping's bytes, which remain to
+    /// be taken off the sums. `None` and nothing if it is not mapped.
+    #[inline(always)]
+    fn release(&mut self, range: &IovaRange, step: Step) -> Option<u64> {
+        let entry = self.entries.get_mut(range)?;
         if !entry.is_same_slot(range) || !entry.record.is_live() {
-            return Err(unmapped);
+            return None;
         }
         entry.record.released = Some(step);
         self.index.mark_released(entry.leaf, entry.page);
-        self.live = self.live.wrapping_sub(1);
-        self.live_bytes = self.live_bytes.wrapping_sub(entry.record.mapping.length);
         self.history.push(Event::of(Operation::Unmap, &entry.record.mapping, step));
-        Ok(())
+        Some(entry.record.mapping.length)
     }
 
     /// Enters memory that firmware reserved for the device: mapped to itself, both ways, for good.

@@ -1,5 +1,6 @@
 //! The allocator of one domain's window.
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use dma_types::{Iova, PAGE_SIZE, PageSize};
@@ -142,6 +143,50 @@ impl IovaAllocator {
         self.last_freed = Some(slot);
         self.live = self.live.wrapping_sub(1);
         Ok(())
+    }
+
+    /// Takes many ranges back, as [`free`](Self::free) does one after the other.
+    ///
+    /// # Errors
+    /// [`IovaError::NotHandedOut`] for a range of another allocator; those before it are taken back.
+    pub fn free_all(&mut self, ranges: Vec<IovaRange>) -> Result<(), IovaError> {
+        let mut rest = &ranges[..];
+        while let [first, ..] = rest {
+            let run = self.free_run(rest);
+            rest = match rest.split_at_checked(run) {
+                Some((_, rest)) if run > 0 => rest,
+                _ => return Err(IovaError::NotHandedOut { start: first.start() }),
+            };
+        }
+        Ok(())
+    }
+
+    /// Takes ranges back from the first on, as long as they return to one queue, and tells how many.
+    fn free_run(&mut self, ranges: &[IovaRange]) -> usize {
+        let first = ranges.first().and_then(|first| self.pieces.get_mut(first.slot()));
+        let queue = first.map_or(NO_QUEUE, |piece| piece.queue);
+        let (chain, state) = match self.recycled.get_mut(usize::from(queue)) {
+            Some(chain) => (chain, State::Recycled),
+            None => (&mut self.open, State::Open),
+        };
+        let mut run = Chain::beginning_with(ranges.first().map(IovaRange::slot));
+        let mut ranges = ranges.iter();
+        while let Some(range) = ranges.next() {
+            let slot = range.slot();
+            let next = ranges.as_slice().first().map(IovaRange::slot);
+            match self.pieces.get_mut(slot) {
+                Some(piece) if piece.is_handed_out_at(range.start()) && piece.queue == queue => {
+                    piece.state = state;
+                    run.push_before(next, piece, slot);
+                }
+                _ => break,
+            }
+        }
+        self.merging = Merging::Worthwhile;
+        self.last_freed = run.tail().or(self.last_freed);
+        self.live = self.live.wrapping_sub(u64::from(run.len()));
+        self.pieces.append(chain, run);
+        run.len() as usize
     }
 
     /// Lays out the runs as open pieces, those from page `first` on at the head of the queue.

@@ -189,6 +189,12 @@ impl Pieces {
         chain.push_back(&mut self.arena, id);
     }
 
+    /// Appends another chain to a chain.
+    #[inline]
+    pub(crate) fn append(&mut self, chain: &mut Chain, other: Chain) {
+        chain.append(&mut self.arena, other);
+    }
+
     /// Takes the first of a chain.
     #[inline]
     pub(crate) fn pop_front(&mut self, chain: &mut Chain) -> Option<(SlotId, &mut Piece)> {
@@ -257,9 +263,19 @@ impl Chain {
     /// A chain of nothing.
     pub(crate) const EMPTY: Self = Self { head: None, tail: None, len: 0 };
 
+    /// An empty chain of which it is known what will come first.
+    pub(crate) const fn beginning_with(head: Option<SlotId>) -> Self {
+        Self { head, ..Self::EMPTY }
+    }
+
     /// Its first piece.
     pub(crate) const fn head(&self) -> Option<SlotId> {
         self.head
+    }
+
+    /// Its last piece.
+    pub(crate) const fn tail(&self) -> Option<SlotId> {
+        self.tail
     }
 
     /// Its length.
@@ -275,6 +291,26 @@ impl Chain {
         }
         // A chain holds each of at most 2^32 pieces once.
         self.len = self.len.wrapping_add(1);
+    }
+
+    /// Appends a piece that is in no chain to one that it was [known](Self::beginning_with) to come to, and says
+    /// what is to follow. Whether that comes or not, [appending](Pieces::append) makes a proper chain of it.
+    #[inline]
+    pub(crate) fn push_before(&mut self, next: Option<SlotId>, piece: &mut Piece, id: SlotId) {
+        piece.next = next;
+        self.tail = Some(id);
+        self.len = self.len.wrapping_add(1);
+    }
+
+    #[inline]
+    fn append(&mut self, arena: &mut Arena<Piece>, other: Self) {
+        let (Some(head), Some(tail)) = (other.head, other.tail) else { return };
+        arena[tail.index()].next = None;
+        match self.tail.replace(tail) {
+            Some(before) => arena[before.index()].next = Some(head),
+            None => self.head = Some(head),
+        }
+        self.len = self.len.wrapping_add(other.len);
     }
 
     #[inline]

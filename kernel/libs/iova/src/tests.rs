@@ -161,6 +161,30 @@ fn a_range_of_another_allocator_is_refused() {
     assert_eq!(ours.live_ranges(), 1);
 }
 
+#[test]
+fn ranges_freed_together_come_back_as_if_freed_one_by_one() {
+    let sizes = [1, 1, 1, 3, 3, 1, 700, 600, 1, 2, 0x200];
+    let [mut together, mut one_by_one] = [(); 2].map(|()| allocator(1..0x10_0000));
+    for _ in 0..300 {
+        let [first, second] = [&mut together, &mut one_by_one]
+            .map(|allocator| sizes.map(|pages| allocator.allocate(pages, PageSize::Size4K).unwrap()));
+        assert_eq!(first, second);
+        together.free_all(first.into()).unwrap();
+        second.into_iter().for_each(|range| one_by_one.free(range).unwrap());
+    }
+    assert_eq!((together.live_ranges(), together.free_all(Vec::new())), (0, Ok(())));
+}
+
+#[test]
+fn a_stranger_among_ranges_freed_together_is_refused() {
+    let mut ours = allocator(1..100);
+    let stranger = allocator(0x200..0x300).allocate(1, PageSize::Size4K).unwrap();
+    let [first, second] = [(); 2].map(|()| ours.allocate(1, PageSize::Size4K).unwrap());
+    let start = stranger.start();
+    assert_eq!(ours.free_all([first, stranger, second].into()), Err(IovaError::NotHandedOut { start }));
+    assert_eq!(ours.live_ranges(), 1);
+}
+
 /// What is handed out, as a plain map from first page to the page behind the slot.
 struct Model {
     window: Range<u64>,
@@ -217,6 +241,8 @@ impl Model {
 enum Step {
     Allocate(u64, PageSize),
     Free(usize),
+    /// So many of those handed out last, together.
+    FreeMany(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -225,6 +251,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         5 => (size, alignment).prop_map(|(pages, alignment)| Step::Allocate(pages, alignment)),
         4 => any::<usize>().prop_map(Step::Free),
+        1 => (0..20_usize).prop_map(Step::FreeMany),
     ];
     prop::collection::vec(step, 1..300)
 }
@@ -274,6 +301,14 @@ proptest! {
                     prop_assert_eq!(allocator.free(range), Ok(()));
                 }
                 Step::Free(_) => {}
+                Step::FreeMany(count) => {
+                    let ranges = held.split_off(held.len().saturating_sub(count));
+                    for range in &ranges {
+                        let start = first_page(range);
+                        freed_last = start..model.live.remove(&start).unwrap();
+                    }
+                    prop_assert_eq!(allocator.free_all(ranges), Ok(()));
+                }
             }
             prop_assert_eq!(allocator.live_ranges(), held.len() as u64);
         }

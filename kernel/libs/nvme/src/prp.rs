@@ -109,23 +109,20 @@ impl Prps {
         DataPointer { first: self.start.as_u64(), second }
     }
 
-    /// The entries of the list, to be written in a row from `list`.
-    #[inline]
-    pub fn list(self, list: Iova) -> impl Iterator<Item = u64> {
-        let entries = self.list_entries();
+    /// One entry of the list, counted from the first; they are written in a row from `list`.
+    #[inline(always)]
+    pub const fn list_entry(self, list: Iova, entry: u64) -> u64 {
         let per_page = LIST_ENTRIES - 1;
-        (0..entries).map(move |entry| {
-            let (page, place) = (entry / LIST_ENTRIES, entry % LIST_ENTRIES);
-            if place == per_page && entry + 1 < entries {
-                list.as_u64().wrapping_add((page + 1) * PAGE_SIZE)
-            } else {
-                self.page(1 + page * per_page + place)
-            }
-        })
+        let (page, place) = (entry / LIST_ENTRIES, entry % LIST_ENTRIES);
+        if place == per_page && entry + 1 < self.list_entries() {
+            list.as_u64().wrapping_add((page + 1) * PAGE_SIZE)
+        } else {
+            self.page(1 + page * per_page + place)
+        }
     }
 
     /// The address of a page of the buffer, counted from the first.
-    #[inline]
+    #[inline(always)]
     const fn page(self, number: u64) -> u64 {
         self.start.page().as_u64() + number * PAGE_SIZE
     }
@@ -138,6 +135,12 @@ mod tests {
     use std::vec::Vec;
 
     const LIST: Iova = Iova::new(0x70_0000);
+
+    impl Prps {
+        fn list(self, list: Iova) -> impl Iterator<Item = u64> {
+            (0..self.list_entries()).map(move |entry| self.list_entry(list, entry))
+        }
+    }
 
     /// What a controller reads: the pieces of a buffer of so many bytes.
     fn pieces(prps: Prps, bytes: u64) -> Vec<(u64, u64)> {

@@ -177,8 +177,8 @@ impl Requests {
         let begun = self.queue.begin().ok_or(NvmeError::Busy)?;
         let first = begun.0.slot() * LIST_ENTRIES;
         let list = Iova::new(self.lists_base.as_u64() + (first * size_of::<u64>()) as u64);
-        for (entry, place) in prps.list(list).zip(first..) {
-            self.lists.write(place, entry);
+        for (entry, place) in (0..prps.list_entries()).zip(first..) {
+            self.lists.write(place, prps.list_entry(list, entry));
         }
         let entry = SubmissionEntry::transfer(io.transfer, blocks, prps.pointer(list));
         Ok(self.submit(controller, begun, entry, held))

@@ -37,6 +37,20 @@ impl BatchPlan {
         }
     }
 
+    /// Adds the pages of several unmaps, as [`add`](Self::add) does for each.
+    #[inline]
+    pub fn add_all(&mut self, ranges: impl Iterator<Item = (Iova, u64)>, stale: Stale) {
+        if self.whole_domain().is_none() {
+            ranges.for_each(|range| self.add(range, stale));
+        }
+    }
+
+    /// The domain, if all of it is to be forgotten.
+    #[inline]
+    pub(crate) fn whole_domain(&self) -> Option<DomainId> {
+        (self.len > MAX_BLOCKS).then_some(self.domain)
+    }
+
     /// What the unit has to be asked for, by what it can do.
     pub(crate) fn requests(&self, limits: &IotlbLimits) -> RangePlan {
         let whole = RangePlan::whole(self.domain);

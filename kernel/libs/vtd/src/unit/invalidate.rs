@@ -5,7 +5,7 @@ use core::task::Poll;
 use dma_types::{DomainId, Iova};
 
 use crate::hardware::{Clock, Registers, TableMemory};
-use crate::invalidation::{Changed, Invalidation, InvalidationError, RangePlan};
+use crate::invalidation::{Changed, Invalidation, InvalidationError, IotlbLimits, RangePlan};
 use crate::queue::{MAX_BATCH, Progress, QueueError, Submission};
 use crate::registers::TypedAccess;
 use crate::spec::descriptor::Descriptor;
@@ -74,8 +74,18 @@ impl<R: Registers> Unit<R> {
         memory: &mut impl TableMemory,
     ) -> bool {
         let Some(block) = self.limits.single_block(start, pages) else { return false };
+        self.run_at_once(|limits| limits.block_descriptor(domain, block), memory)
+    }
+
+    /// Runs a single descriptor in few steps. Tells whether it is known to be done.
+    #[inline(always)]
+    pub(super) fn run_at_once(
+        &mut self,
+        descriptor: impl FnOnce(&IotlbLimits) -> Descriptor,
+        memory: &mut impl TableMemory,
+    ) -> bool {
         let (InvalidationPath::Queue, Some(queue)) = (self.path, &mut self.queue) else { return false };
-        let descriptor = self.limits.block_descriptor(domain, block);
+        let descriptor = descriptor(&self.limits);
         let Some(submission) = queue.submit_one(descriptor, &self.registers, memory) else { return false };
         (0..LOOKS).any(|_| queue.has_finished(submission, memory))
     }

@@ -110,6 +110,11 @@ impl<R: Registers> Unit<R> {
         memory: &mut impl TableMemory,
         clock: &impl Clock,
     ) -> Result<(), InvalidationError> {
+        if let Some(domain) = plan.whole_domain()
+            && self.run_at_once(|limits| limits.descriptor(Invalidation::IotlbDomain(domain)), memory)
+        {
+            return Ok(());
+        }
         let plan = plan.requests(&self.limits);
         self.invalidate_all(plan.as_slice(), memory, clock)
     }

@@ -22,6 +22,7 @@ mod level;
 mod map;
 mod node;
 mod request;
+mod run;
 mod span;
 mod unmap;
 mod walk;

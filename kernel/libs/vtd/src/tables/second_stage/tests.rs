@@ -293,3 +293,49 @@ fn dropping_unlinked_tables_is_not_missed() {
     map(&mut memory, &mut stage, 0, 0, MIB2);
     drop(stage.unmap(&mut memory, Iova::new(0), MIB2));
 }
+
+/// Single pages, an address and its bytes each.
+fn run(memory: &mut TestMemory, stage: &mut SecondStage, ranges: &[(u64, u64)]) -> (usize, Stale) {
+    let ranges = ranges.iter().map(|(iova, bytes)| (Iova::new(*iova), *bytes));
+    let (count, unmapped) = stage.unmap_run(memory, ranges);
+    let stale = unmapped.stale();
+    unmapped.release(memory);
+    (count, stale)
+}
+
+#[test]
+fn a_run_ends_with_its_table_and_with_what_is_no_mapped_page() {
+    let (mut memory, mut stage) = domain(TableLevels::Four, ALL_SIZES);
+    let beyond = GIB + MIB2;
+    for page in [GIB, GIB + 2 * KIB4, GIB + 4 * KIB4, beyond - KIB4, beyond] {
+        map(&mut memory, &mut stage, page, page, KIB4);
+    }
+    let all = [GIB + 2 * KIB4, GIB, beyond - KIB4, beyond].map(|page| (page, KIB4));
+    assert_eq!(run(&mut memory, &mut stage, &all), (3, Stale::Range));
+    assert_eq!(stage.mapped_bytes(), 2 * KIB4);
+    assert_eq!(stage.translate(&memory, Iova::new(beyond - KIB4)), None);
+    assert!(stage.translate(&memory, Iova::new(beyond)).is_some());
+    for refused in [(GIB, KIB4), (GIB + 4 * KIB4, 2 * KIB4), (GIB + 4 * KIB4 + 8, KIB4), (2 * GIB, KIB4)] {
+        assert_eq!(run(&mut memory, &mut stage, &[refused, (beyond, KIB4)]), (0, Stale::Range));
+    }
+    assert_eq!(stage.mapped_bytes(), 2 * KIB4);
+    // A page that is named twice ends it as well, and the books of the tables stay right.
+    let twice = [(GIB + 4 * KIB4, KIB4); 2];
+    assert_eq!(run(&mut memory, &mut stage, &twice), (1, Stale::Range));
+    assert_eq!(unmap(&mut memory, &mut stage, beyond, KIB4), Stale::Range);
+    assert_eq!(stage.mapped_bytes(), 0);
+}
+
+#[test]
+fn a_run_that_empties_one_table_too_many_unlinks_the_oldest() {
+    let (mut memory, mut stage) = domain(TableLevels::Four, ALL_SIZES);
+    let tables = IDLE_TABLES as u64 + 1;
+    for table in 0..tables {
+        map(&mut memory, &mut stage, GIB + table * MIB2, GIB, KIB4);
+    }
+    for table in 0..tables {
+        let stale = if table + 1 == tables { Stale::Domain } else { Stale::Range };
+        assert_eq!(run(&mut memory, &mut stage, &[(GIB + table * MIB2, KIB4)]), (1, stale));
+    }
+    assert_eq!(stage.table_pages(), 3 + IDLE_TABLES as u64);
+}

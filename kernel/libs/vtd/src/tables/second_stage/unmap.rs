@@ -50,7 +50,7 @@ impl Unmapped {
     }
 
     /// The proof of an unmap that left every table linked.
-    const NOTHING_UNLINKED: Self = Self { tables: PageList::new() };
+    pub(super) const NOTHING_UNLINKED: Self = Self { tables: PageList::new() };
 
     const fn take(&mut self) -> PageList {
         core::mem::replace(&mut self.tables, PageList::new())
@@ -169,7 +169,7 @@ impl SecondStage {
 
     /// Keeps an emptied table linked for the next mapping, and unlinks the one kept longest instead.
     #[cold]
-    fn retire<M: TableMemory + ?Sized>(&mut self, memory: &mut M, emptied: Place) -> Unmapped {
+    pub(super) fn retire<M: TableMemory + ?Sized>(&mut self, memory: &mut M, emptied: Place) -> Unmapped {
         let mut unlinked = PageList::new();
         if let Some(oldest) = self.idle.keep(emptied) {
             let (level, start) = (oldest.level(), oldest.start());

@@ -249,10 +249,17 @@ impl World {
         let Bench { unit, memory, clock, .. } = &mut self.bench;
         let mut plan = BatchPlan::new(DOMAINS[domain], picked.len());
         let mut unlinked: Option<Unmapped> = None;
-        for (iova, pages) in &picked {
+        let mut rest = &picked[..];
+        while let [(iova, pages), ..] = rest {
             let stage = &mut self.spaces[domain].stage;
-            let unmapped = stage.unmap(memory, *iova, pages * PAGE_SIZE).unwrap();
-            plan.add((*iova, *pages), unmapped.stale());
+            let ranges = rest.iter().map(|(iova, pages)| (*iova, pages * PAGE_SIZE));
+            let (done, unmapped) = match stage.unmap_run(memory, ranges) {
+                (0, _) => (1, stage.unmap(memory, *iova, pages * PAGE_SIZE).unwrap()),
+                run => run,
+            };
+            let (together, behind) = rest.split_at(done);
+            together.iter().for_each(|range| plan.add(*range, unmapped.stale()));
+            rest = behind;
             match &mut unlinked {
                 Some(all) => all.join(memory, unmapped),
                 None => unlinked = Some(unmapped),
