@@ -57,7 +57,7 @@ fn a_storm_is_ended_by_containment() {
     assert_eq!(outcome.check("storm")["result"], "pass");
     assert_eq!(outcome.device(CULPRIT)["state"], "quarantined");
     // What the disk requested while it had the bus is judged by what held then, also where it is read later.
-    let is_right = |fault: &&serde_json::Value| fault["verdict"] == "never-mapped";
+    let is_right = |fault: &&Value| fault["verdict"] == "never-mapped";
     assert!(outcome.events("fault").iter().all(is_right), "{:?}", outcome.events("fault"));
     let (count, at_least) = told(&outcome);
     assert!((1000..1100).contains(&count) && at_least, "{count}");
