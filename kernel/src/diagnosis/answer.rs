@@ -1,7 +1,7 @@
 //! One fault: judged, counted, told, answered.
 
 use ::diagnosis::{
-    Cadence, Completeness, Fault, FaultKey, Pace, Reason, Timestamp, Urgency, Verdict, Window, diagnose,
+    Cadence, Completeness, Fault, FaultKey, Line, Pace, Reason, Timestamp, Urgency, Verdict, Window, diagnose,
 };
 use arrayvec::ArrayVec;
 use dma_types::{Access, Bdf, Iova};
@@ -10,13 +10,14 @@ use report::{Action, DeviceState};
 
 use super::account::{self, Answer};
 use super::store::{self, FaultNote};
+use super::telling::Found;
 use super::world::{Held, KernelWorld};
 use super::{cper, telling};
 use crate::arch::interrupts::IrqLock;
 use crate::arch::{TrapFrame, cpu};
 use crate::devices::{self, DeviceRecord};
 use crate::iommu::records::{Arrival, Captured};
-use crate::iommu::{self, records};
+use crate::iommu::{self, Unit, records};
 use crate::platform::clock;
 use crate::probe::{self, Flight, Notice};
 use crate::{bench, dma, journal, stop};
@@ -76,14 +77,7 @@ pub fn predict(record: &DeviceRecord, iova: Iova, access: Access) -> Verdict {
 
 fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
     let Some(unit) = iommu::units().get(captured.unit) else { return };
-    let record = &captured.record;
-    let fault = Fault {
-        requester: Bdf::new(unit.segment, record.source()),
-        address: record.page(),
-        access: record.access(),
-        reason: Reason(record.reason().0),
-        at: Timestamp::from_nanos(captured.at),
-    };
+    let fault = fault_of(captured, unit);
     let held = Held::of(fault.requester);
     let world = KernelWorld::new(&held, Some(unit));
     let diagnosis = diagnose(&fault, &world);
@@ -92,50 +86,13 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
     let page = fault.address.unwrap_or_default();
     let flight = probe::note_fault(fault.requester, page, fault.access, |bdf| diagnosis.verdict_on(bdf));
     let action = choose(&fault, suspect, flight.as_ref());
-    let crowded =
-        account::with(|accounts| accounts.storms.pace(fault.requester, fault.at)) == Some(Pace::Crowded);
-    let one_at_a_time =
-        diagnosis.candidates.total() == 1 && suspect.is_some_and(devices::requests_one_by_one);
-    let completeness = match captured.arrival {
-        Arrival::Announced if one_at_a_time && !crowded => Completeness::Exact,
-        Arrival::Announced | Arrival::Masked => Completeness::AtLeast,
-    };
     let walk = world.walked();
-    store::note(FaultNote {
-        number: 0,
-        at: fault.at.as_nanos(),
-        requester: fault.requester,
-        bdf: suspect.map(|record| record.bdf),
-        access: fault.access,
-        address: fault.address,
-        reason: fault.reason,
-        verdict: diagnosis.verdict,
-        action,
-        completeness,
-        unit: cper::evidence(captured, unit, walk.as_ref()),
-    });
-    let key = FaultKey {
-        bdf: suspect.map(|record| record.bdf),
-        address: fault.address,
-        access: fault.access,
-        reason: fault.reason,
-    };
-    let line = account::with(|accounts| {
-        let cadence = accounts.ledger.note(fault.requester, key, completeness);
-        accounts.ledger.set_answer(fault.requester, &key, Answer { verdict: diagnosis.verdict, action });
-        cadence
-    });
-    let stopping = action == Action::Bugcheck;
-    let line = match line {
-        Some(Cadence::Report(line)) => Some(line),
-        // A stop shows its fault even if it is one of many.
-        _ => stopping.then(|| telling::once(&fault, key)),
-    };
-    if let Some(line) = line {
-        let found =
-            telling::Found { unit: captured.unit, diagnosis: &diagnosis, suspect, walk: walk.as_ref() };
+    let found = Found { unit: captured.unit, diagnosis: &diagnosis, suspect, walk: walk.as_ref() };
+    let completeness = completeness(&found, captured.arrival);
+    keep(captured, unit, &found, action, completeness);
+    if let Some(line) = count(&found, action, completeness) {
         telling::fault(&found, &line, action, |event| {
-            if stopping {
+            if action == Action::Bugcheck {
                 let state = frame.map_or_else(cpu::state_without_frame, cpu::state);
                 stop::violation(event, suspect.map_or(0, DeviceRecord::object), &state, flight.as_ref());
             }
@@ -145,6 +102,68 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
     drop(world);
     if let (Action::Contained, Some(record)) = (action, suspect) {
         condemn(record);
+    }
+}
+
+fn fault_of(captured: &Captured, unit: &Unit) -> Fault {
+    let record = &captured.record;
+    Fault {
+        requester: Bdf::new(unit.segment, record.source()),
+        address: record.page(),
+        access: record.access(),
+        reason: Reason(record.reason().0),
+        at: Timestamp::from_nanos(captured.at),
+    }
+}
+
+/// Whether the record stands for one fault alone: a unit merges what the device requests while a record waits.
+fn completeness(found: &Found<'_>, arrival: Arrival) -> Completeness {
+    let Fault { requester, at, .. } = found.diagnosis.fault;
+    let crowded = account::with(|accounts| accounts.storms.pace(requester, at)) == Some(Pace::Crowded);
+    let one_at_a_time =
+        found.diagnosis.candidates.total() == 1 && found.suspect.is_some_and(devices::requests_one_by_one);
+    match arrival {
+        Arrival::Announced if one_at_a_time && !crowded => Completeness::Exact,
+        Arrival::Announced | Arrival::Masked => Completeness::AtLeast,
+    }
+}
+
+/// Keeps what the console shows of it later.
+fn keep(captured: &Captured, unit: &Unit, found: &Found<'_>, action: Action, completeness: Completeness) {
+    let fault = &found.diagnosis.fault;
+    store::note(FaultNote {
+        number: 0,
+        at: fault.at.as_nanos(),
+        requester: fault.requester,
+        bdf: found.suspect.map(|record| record.bdf),
+        access: fault.access,
+        address: fault.address,
+        reason: fault.reason,
+        verdict: found.diagnosis.verdict,
+        action,
+        completeness,
+        unit: cper::evidence(captured, unit, found.walk),
+    });
+}
+
+/// Counts it, and gives the line to tell now, if there is one. A stop shows its fault even if it is one of many.
+fn count(found: &Found<'_>, action: Action, completeness: Completeness) -> Option<Line<Answer>> {
+    let fault = &found.diagnosis.fault;
+    let key = FaultKey {
+        bdf: found.suspect.map(|record| record.bdf),
+        address: fault.address,
+        access: fault.access,
+        reason: fault.reason,
+    };
+    let answer = Answer { verdict: found.diagnosis.verdict, action };
+    let cadence = account::with(|accounts| {
+        let cadence = accounts.ledger.note(fault.requester, key, completeness);
+        accounts.ledger.set_answer(fault.requester, &key, answer);
+        cadence
+    });
+    match cadence {
+        Some(Cadence::Report(line)) => Some(line),
+        _ => (action == Action::Bugcheck).then(|| telling::once(fault, key)),
     }
 }
 
