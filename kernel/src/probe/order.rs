@@ -23,6 +23,13 @@ pub struct Order {
     pub sabotage: Sabotage,
 }
 
+impl Order {
+    /// A self-test's: announced, so that no policy applies to its fault.
+    pub fn of_self_test(access: Access, target: Target) -> Self {
+        Self { command: None, notice: Notice::Announced, access, target, sabotage: Sabotage::None }
+    }
+}
+
 /// What is done to a probe so that it must go wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sabotage {

@@ -7,7 +7,7 @@ use options::Target;
 
 use super::{check, some_device};
 use crate::devices;
-use crate::probe::{Judgement, Notice, Order, Overreach, Sabotage, run_probes};
+use crate::probe::{Judgement, Order, Overreach, Sabotage, run_probes};
 
 const NAME: &str = "leak-detector";
 
@@ -16,13 +16,8 @@ const NAME: &str = "leak-detector";
 pub(super) fn run() {
     let Some(device) = some_device(NAME) else { return };
     let all: Vec<_> = devices::capable().filter(|device| device.dma().is_open()).collect();
-    let order = |target, access| Order {
-        command: None,
-        notice: Notice::Announced,
-        access,
-        target,
-        sabotage: Sabotage::MapTarget,
-    };
+    let order =
+        |target, access| Order { sabotage: Sabotage::MapTarget, ..Order::of_self_test(access, target) };
     let judge = |(devices, target): (&[&'static dyn Overreach], _)| {
         let both = [Access::Read, Access::Write].map(|access| run_probes(devices, order(target, access)));
         both.into_iter().flatten()

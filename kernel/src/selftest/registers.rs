@@ -12,7 +12,7 @@ use crate::diagnosis::{self, text::Text};
 use crate::dma::{PageBuffer, inspect};
 use crate::journal;
 use crate::platform::clock;
-use crate::probe::{Judgement, Notice, Order, Overreach, Progress, Sabotage, announce, land, run_probes};
+use crate::probe::{Judgement, Notice, Order, Overreach, Progress, announce, land, run_probes};
 
 const NAME: &str = "registers";
 
@@ -66,13 +66,7 @@ impl core::fmt::Display for Failure {
 }
 
 fn faults_in_a_row(devices: &[&'static dyn Overreach], notice: Notice) -> Result<(), Failure> {
-    let twin = Order {
-        command: None,
-        notice: Notice::Announced,
-        access: Access::Write,
-        target: Target::Canary,
-        sabotage: Sabotage::None,
-    };
+    let twin = Order::of_self_test(Access::Write, Target::Canary);
     if run_probes(devices, twin).iter().any(|judgement| !matches!(judgement, Judgement::Blocked { .. })) {
         return Err(Failure::DeadDevice);
     }

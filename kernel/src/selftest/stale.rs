@@ -12,7 +12,7 @@ use super::{check, some_device, transfer};
 use crate::dma::{FromDevice, PageBuffer, inspect};
 use crate::memory::direct;
 use crate::platform::clock;
-use crate::probe::{Judgement, Notice, Order, Overreach, Sabotage, announce, land, run_probes};
+use crate::probe::{Judgement, Notice, Order, Overreach, announce, land, run_probes};
 
 /// An address that no domain hands out: below every window but those of narrow devices, where it is free
 /// as long as nothing else is mapped there.
@@ -31,13 +31,7 @@ fn after_unmap() {
     const NAME: &str = "stale-after-unmap";
     let Some(device) = some_device(NAME) else { return };
     let judged = [Access::Write, Access::Read].map(|access| {
-        let order = Order {
-            command: None,
-            notice: Notice::Announced,
-            access,
-            target: Target::Freed,
-            sabotage: Sabotage::None,
-        };
+        let order = Order::of_self_test(access, Target::Freed);
         run_probes(&[device], order)
     });
     let blocked = Judgement::Blocked { verdict: Verdict::Stale, expected: Verdict::Stale };

@@ -6,7 +6,7 @@ use options::Target;
 use super::{check, some_device, transfer};
 use crate::dma::{self, PageBuffer, inspect};
 use crate::iommu::{self, Evidence, Unit};
-use crate::probe::{Judgement, Notice, Order, Overreach, Sabotage, run_probes};
+use crate::probe::{Judgement, Order, Overreach, run_probes};
 
 const NAME: &str = "takeover";
 
@@ -54,13 +54,7 @@ fn leave_a_record(
 
 /// The device reaches its own memory and is blocked elsewhere.
 fn works_as_before(device: &'static dyn Overreach) -> Result<(), &'static str> {
-    let order = Order {
-        command: None,
-        notice: Notice::Announced,
-        access: Access::Write,
-        target: Target::Canary,
-        sabotage: Sabotage::None,
-    };
+    let order = Order::of_self_test(Access::Write, Target::Canary);
     let blocked = |judgement: &Judgement| matches!(judgement, Judgement::Blocked { .. });
     match run_probes(&[device], order).iter().all(blocked) {
         true => Ok(()),

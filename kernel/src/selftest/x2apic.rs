@@ -11,7 +11,7 @@ use crate::arch::{interrupts, timer};
 use crate::diagnosis::text::Text;
 use crate::journal;
 use crate::platform::clock::Deadline;
-use crate::probe::{Judgement, Notice, Order, Sabotage, run_probes};
+use crate::probe::{Judgement, Order, run_probes};
 
 const NAME: &str = "x2apic";
 
@@ -64,13 +64,7 @@ fn fault_vector_interrupts() -> Result<(), &'static str> {
 /// An announced overreach, where a device can be told to.
 fn blocked_device_interrupts() -> Result<(), &'static str> {
     let Some(device) = copying_devices().next() else { return Ok(()) };
-    let order = Order {
-        command: None,
-        notice: Notice::Announced,
-        access: Access::Write,
-        target: Target::Canary,
-        sabotage: Sabotage::None,
-    };
+    let order = Order::of_self_test(Access::Write, Target::Canary);
     let (before, _) = journal::fault_interrupts();
     let blocked = matches!(run_probes(&[device], order)[..], [Judgement::Blocked { .. }]);
     let (after, _) = journal::fault_interrupts();

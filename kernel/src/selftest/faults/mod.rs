@@ -25,7 +25,7 @@ use crate::iommu::IommuError;
 use crate::iommu::misprogram::MisprogramError;
 use crate::platform::clock::{self, Deadline};
 use crate::platform::fw_cfg::FwCfg;
-use crate::probe::{Judgement, Notice, Order, Overreach, Sabotage, run_probes};
+use crate::probe::{Judgement, Order, Overreach, run_probes};
 use crate::{diagnosis, iommu};
 
 /// Longest time until a fault is answered: more than a window in which there was no time left for it.
@@ -185,13 +185,7 @@ fn first_fault(device: &dyn Overreach, since: u64) -> Option<Seen> {
 /// blocked, recorded and rightly explained.
 #[inline(never)]
 fn work_as_before(devices: &[&'static dyn Overreach]) -> Result<(), Failure> {
-    let order = Order {
-        command: None,
-        notice: Notice::Announced,
-        access: Access::Write,
-        target: Target::Canary,
-        sabotage: Sabotage::None,
-    };
+    let order = Order::of_self_test(Access::Write, Target::Canary);
     let wrong = |judgement: &Judgement| !matches!(judgement, Judgement::Blocked { verdict, expected } if verdict == expected);
     match run_probes(devices, order).into_iter().find(wrong) {
         None => Ok(()),
