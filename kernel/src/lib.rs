@@ -19,6 +19,7 @@ pub mod memory;
 pub mod net;
 pub mod platform;
 pub mod probe;
+pub mod protection;
 pub mod selftest;
 pub mod start;
 pub mod stop;

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use acpi_tables::{Dmar, DmarFlags};
 use bootloader_api::info::FrameBuffer;
-use coverage::Plan;
+use coverage::{Plan, Shortfall};
 use options::{Complaint, DmarSource as DmarOption, LogLevel, Options, ReportTarget, Severity, Switch};
 use pci::Topology;
 use pci::control::BusMaster;
@@ -20,14 +20,14 @@ use crate::console::{self, output};
 use crate::devices::{self, DeviceRecord, Role};
 use crate::diagnosis::text::Text;
 use crate::iommu::findings;
-use crate::iommu::regions::{self, Honour};
+use crate::iommu::regions;
 use crate::memory::map;
 use crate::platform::acpi::{self, AcpiTables};
 use crate::platform::boot::BootFacts;
 use crate::platform::fw_cfg::{self, FwCfg};
 use crate::platform::serial::{self, ReportPort};
 use crate::platform::{clock, framebuffer, pci as bus, power};
-use crate::{bench, diagnosis, dma, iommu, journal, probe, stop};
+use crate::{bench, diagnosis, dma, iommu, journal, probe, protection, stop};
 
 /// What helps where no IOMMU is found.
 pub const NO_IOMMU_ADVICE: &str = "switch on Intel VT-d (also called \"VT for Directed I/O\" or \"DMA protection\") in \
@@ -107,7 +107,7 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
     let dmar = Dmar::parse(&table.bytes).ok();
     diagnosis::note_table(&table.bytes);
     let plan = dmar.as_ref().map(|dmar| Plan::new(dmar, &topology, cpu::physical_address_bits()));
-    let (honour, of_regions) =
+    let of_regions =
         plan.as_ref().map(|plan| regions::set_aside(plan, &topology, tables)).unwrap_or_default();
     devices::enumerate(&topology, plan.as_ref(), options);
 
@@ -124,7 +124,7 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
     devices::all().iter().for_each(DeviceRecord::report);
     dma::keep_clear_of(bus::memory_windows(&topology));
     devices::give_firmware_regions();
-    announce_protection(table, honour);
+    announce_protection(table);
     topology
 }
 
@@ -139,21 +139,18 @@ fn still_everything(topology: &Topology) {
     }));
     for record in devices::all().iter().filter(|record| record.role == Role::Endpoint) {
         if bus::set_bus_master(record.bdf, BusMaster::Off) == BusMaster::On {
-            log::warn!("{record} keeps bus mastering on although it was switched off");
+            protection::give_up(Shortfall::BusMasterStuck { device: record.bdf });
         }
     }
 }
 
-fn announce_protection(table: &Table, honour: Honour) {
+fn announce_protection(table: &Table) {
     let units = iommu::units();
     let enforcing = units.iter().filter(|unit| unit.is_enforcing()).count();
     let bypassing: Vec<&DeviceRecord> =
         devices::all().iter().filter(|record| record.state() == DeviceState::BypassesIommu).collect();
-    let complete = !units.is_empty()
-        && enforcing == units.len()
-        && bypassing.is_empty()
-        && table.soundness == Soundness::Sound
-        && honour == Honour::All;
+    give_up_the_uncovered(table, &bypassing);
+    let complete = protection::announce();
     let t = clock::now_ns();
     bench::note_protected(t);
     journal::emit(&Event::Protected(Protected { t, units: enforcing as u32, complete }));
@@ -169,8 +166,22 @@ fn announce_protection(table: &Table, honour: Honour) {
         }
     }
     findings::report();
-    if !complete {
-        journal::note_failure();
+}
+
+/// Gives up what no unit keeps in bounds.
+fn give_up_the_uncovered(table: &Table, bypassing: &[&DeviceRecord]) {
+    let units = iommu::units();
+    if units.is_empty() {
+        protection::give_up(Shortfall::NoUnit);
+    }
+    for unit in units.iter().filter(|unit| !unit.is_enforcing()) {
+        protection::give_up(Shortfall::UnitFailed { unit: unit.index });
+    }
+    for record in bypassing {
+        protection::give_up(Shortfall::Bypass { device: record.bdf });
+    }
+    if table.soundness == Soundness::Damaged {
+        protection::give_up(Shortfall::TableDamaged);
     }
 }
 

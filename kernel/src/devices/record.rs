@@ -11,6 +11,7 @@ use options::Policy;
 use report::{DeviceState, Event};
 
 use super::KINDS;
+use crate::diagnosis::text::Text;
 use crate::journal;
 use crate::platform::clock;
 
@@ -229,6 +230,7 @@ impl DeviceRecord {
     /// Writes its line into the report.
     pub fn report(&self) {
         let mut id = IdText([0; 9]);
+        let refused = self.pci.refused.map(|refusal| Text::<192>::of(&refusal));
         journal::emit(&Event::Device(report::Device {
             t: clock::now_ns(),
             bdf: self.bdf.into(),
@@ -242,6 +244,7 @@ impl DeviceRecord {
             state: self.state(),
             driver: self.driver().map(Into::into),
             bus_master_at_boot: self.bus_master_at_boot,
+            refused: refused.as_ref().map(|text| text.as_str().into()),
         }));
     }
 }

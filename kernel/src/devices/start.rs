@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use coverage::Plan;
+use coverage::{Plan, Shortfall};
 use dma_types::Bdf;
 use options::{ExternalDevices, Options};
 use pci::{Groups, Names, Topology};
@@ -14,9 +14,9 @@ use super::{
     Admission, DRIVERS, DeviceRecord, Driver, Facts, Function, KINDS, Kind, RECORDS, Role, Settling, Trust,
     virtio,
 };
-use crate::dma;
 use crate::iommu::{self, regions};
 use crate::platform::clock::{self, Deadline};
+use crate::{dma, protection};
 
 /// Makes the record of every function and publishes them. Without a table no unit covers anything.
 pub fn enumerate(topology: &Topology, plan: Option<&Plan>, options: &Options<'_>) {
@@ -95,6 +95,7 @@ pub fn give_firmware_regions() {
         }
         if let Err(error) = dma::hold_firmware_regions(record) {
             log::error!("{record}: firmware's regions cannot be mapped, the device stays blocked: {error}");
+            protection::give_up(Shortfall::RegionLost { device: bdf });
         }
     }
 }

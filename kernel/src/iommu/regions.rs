@@ -6,13 +6,13 @@
 use alloc::vec::Vec;
 
 use ::frames::Span;
-use coverage::{Finding, Plan, Region};
+use coverage::{Finding, Plan, Region, Shortfall};
 use dma_types::{Bdf, PhysAddr};
 use spin::Once;
 
-use crate::devices;
 use crate::memory::{frames, map};
 use crate::platform::acpi::AcpiTables;
+use crate::{devices, protection};
 
 /// A region that is honoured, with the devices that the table names.
 struct Honoured {
@@ -22,28 +22,17 @@ struct Honoured {
 
 static REGIONS: Once<Vec<Honoured>> = Once::new();
 
-/// Whether every region of the plan could be honoured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Honour {
-    /// All of them, or there are none.
-    #[default]
-    All,
-    /// Some are no regions, or lie where the kernel lies.
-    NotAll,
-}
-
 /// Takes the regions' RAM out of the frame allocator. To be called once, before tables and buffers are made.
 ///
 /// A region in which memory of the kernel lies is refused: its devices stay blocked.
 ///
 /// Gives what there is to say about them besides.
-pub fn set_aside(
-    plan: &Plan,
-    topology: &pci::Topology,
-    tables: Option<&AcpiTables>,
-) -> (Honour, Vec<Finding>) {
-    let unsound = plan.findings.iter().any(|finding| matches!(finding, Finding::BadRegion { .. }));
-    let mut honour = if unsound { Honour::NotAll } else { Honour::All };
+pub fn set_aside(plan: &Plan, topology: &pci::Topology, tables: Option<&AcpiTables>) -> Vec<Finding> {
+    for finding in &plan.findings {
+        if let Finding::BadRegion { offset, base, .. } = *finding {
+            protection::give_up(Shortfall::RegionRefused { offset, base });
+        }
+    }
     let (mut honoured, mut findings) = (Vec::new(), Vec::new());
     for region in &plan.regions {
         let span = Span::with_length(region.base, region.bytes);
@@ -63,7 +52,7 @@ pub fn set_aside(
                 region.base,
                 region.base.as_u64() + (region.bytes - 1)
             );
-            honour = Honour::NotAll;
+            protection::give_up(Shortfall::RegionRefused { offset: region.offset, base: region.base });
             continue;
         }
         let free = frames::reserve(region.base, region.bytes);
@@ -75,7 +64,7 @@ pub fn set_aside(
         honoured.push(Honoured { region: region.clone(), devices });
     }
     REGIONS.call_once(|| honoured);
-    (honour, findings)
+    findings
 }
 
 /// The regions of a group's members.

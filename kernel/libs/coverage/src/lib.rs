@@ -14,8 +14,10 @@ extern crate std;
 
 mod finding;
 mod plan;
+mod shortfall;
 #[cfg(test)]
 mod tests;
 
 pub use finding::Finding;
 pub use plan::{Plan, Region, Unit, UnitProblem};
+pub use shortfall::Shortfall;

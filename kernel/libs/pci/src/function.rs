@@ -6,6 +6,7 @@ use crate::class::{ClassCode, HeaderType};
 use crate::config::{ABSENT, Command, ConfigSpace, register};
 use crate::express::{ExpressCapability, PortType};
 use crate::msi::{MsiCapability, MsixCapability};
+use crate::refusal::Refusal;
 use dma_types::Bdf;
 
 /// A function, read once; only [`Function::acs`] is kept up to date afterwards.
@@ -45,6 +46,8 @@ pub struct Function {
     pub ats: Option<u16>,
     /// Bus mastering was on when the function was found.
     pub bus_master_at_boot: bool,
+    /// Why it is not believed, if it is not.
+    pub refused: Option<Refusal>,
 }
 
 /// What a function is in the topology.
@@ -127,6 +130,7 @@ impl Function {
             acs: None,
             ats: None,
             bus_master_at_boot: command.contains(Command::BUS_MASTER),
+            refused: None,
         };
         let broken = function.read_capabilities(config).err();
         function.kind = kind(header, function.express);

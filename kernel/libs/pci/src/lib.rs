@@ -35,6 +35,7 @@ pub mod function;
 pub mod groups;
 pub mod msi;
 pub mod names;
+mod refusal;
 mod requester;
 pub mod reset;
 #[cfg(any(test, feature = "testing"))]
@@ -54,5 +55,6 @@ pub use function::{BridgeKind, Buses, Function, Kind, header_type};
 pub use groups::{Group, GroupId, Groups};
 pub use msi::{MsiCapability, MsixCapability};
 pub use names::Names;
+pub use refusal::Refusal;
 pub use topology::Topology;
 pub use windows::memory_windows;

@@ -188,6 +188,8 @@ pub struct Device<'a> {
     pub driver: Option<Text<'a>>,
     /// Whether firmware left its bus mastering on.
     pub bus_master_at_boot: bool,
+    /// Why a window, bridge range or id of it is not believed; such a device stays blocked.
+    pub refused: Option<Text<'a>>,
 }
 
 /// What a function may do.

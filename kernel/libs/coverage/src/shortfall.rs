@@ -1,0 +1,70 @@
+//! What makes protection incomplete.
+
+use core::fmt;
+
+use dma_types::{Bdf, PhysAddr};
+
+/// Something that was given up: because of it, not every device reaches exactly what it was given.
+///
+/// Each of them makes `complete` of the event `protected` false. A device that merely stays blocked is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortfall {
+    /// No unit was found.
+    NoUnit,
+    /// A unit could not be taken.
+    UnitFailed {
+        /// Its place in the table.
+        unit: usize,
+    },
+    /// Requests of the function pass by every unit.
+    Bypass {
+        /// The function.
+        device: Bdf,
+    },
+    /// The firmware's table could not be read in full.
+    TableDamaged,
+    /// A reserved region of the table is not mapped for the devices that it names.
+    RegionRefused {
+        /// Where in the table.
+        offset: usize,
+        /// Its first byte.
+        base: PhysAddr,
+    },
+    /// The reserved regions of a device could not be mapped; it stays blocked.
+    RegionLost {
+        /// The device.
+        device: Bdf,
+    },
+    /// What stands on the buses could not be told in full, or contradicts itself.
+    Fabric(pci::Finding),
+    /// What the function says of itself is not believed; it stays blocked.
+    DeviceRefused {
+        /// The function.
+        device: Bdf,
+    },
+    /// The function keeps bus mastering on although it was switched off.
+    BusMasterStuck {
+        /// The function.
+        device: Bdf,
+    },
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoUnit => f.write_str("no IOMMU was found"),
+            Self::UnitFailed { unit } => write!(f, "unit {unit} could not be taken"),
+            Self::Bypass { device } => write!(f, "requests of {device} pass by every unit"),
+            Self::TableDamaged => f.write_str("the firmware's table could not be read in full"),
+            Self::RegionRefused { offset, base } => {
+                write!(f, "the reserved region at {offset:#x} of the table, from {base} on, is not mapped")
+            }
+            Self::RegionLost { device } => write!(f, "the reserved regions of {device} could not be mapped"),
+            Self::Fabric(finding) => write!(f, "{finding}"),
+            Self::DeviceRefused { device } => write!(f, "what {device} says of itself is not believed"),
+            Self::BusMasterStuck { device } => {
+                write!(f, "{device} keeps bus mastering on although it was switched off")
+            }
+        }
+    }
+}
