@@ -25,6 +25,8 @@ pub(crate) mod extended_id {
     pub(crate) const ACS: u16 = 0x000d;
     /// Address Translation Services.
     pub(crate) const ATS: u16 = 0x000f;
+    /// Virtual functions.
+    pub(crate) const SR_IOV: u16 = 0x0010;
 }
 
 /// A list that points below its area or back to itself; what came before it was used.

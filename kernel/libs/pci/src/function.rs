@@ -7,6 +7,7 @@ use crate::config::{ABSENT, Command, ConfigSpace, register};
 use crate::express::{ExpressCapability, PortType};
 use crate::msi::{MsiCapability, MsixCapability};
 use crate::refusal::Refusal;
+use crate::sriov::SrIov;
 use dma_types::Bdf;
 
 /// A function, read once; only [`Function::acs`] is kept up to date afterwards.
@@ -44,6 +45,8 @@ pub struct Function {
     pub acs: Option<Acs>,
     /// Offset of the Address Translation Services capability.
     pub ats: Option<u16>,
+    /// Virtual functions.
+    pub sr_iov: Option<SrIov>,
     /// Bus mastering was on when the function was found.
     pub bus_master_at_boot: bool,
     /// Why it is not believed, if it is not.
@@ -129,6 +132,7 @@ impl Function {
             msix: None,
             acs: None,
             ats: None,
+            sr_iov: None,
             bus_master_at_boot: command.contains(Command::BUS_MASTER),
             refused: None,
         };
@@ -161,6 +165,9 @@ impl Function {
         capability::for_each_extended(config, bdf, |id, offset| match id {
             extended_id::ACS if self.acs.is_none() => self.acs = Some(Acs::read(config, bdf, offset)),
             extended_id::ATS if self.ats.is_none() => self.ats = Some(offset),
+            extended_id::SR_IOV if self.sr_iov.is_none() => {
+                self.sr_iov = Some(SrIov::read(config, bdf, offset));
+            }
             _ => {}
         })
     }

@@ -38,6 +38,7 @@ pub mod names;
 mod refusal;
 mod requester;
 pub mod reset;
+pub mod sriov;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod topology;
@@ -56,5 +57,6 @@ pub use groups::{Group, GroupId, Groups};
 pub use msi::{MsiCapability, MsixCapability};
 pub use names::Names;
 pub use refusal::Refusal;
+pub use sriov::SrIov;
 pub use topology::Topology;
 pub use windows::memory_windows;
