@@ -226,7 +226,7 @@ impl Unit {
                 Ok(match control.unit.invalidation_path() {
                     InvalidationPath::Queue => Some(InvalidationKind::Queued),
                     InvalidationPath::Registers => Some(InvalidationKind::Registers),
-                    InvalidationPath::None => None,
+                    InvalidationPath::None | InvalidationPath::Dead => None,
                 })
             })
             .unwrap_or(None);

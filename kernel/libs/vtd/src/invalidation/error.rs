@@ -13,6 +13,8 @@ use crate::wait::TimedOut;
 pub enum InvalidationError {
     /// The unit was not brought up.
     NotBroughtUp,
+    /// The unit once did not answer in time and is asked nothing any more.
+    Dead,
     /// More requests than one submission holds.
     BatchTooLong {
         /// How many were given.
@@ -46,6 +48,7 @@ impl fmt::Display for InvalidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotBroughtUp => f.write_str("the unit was not brought up"),
+            Self::Dead => f.write_str("the unit once did not answer in time, and is asked nothing any more"),
             Self::BatchTooLong { requests } => {
                 write!(f, "{requests} invalidations are more than the queue holds")
             }

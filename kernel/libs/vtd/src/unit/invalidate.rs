@@ -139,8 +139,24 @@ impl<R: Registers> Unit<R> {
         if self.capabilities.caching_mode() {
             self.invalidate_all(requests, memory, clock)
         } else {
-            Ok(self.flush_write_buffer(clock)?)
+            self.drain_write_buffer(clock)
         }
+    }
+
+    /// [`Unit::flush_write_buffer`] of a unit that is at work.
+    pub(super) fn drain_write_buffer(&mut self, clock: &impl Clock) -> Result<(), InvalidationError> {
+        if self.is_dead() {
+            return Err(InvalidationError::Dead);
+        }
+        let flushed = self.flush_write_buffer(clock);
+        flushed.map_err(|error| self.dies_of(error.into()))
+    }
+
+    /// Takes note that the unit did not answer in time. Whoever asks it after this does not wait.
+    #[cold]
+    fn dies_of(&mut self, error: InvalidationError) -> InvalidationError {
+        self.path = InvalidationPath::Dead;
+        error
     }
 
     /// Submits up to [`MAX_BATCH`] invalidations and does not wait for the queue.
@@ -168,11 +184,14 @@ impl<R: Registers> Unit<R> {
             }
             (InvalidationPath::Registers, _) => {
                 for &request in requests {
-                    self.by_register(request, clock)?;
+                    self.by_register(request, clock).map_err(|error| match error {
+                        InvalidationError::RegisterTimedOut(_) => self.dies_of(error),
+                        other => other,
+                    })?;
                 }
                 Ok(Ticket(None))
             }
-            _ => Err(InvalidationError::NotBroughtUp),
+            (path, _) => Err(path.refusal()),
         }
     }
 
@@ -192,7 +211,7 @@ impl<R: Registers> Unit<R> {
                 let submitted = queue.submit_raw(descriptor, &self.registers, memory);
                 if submitted { Ok(()) } else { Err(InvalidationError::QueueFull) }
             }
-            _ => Err(InvalidationError::NotBroughtUp),
+            (path, _) => Err(path.refusal()),
         }
     }
 
@@ -209,6 +228,9 @@ impl<R: Registers> Unit<R> {
             return Poll::Ready(Ok(()));
         };
         match queue.poll(submission, &self.registers, memory) {
+            Progress::Pending if self.path == InvalidationPath::Dead => {
+                Poll::Ready(Err(InvalidationError::Dead))
+            }
             Progress::Pending => Poll::Pending,
             Progress::Done => Poll::Ready(Ok(())),
             Progress::Failed(error) => Poll::Ready(Err(error.into())),
@@ -261,7 +283,8 @@ impl<R: Registers> Unit<R> {
                 }
             }
             if last_chance {
-                return Err(self.queue_timed_out());
+                let error = self.queue_timed_out();
+                return Err(self.dies_of(error));
             }
             if deadline.is_none() {
                 deadline = Some(Deadline::after(ANSWER_LIMIT_NS, clock));
@@ -277,6 +300,16 @@ impl<R: Registers> Unit<R> {
             head: index(self.registers.get(IQH)),
             tail: index(self.registers.get(IQT)),
             status,
+        }
+    }
+}
+
+impl InvalidationPath {
+    /// Why nothing can be asked for.
+    const fn refusal(self) -> InvalidationError {
+        match self {
+            Self::Dead => InvalidationError::Dead,
+            Self::None | Self::Registers | Self::Queue => InvalidationError::NotBroughtUp,
         }
     }
 }

@@ -56,6 +56,8 @@ pub enum InvalidationPath {
     Registers,
     /// Descriptors in a queue in memory.
     Queue,
+    /// Not at all: it once did not answer in time. What it remembers, it may use for ever.
+    Dead,
 }
 
 impl<R: Registers> Unit<R> {
@@ -67,6 +69,15 @@ impl<R: Registers> Unit<R> {
         self.status().contains(GlobalStatus::TRANSLATION)
             && self.root == Some(register.table())
             && register.table_mode() == 0
+    }
+
+    /// Tells whether the unit once did not answer in time, and so is asked nothing any more: every
+    /// invalidation fails at once.
+    ///
+    /// To be asked after an error; what is behind the unit must lose bus mastering then, since nothing can be
+    /// taken away from it any more. Only [`Unit::bring_up`] begins anew.
+    pub fn is_dead(&self) -> bool {
+        self.path == InvalidationPath::Dead
     }
 
     /// Reads the global status register.

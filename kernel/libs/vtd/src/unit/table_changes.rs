@@ -72,7 +72,7 @@ impl<R: Registers> Unit<R> {
         clock: &impl Clock,
     ) -> Result<(), InvalidationError> {
         if !self.capabilities.caching_mode() {
-            return Ok(self.flush_write_buffer(clock)?);
+            return self.drain_write_buffer(clock);
         }
         let plan = self.plan_range(domain, (start, pages), Changed::Tables);
         self.invalidate_all(plan.as_slice(), memory, clock)

@@ -134,9 +134,13 @@ impl FakeUnit {
         self.state.borrow_mut().stuck.push(part);
     }
 
-    /// Mends everything that was broken.
+    /// Mends everything that was broken; the unit goes on where it stood.
     pub fn mend(&self) {
-        self.state.borrow_mut().stuck.clear();
+        let mut state = self.state.borrow_mut();
+        state.stuck.clear();
+        if state.config.pace == Pace::AtOnce {
+            state.work_through(usize::MAX);
+        }
     }
 
     /// Has an error happen in the queue at the next occasion; several happen one after the other.

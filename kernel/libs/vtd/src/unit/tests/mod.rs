@@ -1,6 +1,7 @@
 //! A unit of the library against a unit in software.
 
 mod bring_up;
+mod dead;
 mod end_to_end;
 mod faults;
 mod invalidation;

@@ -227,6 +227,7 @@ fn a_queue_that_stands_still_is_no_success_either_way() {
     assert!(matches!(result, Err(InvalidationError::QueueTimedOut { .. })), "{result:?}");
     assert!(bench.reaches(DEVICE, IOVA), "what was not forgotten is still reached");
     bench.fake.mend();
+    bench.bring_up().unwrap();
     bench.unit.after_unmap(DOMAIN, range, Stale::Range, &mut bench.memory, &bench.clock).unwrap();
     assert!(!bench.reaches(DEVICE, IOVA));
 }
