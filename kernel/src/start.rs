@@ -79,9 +79,6 @@ pub fn run(facts: &'static mut BootFacts) -> ! {
     let table = choose_table(&options, tables.as_ref(), fw_cfg.as_mut());
     report_boot(facts, cmdline, tables.as_ref(), &table);
     complaints.iter().for_each(complain);
-    if let Err(error) = diagnosis::start(options.policy, options.storm) {
-        log::error!("faults cannot be counted: {error:?}");
-    }
 
     dma::verifier::set(options.verifier);
     let topology = protect(tables.as_ref(), &table, &options);
@@ -110,6 +107,9 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
     let of_regions =
         plan.as_ref().map(|plan| regions::set_aside(plan, &topology, tables)).unwrap_or_default();
     devices::enumerate(&topology, plan.as_ref(), options);
+    if let Err(error) = diagnosis::start(options.policy, options.storm) {
+        log::error!("faults cannot be counted: {error:?}");
+    }
 
     let platform = dmar.map_or(DmarFlags::empty(), |dmar| dmar.flags());
     let found = plan.as_ref().map(|plan| iommu::find(plan, platform));

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use ::diagnosis::{FaultLedger, Line, Scope, StormDetector, Threshold, Verdict};
+use ::diagnosis::{FaultLedger, Holder, Line, Port, Scope, Senders, StormDetector, Threshold, Verdict};
 use dma_types::Bdf;
 use iova::OutOfMemory;
 use options::{Policy, Storm};
@@ -11,13 +11,12 @@ use spin::Once;
 
 use super::telling;
 use crate::arch::interrupts::IrqLock;
-use crate::devices::DeviceRecord;
-
-/// Requesters whose faults are counted one by one.
-const REQUESTERS: usize = 64;
+use crate::devices::{self, DeviceRecord, Role};
 
 /// Counts and storm signs.
 pub(super) struct Accounts {
+    /// Whose the accounts are.
+    pub senders: Senders,
     /// How often which fault came.
     pub ledger: FaultLedger<Answer>,
     /// Who faults too often.
@@ -38,7 +37,7 @@ static POLICY: AtomicU8 = AtomicU8::new(0);
 
 const POLICIES: [Policy; 3] = [Policy::Bugcheck, Policy::Contain, Policy::Log];
 
-/// Gets ready to count. To be called before the first unit is taken.
+/// Gets ready to count. To be called once every function is known, before the first unit is taken.
 ///
 /// # Errors
 /// If there is no memory for the counts.
@@ -48,12 +47,28 @@ pub fn start(default: Policy, storm: Storm) -> Result<(), OutOfMemory> {
         Storm::Off => Threshold::Off,
         Storm::After(faults) => Threshold::PerSecond(faults),
     };
-    let accounts = Accounts {
-        ledger: FaultLedger::new(REQUESTERS)?,
-        storms: StormDetector::new(threshold, REQUESTERS)?,
-    };
+    let senders = Senders::new(ids(), ports())?;
+    let count = senders.count();
+    let accounts =
+        Accounts { senders, ledger: FaultLedger::new(count)?, storms: StormDetector::new(threshold, count)? };
     ACCOUNTS.call_once(|| IrqLock::new(accounts));
     Ok(())
+}
+
+/// Every id that an enumerated function may carry; some come twice.
+fn ids() -> impl Iterator<Item = Bdf> + Clone {
+    let of = |record: &'static DeviceRecord| {
+        record.aliases.iter().map(|source| Bdf::new(record.bdf.segment, *source))
+    };
+    devices::all().iter().flat_map(of)
+}
+
+/// Every bridge with the buses that are believed to lie below it.
+fn ports() -> impl Iterator<Item = Port> + Clone {
+    devices::all().iter().filter(|record| record.pci.refused.is_none()).filter_map(|record| {
+        let buses = record.pci.buses.filter(|_| record.role == Role::Bridge)?;
+        Some(Port { bridge: record.bdf, first: buses.secondary, last: buses.subordinate })
+    })
 }
 
 /// The policy for devices that have none of their own.
@@ -79,23 +94,23 @@ pub(super) fn with<T>(work: impl FnOnce(&mut Accounts) -> T) -> Option<T> {
 
 /// Forgets how often a requester has faulted of late: it starts anew.
 pub fn forget_storm(requester: Bdf) {
-    with(|accounts| accounts.storms.forget(requester));
+    with(|accounts| accounts.storms.forget(accounts.senders.of(requester)));
 }
 
 /// Reports the counts that have changed since they were last told. To be called before the report ends.
 pub fn finish() {
-    with(|accounts| {
-        for line in accounts.ledger.final_reports() {
-            match line {
-                Line { requester: Some(requester), scope: Scope::Key(key), .. } => {
-                    telling::count(requester, Some(&key), &line);
-                }
-                Line { requester: Some(requester), .. } => telling::count(requester, None, &line),
-                // A line of the report names its requester; these have none in common.
-                Line { count, .. } => {
-                    log::warn!("at least {count} faults of requesters beyond the first {REQUESTERS}");
-                }
-            }
+    with(|Accounts { senders, ledger, .. }| {
+        for line in ledger.final_reports() {
+            tell(senders, &line);
         }
     });
+}
+
+/// Reports a count where nothing new is known.
+fn tell(senders: &Senders, line: &Line<Answer>) {
+    match (line.scope, senders.holder(line.sender)) {
+        (Scope::Key(key), _) => telling::count(key.requester, Some(&key), line),
+        (Scope::FurtherKeys, Holder::Id(id)) => telling::count(id, None, line),
+        (Scope::FurtherKeys, holder) => telling::others(holder, line.count),
+    }
 }

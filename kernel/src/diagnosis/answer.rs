@@ -1,14 +1,15 @@
 //! One fault: judged, counted, told, answered.
 
 use ::diagnosis::{
-    Cadence, Completeness, Fault, FaultKey, Line, Pace, Reason, Timestamp, Urgency, Verdict, Window, diagnose,
+    Cadence, Completeness, Fault, FaultKey, Holder, Line, Pace, Reason, Scope, Timestamp, Urgency, Verdict,
+    Window, diagnose,
 };
 use arrayvec::ArrayVec;
 use dma_types::{Access, Bdf, Iova};
 use options::Policy;
 use report::{Action, DeviceState};
 
-use super::account::{self, Answer};
+use super::account::{self, Accounts, Answer};
 use super::store::{self, FaultNote};
 use super::telling::Found;
 use super::world::{Held, KernelWorld};
@@ -50,10 +51,13 @@ pub fn answer_waiting(frame: Option<&TrapFrame>) {
 /// Takes note that a window of fault handling has ended. Those that kept the fault interrupt masked for many
 /// in a row are contained, unless storms are nobody's business.
 pub fn end_window(window: Window) {
-    let mut stormy: ArrayVec<Bdf, MOST_AT_ONCE> = ArrayVec::new();
-    account::with(|accounts| stormy.extend(accounts.storms.end_window(window).take(MOST_AT_ONCE)));
-    for requester in stormy {
-        for record in devices::behind(requester).filter(|record| record.state() == DeviceState::Assigned) {
+    let mut stormy: ArrayVec<Holder, MOST_AT_ONCE> = ArrayVec::new();
+    account::with(|Accounts { senders, storms, .. }| {
+        stormy.extend(storms.end_window(window).map(|sender| senders.holder(sender)).take(MOST_AT_ONCE));
+    });
+    for holder in stormy {
+        let Holder::Id(id) = holder else { continue };
+        for record in devices::behind(id).filter(|record| record.state() == DeviceState::Assigned) {
             log::warn!("{record} faults without end");
             condemn(record);
         }
@@ -119,7 +123,8 @@ fn fault_of(captured: &Captured, unit: &Unit) -> Fault {
 /// Whether the record stands for one fault alone: a unit merges what the device requests while a record waits.
 fn completeness(found: &Found<'_>, arrival: Arrival) -> Completeness {
     let Fault { requester, at, .. } = found.diagnosis.fault;
-    let crowded = account::with(|accounts| accounts.storms.pace(requester, at)) == Some(Pace::Crowded);
+    let pace = account::with(|Accounts { senders, storms, .. }| storms.pace(senders.of(requester), at));
+    let crowded = pace == Some(Pace::Crowded);
     let one_at_a_time =
         found.diagnosis.candidates.total() == 1 && found.suspect.is_some_and(devices::requests_one_by_one);
     match arrival {
@@ -150,21 +155,30 @@ fn keep(captured: &Captured, unit: &Unit, found: &Found<'_>, action: Action, com
 fn count(found: &Found<'_>, action: Action, completeness: Completeness) -> Option<Line<Answer>> {
     let fault = &found.diagnosis.fault;
     let key = FaultKey {
+        requester: fault.requester,
         bdf: found.suspect.map(|record| record.bdf),
         address: fault.address,
         access: fault.access,
         reason: fault.reason,
     };
     let answer = Answer { verdict: found.diagnosis.verdict, action };
-    let cadence = account::with(|accounts| {
-        let cadence = accounts.ledger.note(fault.requester, key, completeness);
-        accounts.ledger.set_answer(fault.requester, &key, answer);
-        cadence
-    });
-    match cadence {
-        Some(Cadence::Report(line)) => Some(line),
-        _ => (action == Action::Bugcheck).then(|| telling::once(fault, key)),
-    }
+    account::with(|Accounts { senders, ledger, .. }| {
+        let sender = senders.of(fault.requester);
+        let cadence = ledger.note(sender, key, completeness);
+        ledger.set_answer(sender, &key, answer);
+        match (cadence, senders.holder(sender)) {
+            _ if action == Action::Bugcheck => Some(telling::once(sender, key)),
+            (
+                Cadence::Report(Line { scope: Scope::FurtherKeys, count, .. }),
+                holder @ (Holder::Port(_) | Holder::Elsewhere),
+            ) => {
+                telling::others(holder, count);
+                None
+            }
+            (Cadence::Report(line), _) => Some(line),
+            (Cadence::Silent, _) => None,
+        }
+    })?
 }
 
 /// What to do: an announced fault is nobody's violation; a storm is contained even where the policy only
@@ -176,7 +190,8 @@ fn choose(fault: &Fault, suspect: Option<&'static DeviceRecord>, flight: Option<
     if flight.is_none() {
         journal::note_failure();
     }
-    let urgency = account::with(|accounts| accounts.storms.note(fault.requester, fault.at));
+    let urgency =
+        account::with(|Accounts { senders, storms, .. }| storms.note(senders.of(fault.requester), fault.at));
     let storm = urgency == Some(Urgency::Contain);
     match account::policy_for(suspect) {
         Policy::Bugcheck => Action::Bugcheck,

@@ -1,6 +1,8 @@
 //! What is known about a fault, as a line of the report and of the log.
 
-use ::diagnosis::{Diagnosis, Event as BookEvent, Fault, FaultKey, Line, Operation, Owner, Scope, Site};
+use ::diagnosis::{
+    Diagnosis, Event as BookEvent, FaultKey, Holder, Line, Operation, Owner, Scope, Sender, Site,
+};
 use arrayvec::ArrayVec;
 use dma_types::Bdf;
 use report::{Action, Candidate, Event, Function, Hex, HistoryEntry, List, Nearest, Op, Walk, WalkStep};
@@ -18,8 +20,8 @@ use crate::platform::clock;
 const LISTED: usize = 8;
 
 /// The line of a fault that the ledger would not tell.
-pub(super) fn once(fault: &Fault, key: FaultKey) -> Line<Answer> {
-    Line { requester: Some(fault.requester), scope: Scope::Key(key), count: 1, at_least: false, answer: None }
+pub(super) fn once(sender: Sender, key: FaultKey) -> Line<Answer> {
+    Line { sender, scope: Scope::Key(key), count: 1, at_least: false, answer: None }
 }
 
 /// A call as `file:line`.
@@ -138,6 +140,17 @@ pub(super) fn count(requester: Bdf, key: Option<&FaultKey>, line: &Line<Answer>)
         at_least: line.at_least,
         action,
     }));
+}
+
+/// Says how many faults came with ids that no function carries, beyond those that were told one by one. A line of the
+/// report names its requester; these have none in common.
+pub(super) fn others(holder: Holder, count: u64) {
+    match holder {
+        Holder::Port(bridge) => {
+            log::warn!("at least {count} faults of other ids that no function carries, from behind {bridge}");
+        }
+        _ => log::warn!("at least {count} faults of other ids that no function carries"),
+    }
 }
 
 /// Vendor and device id.

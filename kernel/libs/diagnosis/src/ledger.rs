@@ -3,9 +3,8 @@
 //! A device can repeat a fault a million times a second. The first of each kind is told, then each time
 //! its count has doubled, and once more at the end; memory is fixed.
 //!
-//! Memory: 64 keys of 48 bytes, some 3 KiB, for each requester that the ledger has room for. Nothing is
-//! allocated after construction. Cost: one pass over the requesters and the requester's keys, some 850
-//! instructions with 64 keys.
+//! Memory: 64 keys of 56 bytes, 3.5 KiB, for each [`Sender`]. Nothing is allocated after construction. Cost: one
+//! pass over the sender's keys.
 
 use alloc::vec::Vec;
 
@@ -13,13 +12,16 @@ use dma_types::{Access, Bdf, Iova};
 use iova::OutOfMemory;
 
 use crate::fault::Reason;
+use crate::senders::Sender;
 
-/// Keys of a requester that are counted one by one; the rest share one line.
+/// Keys of a sender that are counted one by one; the rest share one line.
 pub const KEYS: usize = 64;
 
-/// What makes two faults of a requester the same.
+/// What makes two faults the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultKey {
+    /// The id that the requests carried.
+    pub requester: Bdf,
     /// The function that is held responsible; `None` if unknown.
     pub bdf: Option<Bdf>,
     /// The page.
@@ -44,17 +46,15 @@ pub enum Completeness {
 pub enum Scope {
     /// Those with this key.
     Key(FaultKey),
-    /// All faults of the requester beyond its first [`KEYS`] keys: no address, no verdict.
+    /// All faults of the sender beyond its first [`KEYS`] keys: no address, no verdict.
     FurtherKeys,
-    /// All faults of requesters that the ledger had no room for: no requester either.
-    FurtherRequesters,
 }
 
 /// One line to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<A> {
-    /// The requester; `None` for [`Scope::FurtherRequesters`].
-    pub requester: Option<Bdf>,
+    /// Whose account it is from.
+    pub sender: Sender,
     /// Which faults.
     pub scope: Scope,
     /// How many, at most the true number.
@@ -77,44 +77,41 @@ pub enum Cadence<A> {
 /// The counts of all faults since boot. `A` is what the kernel remembers of its answer to each key.
 #[derive(Debug)]
 pub struct FaultLedger<A> {
-    requesters: Vec<Requester<A>>,
-    capacity: usize,
-    further: Tally<A>,
+    /// One for each sender.
+    accounts: Vec<Account<A>>,
     dropped: bool,
 }
 
 impl<A: Copy> FaultLedger<A> {
-    /// An empty ledger for this many requesters, with all its memory.
+    /// An empty ledger with an account for each of so many senders, with all its memory.
     ///
     /// # Errors
     /// [`OutOfMemory`].
-    pub fn new(capacity: usize) -> Result<Self, OutOfMemory> {
-        let mut requesters = Vec::new();
-        requesters.try_reserve_exact(capacity).map_err(|_| OutOfMemory)?;
-        Ok(Self { requesters, capacity, further: Tally::SHARED, dropped: false })
+    pub fn new(senders: usize) -> Result<Self, OutOfMemory> {
+        let mut accounts = Vec::new();
+        accounts.try_reserve_exact(senders).map_err(|_| OutOfMemory)?;
+        for _ in 0..senders {
+            accounts.push(Account::new()?);
+        }
+        Ok(Self { accounts, dropped: false })
     }
 
-    /// Counts one fault record.
-    pub fn note(&mut self, requester: Bdf, key: FaultKey, completeness: Completeness) -> Cadence<A> {
+    /// Counts one fault record. Nothing, if this is not a sender that the ledger has an account for.
+    pub fn note(&mut self, sender: Sender, key: FaultKey, completeness: Completeness) -> Cadence<A> {
         let at_least = self.dropped || completeness == Completeness::AtLeast;
-        let Some(account) = account(&mut self.requesters, self.capacity, requester) else {
-            let due = self.further.add(true);
-            return cadence(due, || self.further.line(None, Scope::FurtherRequesters));
-        };
+        let Some(account) = self.accounts.get_mut(sender.place()) else { return Cadence::Silent };
         let Some(counted) = account.key(key) else {
             let due = account.further.add(true);
-            return cadence(due, || account.further.line(Some(requester), Scope::FurtherKeys));
+            return cadence(due, || account.further.line(sender, Scope::FurtherKeys));
         };
         let due = counted.tally.add(at_least);
-        cadence(due, || counted.tally.line(Some(requester), Scope::Key(key)))
+        cadence(due, || counted.tally.line(sender, Scope::Key(key)))
     }
 
     /// Remembers the latest answer to a key, so that later lines about it say the same.
-    pub fn set_answer(&mut self, requester: Bdf, key: &FaultKey, answer: A) {
-        let account = self.requesters.iter_mut().find(|account| account.requester == requester);
-        if let Some(counted) =
-            account.and_then(|account| account.keys.iter_mut().flatten().find(|k| k.key == *key))
-        {
+    pub fn set_answer(&mut self, sender: Sender, key: &FaultKey, answer: A) {
+        let account = self.accounts.get_mut(sender.place());
+        if let Some(counted) = account.and_then(|account| account.keys.iter_mut().find(|k| k.key == *key)) {
             counted.tally.answer = Some(answer);
         }
     }
@@ -123,10 +120,8 @@ impl<A: Copy> FaultLedger<A> {
     /// is a lower bound, those known so far too.
     pub fn note_dropped(&mut self) {
         self.dropped = true;
-        for account in &mut self.requesters {
-            for counted in account.keys.iter_mut().flatten() {
-                counted.tally.at_least = true;
-            }
+        for counted in self.accounts.iter_mut().flat_map(|account| &mut account.keys) {
+            counted.tally.at_least = true;
         }
     }
 
@@ -134,36 +129,15 @@ impl<A: Copy> FaultLedger<A> {
     ///
     /// A bound that was lost since counts as a change.
     pub fn final_reports(&mut self) -> impl Iterator<Item = Line<A>> {
-        let further = self.further.take_change().map(|tally| tally.line(None, Scope::FurtherRequesters));
-        let accounts = self.requesters.iter_mut().flat_map(|Requester { requester, keys, further }| {
-            let requester = Some(*requester);
-            let keys = keys.iter_mut().flatten().filter_map(move |counted| {
+        self.accounts.iter_mut().enumerate().flat_map(|(place, Account { keys, further })| {
+            let sender = Sender::at(place);
+            let keys = keys.iter_mut().filter_map(move |counted| {
                 let tally = counted.tally.take_change()?;
-                Some(tally.line(requester, Scope::Key(counted.key)))
+                Some(tally.line(sender, Scope::Key(counted.key)))
             });
-            keys.chain(further.take_change().map(|tally| tally.line(requester, Scope::FurtherKeys)))
-        });
-        accounts.chain(further)
+            keys.chain(further.take_change().map(|tally| tally.line(sender, Scope::FurtherKeys)))
+        })
     }
-}
-
-/// The account of a requester, opened if there is room.
-fn account<A: Copy>(
-    accounts: &mut Vec<Requester<A>>,
-    capacity: usize,
-    requester: Bdf,
-) -> Option<&mut Requester<A>> {
-    let known = accounts.iter().position(|account| account.requester == requester);
-    let position = match known {
-        Some(position) => position,
-        // The memory was reserved at construction: this push does not allocate.
-        None if accounts.len() < capacity => {
-            accounts.push(Requester { requester, keys: [None; KEYS], further: Tally::SHARED });
-            accounts.len() - 1
-        }
-        None => return None,
-    };
-    accounts.get_mut(position)
 }
 
 fn cadence<A>(due: Due, line: impl FnOnce() -> Line<A>) -> Cadence<A> {
@@ -173,19 +147,30 @@ fn cadence<A>(due: Due, line: impl FnOnce() -> Line<A>) -> Cadence<A> {
     }
 }
 
-/// The counts of one requester.
+/// The counts of one sender.
 #[derive(Debug)]
-struct Requester<A> {
-    requester: Bdf,
-    keys: [Option<Counted<A>>; KEYS],
+struct Account<A> {
+    /// At most [`KEYS`].
+    keys: Vec<Counted<A>>,
     further: Tally<A>,
 }
 
-impl<A: Copy> Requester<A> {
+impl<A: Copy> Account<A> {
+    fn new() -> Result<Self, OutOfMemory> {
+        let mut keys = Vec::new();
+        keys.try_reserve_exact(KEYS).map_err(|_| OutOfMemory)?;
+        Ok(Self { keys, further: Tally::SHARED })
+    }
+
     /// The count of a key, opened if there is room.
     fn key(&mut self, key: FaultKey) -> Option<&mut Counted<A>> {
-        let place = self.keys.iter_mut().find(|place| place.is_none_or(|counted| counted.key == key))?;
-        Some(place.get_or_insert(Counted { key, tally: Tally::EMPTY }))
+        let known = self.keys.iter().position(|counted| counted.key == key);
+        let place = known.unwrap_or(self.keys.len());
+        if known.is_none() && place < KEYS {
+            // The memory was reserved at construction: this push does not allocate.
+            self.keys.push(Counted { key, tally: Tally::EMPTY });
+        }
+        self.keys.get_mut(place)
     }
 }
 
@@ -238,9 +223,9 @@ impl<A: Copy> Tally<A> {
         Some(*self)
     }
 
-    const fn line(&self, requester: Option<Bdf>, scope: Scope) -> Line<A> {
+    const fn line(&self, sender: Sender, scope: Scope) -> Line<A> {
         let Self { count, at_least, answer, .. } = *self;
-        Line { requester, scope, count, at_least, answer }
+        Line { sender, scope, count, at_least, answer }
     }
 }
 

@@ -7,7 +7,8 @@
 //! - [`diagnose()`] compares a [`Fault`] with the books of every domain, through the kernel's [`World`], and
 //!   gives a [`Diagnosis`]: verdict, suspect, nearest mapping, history, explanation, advice. It allocates
 //!   nothing and runs in the stop path.
-//! - [`FaultLedger`] and [`StormDetector`] keep count when a device faults a million times.
+//! - [`FaultLedger`] and [`StormDetector`] keep count when a device faults a million times, an account for each
+//!   of the [`Senders`].
 //!
 //! The books rest on two promises of the allocator: ranges never overlap, and behind each lies a gap. A
 //! released range stays on the books until the same addresses are handed out again. Where the books no
@@ -35,6 +36,7 @@ mod ledger;
 mod physical;
 mod position;
 mod record;
+mod senders;
 mod storm;
 #[cfg(test)]
 mod tests;
@@ -54,6 +56,7 @@ pub use ledger::{Cadence, Completeness, FaultKey, FaultLedger, KEYS, Line, Scope
 pub use physical::Unsearched;
 pub use position::Position;
 pub use record::{Backing, Label, Mapping, MappingRecord, Site, Step};
+pub use senders::{Holder, Port, Sender, Senders};
 pub use storm::{Pace, StormDetector, Threshold, Urgency, Window};
 pub use time::{Elapsed, Timestamp};
 pub use verdict::Verdict;

@@ -1,4 +1,4 @@
-//! Notices requesters that fault too often.
+//! Notices senders that fault too often.
 //!
 //! Two signs: more than N recorded faults within a second, and ten windows in a row at whose end fault
 //! interrupts were still masked because handling them had used up its share.
@@ -7,15 +7,14 @@
 //! second, so that nobody is contained for faults that lie further apart; a burst just beyond 15/16 of a
 //! second may be missed once, and is caught if it goes on.
 //!
-//! Memory: 96 bytes a requester, all allocated at construction. If more requesters fault than there is room
-//! for, the one that has been silent longest makes way.
+//! Memory: 96 bytes a sender, all allocated at construction.
 
 use alloc::vec::Vec;
 
-use dma_types::Bdf;
 use iova::OutOfMemory;
 
 use crate::Timestamp;
+use crate::senders::Sender;
 
 /// Slices of a second.
 const SLICES: usize = 16;
@@ -29,11 +28,11 @@ const MASKED_WINDOWS: u8 = 10;
 pub enum Urgency {
     /// Nothing beyond the policy.
     Calm,
-    /// The requester has to be contained, whatever its policy.
+    /// The sender has to be contained, whatever its policy.
     Contain,
 }
 
-/// How soon a fault follows the one before of the same requester.
+/// How soon a fault follows the one before of the same sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// So late that the unit had a free record for every one in between.
@@ -42,7 +41,7 @@ pub enum Pace {
     Crowded,
 }
 
-/// Nanoseconds between two records of one requester, below which others may have been merged with them.
+/// Nanoseconds between two records of one sender, below which others may have been merged with them.
 const CROWDED: u64 = 10_000_000;
 
 /// How a window of fault handling ended.
@@ -59,86 +58,67 @@ pub enum Window {
 pub enum Threshold {
     /// Never.
     Off,
-    /// At more than this many faults of one requester within a second.
+    /// At more than this many faults of one sender within a second.
     PerSecond(u32),
 }
 
-/// The recent activity of every requester.
+/// The recent activity of every sender.
 #[derive(Debug)]
 pub struct StormDetector {
     threshold: Threshold,
-    requesters: Vec<Activity>,
-    capacity: usize,
+    senders: Vec<Activity>,
 }
 
 impl StormDetector {
-    /// A detector that watches this many requesters at once, with all its memory.
+    /// A detector that watches so many senders, with all its memory.
     ///
     /// # Errors
     /// [`OutOfMemory`].
-    pub fn new(threshold: Threshold, capacity: usize) -> Result<Self, OutOfMemory> {
-        let mut requesters = Vec::new();
-        requesters.try_reserve_exact(capacity).map_err(|_| OutOfMemory)?;
-        Ok(Self { threshold, requesters, capacity })
+    pub fn new(threshold: Threshold, senders: usize) -> Result<Self, OutOfMemory> {
+        let mut activities = Vec::new();
+        activities.try_reserve_exact(senders).map_err(|_| OutOfMemory)?;
+        activities.resize(senders, Activity::NONE);
+        Ok(Self { threshold, senders: activities })
     }
 
     /// Counts one recorded fault.
-    pub fn note(&mut self, requester: Bdf, at: Timestamp) -> Urgency {
+    pub fn note(&mut self, sender: Sender, at: Timestamp) -> Urgency {
         let Threshold::PerSecond(limit) = self.threshold else { return Urgency::Calm };
-        let Some(activity) = self.activity(requester) else { return Urgency::Calm };
+        let Some(activity) = self.senders.get_mut(sender.place()) else { return Urgency::Calm };
         activity.note(at.as_nanos() / SLICE);
         if activity.sum() > u64::from(limit) { Urgency::Contain } else { Urgency::Calm }
     }
 
-    /// Tells how soon a recorded fault comes after the one before of its requester, whatever is done about it.
-    pub fn pace(&mut self, requester: Bdf, at: Timestamp) -> Pace {
-        self.activity(requester).map_or(Pace::Crowded, |activity| activity.pace(at))
+    /// Tells how soon a recorded fault comes after the one before of its sender, whatever is done about it.
+    pub fn pace(&mut self, sender: Sender, at: Timestamp) -> Pace {
+        self.senders.get_mut(sender.place()).map_or(Pace::Crowded, |activity| activity.pace(at))
     }
 
     /// Ends a window of fault handling and tells who has to be contained: those that faulted in each of
     /// the last ten windows, all of them masked.
-    pub fn end_window(&mut self, window: Window) -> impl Iterator<Item = Bdf> {
+    pub fn end_window(&mut self, window: Window) -> impl Iterator<Item = Sender> {
         let watching = self.threshold != Threshold::Off;
-        self.requesters.iter_mut().filter_map(move |activity| {
+        self.senders.iter_mut().enumerate().filter_map(move |(place, activity)| {
             let faulted = core::mem::take(&mut activity.faulted_in_window);
             activity.masked_windows = match window {
                 Window::Masked if faulted => activity.masked_windows.saturating_add(1),
                 _ => 0,
             };
-            (watching && activity.masked_windows >= MASKED_WINDOWS).then_some(activity.requester)
+            (watching && activity.masked_windows >= MASKED_WINDOWS).then_some(Sender::at(place))
         })
     }
 
-    /// Forgets a requester's past, when it is released from containment.
-    pub fn forget(&mut self, requester: Bdf) {
-        self.requesters.retain(|activity| activity.requester != requester);
-    }
-
-    fn activity(&mut self, requester: Bdf) -> Option<&mut Activity> {
-        let known = self.requesters.iter().position(|activity| activity.requester == requester);
-        let position = match known {
-            Some(position) => position,
-            // The memory was reserved at construction: this push does not allocate.
-            None if self.requesters.len() < self.capacity => {
-                self.requesters.push(Activity::new(requester));
-                self.requesters.len() - 1
-            }
-            None => {
-                let oldest =
-                    self.requesters.iter_mut().enumerate().min_by_key(|(_, activity)| activity.slice);
-                let (position, activity) = oldest?;
-                *activity = Activity::new(requester);
-                position
-            }
-        };
-        self.requesters.get_mut(position)
+    /// Forgets a sender's past, when it is released from containment.
+    pub fn forget(&mut self, sender: Sender) {
+        if let Some(activity) = self.senders.get_mut(sender.place()) {
+            *activity = Activity::NONE;
+        }
     }
 }
 
-/// The last second of one requester.
-#[derive(Debug)]
+/// The last second of one sender.
+#[derive(Clone, Debug)]
 struct Activity {
-    requester: Bdf,
     counts: [u32; SLICES],
     /// Number of the latest slice, counted from kernel entry.
     slice: u64,
@@ -149,16 +129,8 @@ struct Activity {
 }
 
 impl Activity {
-    const fn new(requester: Bdf) -> Self {
-        Self {
-            requester,
-            counts: [0; SLICES],
-            slice: 0,
-            latest: None,
-            masked_windows: 0,
-            faulted_in_window: false,
-        }
-    }
+    const NONE: Self =
+        Self { counts: [0; SLICES], slice: 0, latest: None, masked_windows: 0, faulted_in_window: false };
 
     /// How soon a fault comes, which becomes the latest.
     fn pace(&mut self, at: Timestamp) -> Pace {
@@ -194,12 +166,11 @@ const fn position(slice: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dma_types::{Segment, SourceId};
 
     const MILLISECOND: u64 = 1_000_000;
 
-    fn requester(bits: u16) -> Bdf {
-        Bdf::new(Segment(0), SourceId::from_bits(bits))
+    const fn sender(place: usize) -> Sender {
+        Sender::at(place)
     }
 
     fn detector(limit: u32) -> StormDetector {
@@ -210,10 +181,10 @@ mod tests {
     fn more_than_the_limit_within_a_second_is_a_storm() {
         let mut storm = detector(1000);
         for n in 0..1000 {
-            assert_eq!(storm.note(requester(1), Timestamp::from_nanos(n * 1000)), Urgency::Calm);
+            assert_eq!(storm.note(sender(1), Timestamp::from_nanos(n * 1000)), Urgency::Calm);
         }
-        assert_eq!(storm.note(requester(2), Timestamp::from_nanos(MILLISECOND)), Urgency::Calm);
-        assert_eq!(storm.note(requester(1), Timestamp::from_nanos(MILLISECOND)), Urgency::Contain);
+        assert_eq!(storm.note(sender(2), Timestamp::from_nanos(MILLISECOND)), Urgency::Calm);
+        assert_eq!(storm.note(sender(1), Timestamp::from_nanos(MILLISECOND)), Urgency::Contain);
     }
 
     #[test]
@@ -221,7 +192,7 @@ mod tests {
         let mut storm = detector(100);
         for n in 0..5000 {
             let at = Timestamp::from_nanos(n * 10 * MILLISECOND);
-            assert_eq!(storm.note(requester(1), at), Urgency::Calm, "{n}");
+            assert_eq!(storm.note(sender(1), at), Urgency::Calm, "{n}");
         }
     }
 
@@ -230,7 +201,7 @@ mod tests {
         let mut storm = detector(100);
         let mut urgency = Urgency::Calm;
         for n in 0..101 {
-            urgency = storm.note(requester(1), Timestamp::from_nanos(950 * MILLISECOND + n * MILLISECOND));
+            urgency = storm.note(sender(1), Timestamp::from_nanos(950 * MILLISECOND + n * MILLISECOND));
         }
         assert_eq!(urgency, Urgency::Contain);
     }
@@ -239,7 +210,7 @@ mod tests {
     fn a_pause_clears_the_count_and_time_may_step_back() {
         let mut storm = detector(2);
         let note =
-            |storm: &mut StormDetector, ms| storm.note(requester(1), Timestamp::from_nanos(ms * MILLISECOND));
+            |storm: &mut StormDetector, ms| storm.note(sender(1), Timestamp::from_nanos(ms * MILLISECOND));
         assert_eq!(note(&mut storm, 0), Urgency::Calm);
         assert_eq!(note(&mut storm, 1), Urgency::Calm);
         assert_eq!(note(&mut storm, 5000), Urgency::Calm);
@@ -250,7 +221,7 @@ mod tests {
     #[test]
     fn ten_masked_windows_in_a_row_are_a_storm() {
         let mut storm = detector(1000);
-        let fault = |storm: &mut StormDetector, bits| storm.note(requester(bits), Timestamp::from_nanos(0));
+        let fault = |storm: &mut StormDetector, place| storm.note(sender(place), Timestamp::from_nanos(0));
         for _ in 0..9 {
             fault(&mut storm, 1);
             fault(&mut storm, 2);
@@ -258,7 +229,7 @@ mod tests {
         }
         // One that paused for a window starts anew.
         fault(&mut storm, 1);
-        assert!(storm.end_window(Window::Masked).eq([requester(1)]));
+        assert!(storm.end_window(Window::Masked).eq([sender(1)]));
         fault(&mut storm, 1);
         assert_eq!(storm.end_window(Window::Open).count(), 0);
     }
@@ -266,7 +237,7 @@ mod tests {
     #[test]
     fn faults_close_together_may_hide_others() {
         let mut storm = StormDetector::new(Threshold::Off, 4).unwrap();
-        let mut pace = |bits, ms| storm.pace(requester(bits), Timestamp::from_nanos(ms * MILLISECOND));
+        let mut pace = |place, ms| storm.pace(sender(place), Timestamp::from_nanos(ms * MILLISECOND));
         assert_eq!(pace(1, 100), Pace::Spaced);
         assert_eq!(pace(2, 101), Pace::Spaced);
         assert_eq!(pace(1, 109), Pace::Crowded);
@@ -274,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_requester_takes_the_memory_that_is_stated() {
+    fn a_sender_takes_the_memory_that_is_stated() {
         assert_eq!(size_of::<Activity>(), 96);
     }
 
@@ -282,21 +253,24 @@ mod tests {
     fn switched_off_it_calls_nothing_a_storm() {
         let mut storm = StormDetector::new(Threshold::Off, 4).unwrap();
         for _ in 0..100 {
-            assert_eq!(storm.note(requester(1), Timestamp::from_nanos(0)), Urgency::Calm);
+            assert_eq!(storm.note(sender(1), Timestamp::from_nanos(0)), Urgency::Calm);
             assert_eq!(storm.end_window(Window::Masked).count(), 0);
         }
     }
 
     #[test]
-    fn the_longest_silent_requester_makes_way() {
-        let mut storm = detector(1);
-        for bits in 0..5 {
-            storm.note(requester(bits), Timestamp::from_nanos(u64::from(bits) * 100 * MILLISECOND));
+    fn nobody_takes_the_place_of_another() {
+        let mut storm = StormDetector::new(Threshold::PerSecond(1), 400).unwrap();
+        let now = Timestamp::from_nanos(0);
+        for place in 0..400 {
+            assert_eq!(storm.note(sender(place), now), Urgency::Calm);
         }
-        let now = Timestamp::from_nanos(500 * MILLISECOND);
-        assert_eq!(storm.note(requester(4), now), Urgency::Contain);
-        assert_eq!(storm.note(requester(0), now), Urgency::Calm);
-        storm.forget(requester(4));
-        assert_eq!(storm.note(requester(4), now), Urgency::Calm);
+        for place in 0..400 {
+            assert_eq!(storm.note(sender(place), now), Urgency::Contain, "{place}");
+        }
+        storm.forget(sender(4));
+        assert_eq!(storm.note(sender(4), now), Urgency::Calm);
+        assert_eq!(storm.note(sender(5), now), Urgency::Contain);
+        assert_eq!(storm.note(sender(400), now), Urgency::Calm, "not watched");
     }
 }
