@@ -1,8 +1,10 @@
 //! The timer of the local APIC, which wakes a halted processor.
 
+use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
+use arrayvec::ArrayVec;
 use exceptions::TrapFrame;
 use spin::Once;
 
@@ -27,12 +29,16 @@ static TICKS: AtomicU64 = AtomicU64::new(0);
 static IS_PERIODIC: AtomicBool = AtomicBool::new(false);
 
 /// What is to be done at a time, whatever else the timer is armed for.
+#[derive(Clone, Copy)]
 struct Alarm {
     at: Deadline,
     ring: fn(),
 }
 
-static ALARM: IrqLock<Option<Alarm>> = IrqLock::new(None);
+/// Alarms that may be set at once.
+const MOST_ALARMS: usize = 8;
+
+static ALARMS: IrqLock<ArrayVec<Alarm, MOST_ALARMS>> = IrqLock::new(ArrayVec::new_const());
 
 /// Gets the timer's interrupts counted; none comes until it is armed.
 pub fn start() {
@@ -52,16 +58,23 @@ pub fn is_available() -> bool {
 }
 
 /// Raises one interrupt after about this long, or earlier if an alarm is set; replaces what was armed before.
+///
+/// To sleep until then, [`clock::wait_until`](crate::platform::clock::wait_until) is the way.
 pub fn arm(after: Duration) {
-    let alarm = ALARM.lock().as_ref().map(|alarm| alarm.at.remaining());
-    run(alarm.map_or(after, |alarm| alarm.min(after)), Mode::Once);
+    run(next_alarm().map_or(after, |alarm| alarm.min(after)), Mode::Once);
 }
 
-/// Has something done in the timer's interrupt at a time, or soon after; replaces what was to be done before.
+/// Has something done in the timer's interrupt at a time, or soon after, once; replaces the time at which the same was
+/// to be done. What is done then may set its own alarm again, takes no lock but an [`IrqLock`], and is short.
 pub fn set_alarm(at: Deadline, ring: fn()) {
-    *ALARM.lock() = Some(Alarm { at, ring });
+    let mut alarms = ALARMS.lock();
+    alarms.retain(|alarm| !ptr::fn_addr_eq(alarm.ring, ring));
+    if alarms.try_push(Alarm { at, ring }).is_err() {
+        log::error!("more than {MOST_ALARMS} alarms are set at once; one does not ring");
+    }
+    drop(alarms);
     if !IS_PERIODIC.load(Ordering::Relaxed) {
-        arm(at.remaining());
+        rearm_for_alarm();
     }
 }
 
@@ -120,18 +133,26 @@ fn compare() -> u64 {
 fn on_tick(_frame: &TrapFrame) {
     TICKS.fetch_add(1, Ordering::Relaxed);
     register_probe::note_tick();
-    let due = ALARM.lock().take_if(|alarm| alarm.at.expired());
-    match due {
-        Some(alarm) => (alarm.ring)(),
-        None if !IS_PERIODIC.load(Ordering::Relaxed) => rearm_for_alarm(),
-        None => {}
+    // Each at most once: one that sets itself again for a time already past rings at the next tick.
+    let mut due = ArrayVec::<fn(), MOST_ALARMS>::new();
+    ALARMS.lock().retain(|alarm| {
+        let rings = alarm.at.expired() && due.try_push(alarm.ring).is_ok();
+        !rings
+    });
+    due.iter().for_each(|ring| ring());
+    if !IS_PERIODIC.load(Ordering::Relaxed) {
+        rearm_for_alarm();
     }
 }
 
-/// What the timer was armed for has come; an alarm has not.
+/// How long it is until the next alarm; `None` if none is set.
+fn next_alarm() -> Option<Duration> {
+    ALARMS.lock().iter().map(|alarm| alarm.at.remaining()).min()
+}
+
+/// What the timer was armed for has come, or is no longer wanted; alarms are.
 fn rearm_for_alarm() {
-    let remaining = ALARM.lock().as_ref().map(|alarm| alarm.at.remaining());
-    if let Some(remaining) = remaining {
+    if let Some(remaining) = next_alarm() {
         run(remaining, Mode::Once);
     }
 }

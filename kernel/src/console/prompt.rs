@@ -6,11 +6,10 @@ use core::time::Duration;
 
 use options::{Command, Edit, LineEditor};
 use screen::Progress;
-use x86_64::instructions::interrupts;
 
 use super::input::Input;
 use super::{PROMPT, commands, output};
-use crate::arch::timer;
+use crate::platform::clock;
 use crate::{print, println};
 
 /// How often serial line and keyboard are looked at while nothing happens.
@@ -25,7 +24,7 @@ pub fn run() -> ! {
     loop {
         let Some(key) = input.poll() else {
             if output::draw_some() == Progress::Done {
-                rest();
+                clock::sleep(POLL_INTERVAL);
             }
             continue;
         };
@@ -36,16 +35,6 @@ pub fn run() -> ! {
             Edit::Line(line) => drop(execute(line)),
         }
         print!("{PROMPT}");
-    }
-}
-
-/// Lets the processor sleep until the next interrupt, where one is sure to come.
-fn rest() {
-    if timer::is_available() {
-        timer::arm(POLL_INTERVAL);
-        interrupts::enable_and_hlt();
-    } else {
-        core::hint::spin_loop();
     }
 }
 

@@ -89,20 +89,12 @@ impl Deadline {
     }
 }
 
-/// Waits, with the processor halted between interrupts.
-///
-/// Where interrupts are off, or there is no timer, it waits without halting.
+/// Waits, with the processor halted between interrupts; see [`wait_until`].
 pub fn sleep_until(deadline: Deadline) {
-    while !deadline.expired() {
-        if timer::is_available() && interrupts::are_enabled() {
-            sleep_once(deadline);
-        } else {
-            core::hint::spin_loop();
-        }
-    }
+    wait_until(deadline, || false);
 }
 
-/// Waits for a duration; see [`sleep_until`].
+/// Waits for a duration; see [`wait_until`].
 pub fn sleep(duration: Duration) {
     sleep_until(Deadline::after(duration));
 }
@@ -110,7 +102,9 @@ pub fn sleep(duration: Duration) {
 /// Waits until `done` says so; it is asked first of all, and after every interrupt. Tells whether it did before
 /// the deadline.
 ///
-/// `done` runs with interrupts off, so that one which comes after it said no ends the halt.
+/// This is the one place where the kernel lets the processor rest. `done` is asked, and the timer armed, with
+/// interrupts off until the halt: one that comes in between is taken by the halt, and ends it. Where interrupts are
+/// off, or there is no timer, it waits without halting.
 pub fn wait_until(deadline: Deadline, mut done: impl FnMut() -> bool) -> bool {
     let may_halt = timer::is_available() && interrupts::are_enabled();
     loop {
@@ -131,12 +125,4 @@ pub fn wait_until(deadline: Deadline, mut done: impl FnMut() -> bool) -> bool {
             core::hint::spin_loop();
         }
     }
-}
-
-/// Halts until the next interrupt, the timer's at the latest.
-fn sleep_once(deadline: Deadline) {
-    // With interrupts off until the halt, the timer's cannot come before it and be missed.
-    x86_64::instructions::interrupts::disable();
-    timer::arm(deadline.remaining());
-    x86_64::instructions::interrupts::enable_and_hlt();
 }

@@ -18,6 +18,7 @@ mod regions;
 mod registers;
 mod release;
 mod reset;
+mod rest;
 mod stale;
 mod tables;
 mod takeover;
@@ -55,12 +56,13 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 26] = [
+const TESTS: [Test; 27] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
     Test { name: "leak-detector", part: Part::Always, run: leak::run },
     Test { name: "byte-buffers", part: Part::Always, run: bytes::run },
+    Test { name: "rest", part: Part::Always, run: rest::run },
     Test { name: "stale", part: Part::Always, run: stale::run },
     Test { name: "allocation-failure", part: Part::Always, run: release::run_short_of_memory },
     Test { name: "release", part: Part::ByName, run: release::run },
