@@ -44,6 +44,18 @@ pub enum Problem {
         /// Its last byte.
         limit: PhysAddr,
     },
+    /// A reserved region holds registers of a unit.
+    RegionOverUnit {
+        /// Where the unit's structure is.
+        unit: usize,
+    },
+    /// A reserved region holds addresses of the interrupt controllers, or at which requests are interrupts.
+    RegionOverInterrupts {
+        /// The region's first byte.
+        base: PhysAddr,
+        /// Its last byte.
+        limit: PhysAddr,
+    },
     /// Two units of a segment are for all devices that no other lists.
     IncludeAllTwice {
         /// The segment.
@@ -182,6 +194,12 @@ impl fmt::Display for Problem {
             }
             Self::RegionInverted { base, limit } => {
                 write!(f, "reserved region begins at {base} and ends at {limit}, before it begins")
+            }
+            Self::RegionOverUnit { unit } => {
+                write!(f, "reserved region holds registers of the unit at {unit:#x}")
+            }
+            Self::RegionOverInterrupts { base, limit } => {
+                write!(f, "reserved region {base} to {limit} meets the interrupt controllers' addresses")
             }
             Self::IncludeAllTwice { segment, earlier } => {
                 let Segment(segment) = segment;

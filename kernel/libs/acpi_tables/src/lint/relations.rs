@@ -1,9 +1,15 @@
 //! Checks of DMAR structures against each other.
 
+use core::ops::RangeInclusive;
+
 use dma_types::Segment;
 
 use super::{COMPARED, Finding, Problem, Sink};
 use crate::dmar::{Andd, Dmar, Drhd, Rmrr, Satc, Scope, ScopeKind, Sidp, Structure};
+
+/// Registers of the interrupt controllers, and addresses at which requests are interrupts (PC platforms; VT-d
+/// "Interrupt Address Range").
+const INTERRUPTS: RangeInclusive<u64> = 0xfec0_0000..=0xfeef_ffff;
 
 /// The part of a table whose structures are compared with each other.
 #[derive(Clone, Copy)]
@@ -21,6 +27,7 @@ pub fn check(dmar: &Dmar<'_>, found: Sink<'_>) {
     }
     for rmrr in survey.rmrrs() {
         check_overlap(survey, &rmrr, found);
+        check_registers(survey, &rmrr, found);
     }
     for structure in survey.structures() {
         check_unit_exists(survey, &structure, found);
@@ -76,19 +83,24 @@ impl<'a> Survey<'_, 'a> {
 }
 
 fn check_window(survey: Survey<'_, '_>, drhd: &Drhd<'_>, found: Sink<'_>) {
-    let window = |drhd: &Drhd<'_>| {
-        let first = drhd.register_base.page().as_u64();
-        first..=first.saturating_add(drhd.window_bytes().saturating_sub(1))
-    };
     let mine = window(drhd);
-    let earlier = survey.drhds().take_while(|earlier| earlier.offset < drhd.offset).find(|earlier| {
-        let theirs = window(earlier);
-        mine.start() <= theirs.end() && theirs.start() <= mine.end()
-    });
+    let mut earlier = survey.drhds().take_while(|earlier| earlier.offset < drhd.offset);
+    let earlier = earlier.find(|earlier| meet(&mine, &window(earlier)));
     if let Some(earlier) = earlier {
         let problem = Problem::UnitBaseShared { base: drhd.register_base, earlier: earlier.offset };
         found(Finding { problem, offset: drhd.offset.saturating_add(8) });
     }
+}
+
+/// The addresses of a unit's registers.
+fn window(drhd: &Drhd<'_>) -> RangeInclusive<u64> {
+    let first = drhd.register_base.page().as_u64();
+    first..=first.saturating_add(drhd.window_bytes().saturating_sub(1))
+}
+
+/// Tells whether two ranges have an address in common.
+fn meet(one: &RangeInclusive<u64>, other: &RangeInclusive<u64>) -> bool {
+    !one.is_empty() && !other.is_empty() && one.start() <= other.end() && other.start() <= one.end()
 }
 
 /// Each segment has one unit for all devices that no other lists, and it stands last (VT-d "DMA Remapping
@@ -119,6 +131,20 @@ fn check_overlap(survey: Survey<'_, '_>, rmrr: &Rmrr<'_>, found: Sink<'_>) {
     if let Some(earlier) = earlier {
         found(Finding { problem: Problem::RegionOverlap { earlier: earlier.offset }, offset: rmrr.offset });
     }
+}
+
+/// Reports a region over registers that no device may reach: a unit's, where there is one, else the interrupt
+/// controllers'.
+fn check_registers(survey: Survey<'_, '_>, rmrr: &Rmrr<'_>, found: Sink<'_>) {
+    let Rmrr { offset, base, limit, .. } = *rmrr;
+    let region = base.as_u64()..=limit.as_u64();
+    let unit = survey.drhds().find(|drhd| drhd.register_base.as_u64() != 0 && meet(&region, &window(drhd)));
+    let problem = match unit {
+        Some(drhd) => Problem::RegionOverUnit { unit: drhd.offset },
+        None if meet(&region, &INTERRUPTS) => Problem::RegionOverInterrupts { base, limit },
+        None => return,
+    };
+    found(Finding { problem, offset: offset.saturating_add(8) });
 }
 
 /// Reports a structure that speaks of a unit or of a segment's units where there are none.

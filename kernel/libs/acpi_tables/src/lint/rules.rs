@@ -74,6 +74,12 @@ impl Problem {
                 "What the devices must reach is unknown: granting nothing may stop them, guessing exposes memory.",
                 UPDATE,
             ),
+            Self::RegionOverUnit { .. } | Self::RegionOverInterrupts { .. } => rule(
+                "rmrr-over-registers",
+                Error,
+                "Whoever grants the region lets its devices write registers that protection rests on.",
+                "Do not grant the region, and update the firmware.",
+            ),
             Self::IncludeAllTwice { .. } => rule(
                 "include-all-twice",
                 Error,

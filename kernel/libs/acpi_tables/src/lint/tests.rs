@@ -19,7 +19,7 @@ const OTHER_UNIT: PhysAddr = PhysAddr::new(0xfed9_0000);
 const UNIT_48: PhysAddr = PhysAddr::new(0xfeb8_0000);
 
 /// Every id with its severity, for DMAR and IVRS.
-const IDS: [(&str, Severity); 60] = [
+const IDS: [(&str, Severity); 61] = [
     ("length", Severity::Error),
     ("structure-length", Severity::Error),
     ("structure-overrun", Severity::Error),
@@ -30,6 +30,7 @@ const IDS: [(&str, Severity); 60] = [
     ("drhd-base-shared", Severity::Error),
     ("drhd-base-width", Severity::Error),
     ("rmrr-inverted", Severity::Error),
+    ("rmrr-over-registers", Severity::Error),
     ("include-all-twice", Severity::Error),
     ("order", Severity::Warning),
     ("include-all-not-last", Severity::Warning),
@@ -95,6 +96,12 @@ fn region(base: u64, limit: u64) -> DmarBuilder {
     sound().rmrr(SEGMENT, PhysAddr::new(base), PhysAddr::new(limit), &endpoint())
 }
 
+/// A region of one page, and a unit with a window of 2^`size` pages.
+fn registers_of(unit: PhysAddr, size: u8, page: u64) -> Vec<u8> {
+    let table = region(page, page | 0xfff);
+    table.patch(80, &unit.as_u64().to_le_bytes()).patch(77, &[size]).build()
+}
+
 fn unit_with(scope: ScopeSpec) -> DmarBuilder {
     DmarBuilder::new().drhd(LISTED, SEGMENT, OTHER_UNIT, &[scope]).drhd(ALL, SEGMENT, UNIT, &[])
 }
@@ -154,6 +161,14 @@ fn dmar_cases() -> Vec<(&'static str, Vec<u8>)> {
                 .rmrr(SEGMENT, page, PhysAddr::new(0x7b00_0fff), &endpoint())
                 .build(),
         ),
+        ("rmrr-over-registers@96", region(0xfed9_1000, 0xfed9_1fff).build()),
+        ("rmrr-over-registers@96", region(0xfec0_0000, 0xfec0_0fff).build()),
+        ("rmrr-over-registers@96", region(0xfeef_f000, 0xfeff_ffff).build()),
+        ("", region(0xfebf_f000, 0xfebf_ffff).build()),
+        ("", region(0xfef0_0000, 0xfef0_0fff).build()),
+        ("rmrr-over-registers@96", registers_of(UNIT_48, 0, 0xfeb8_0000)),
+        ("", registers_of(UNIT_48, 0, 0xfeb8_1000)),
+        ("rmrr-over-registers@96", registers_of(UNIT_48, 1, 0xfeb8_1000)),
         ("rmrr-zero@96", region(0, 0xfff).build()),
         ("", region(0x4000_0000, 0x47ff_ffff).build()),
         ("rmrr-large@96", region(0x4000_0000, 0x4800_0fff).build()),
