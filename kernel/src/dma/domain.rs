@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use diagnosis::Site;
 use dma_types::{DomainId, Iova};
-use iova::IovaAllocator;
+use iova::{DomainWindow, IovaAllocator};
 use report::{Event, Function};
 
 use super::books::{Books, Membership};
@@ -95,14 +95,14 @@ impl Domain {
         site: Site,
     ) -> Result<Arc<Self>, DmaError> {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let (window, start) = window::choose(number, highest, unit.width());
+        let DomainWindow { addresses, start } = DomainWindow::choose(number, highest, unit.width());
         let regions = regions::of_group(group);
         let taken = regions.clone().map(|region| {
             let base = region.base.as_u64();
             Iova::new(base)..Iova::new(base + region.bytes)
         });
-        let room = IovaAllocator::new(window.clone(), window::reserved().chain(taken), start)?;
-        let mut books = Books::new(room, AddressSpace::new(unit)?, window)?;
+        let room = IovaAllocator::new(addresses.clone(), window::reserved().chain(taken), start)?;
+        let mut books = Books::new(room, AddressSpace::new(unit)?, addresses)?;
         for region in regions {
             books.hold_firmware_region(region.base, region.bytes, site)?;
         }

@@ -1,44 +1,32 @@
 //! Finding out how many address bits a device sends, within memory that it may use.
 
+use alloc::vec::Vec;
+
 use diagnosis::Site;
-use dma_types::{Iova, PAGE_SIZE, Permissions, PhysAddr};
+use dma_types::{Iova, PAGE_SIZE, Permissions};
+use iova::WidthTrial;
 
 use super::device::Device;
 use super::{DmaError, Domain, PageBuffer};
 use crate::memory::arc::Arc;
 
-/// Address bits that every device sends.
-const FEWEST_BITS: u32 = 28;
-
-/// Widths that the trial tells apart; a device with the last one is taken for one without limit.
-const MOST_BITS: u32 = 39;
-
-/// The lowest of the addresses tried.
-const LOW: u64 = 1 << 20;
-
-/// Addresses tried: the full one, and what is left of it for each width.
-const ALIASES: u32 = MOST_BITS - FEWEST_BITS + 1;
-
-/// A device is told an address with every tried bit set; each place where it would end up with fewer bits
-/// is mapped to a page of its own. The page that changes tells the width.
-///
-/// Nothing faults: whatever the width, the device stays within its own memory.
-pub struct ReachTrial {
-    domain: Arc<Domain>,
-    /// Gone only if the device may still reach them: then for good.
-    pages: Option<PageBuffer>,
-    start: PhysAddr,
-    mapped: u32,
-}
-
 /// Tells whether a trial runs in the domain of a device, which is then no place for another.
 pub fn trial_runs(device: &Device) -> bool {
-    device.is_live(address(0))
+    WidthTrial::below(device.domain().unit().width()).places().all(|place| device.is_live(place))
+}
+
+/// A device writes to an address of which it may send only a part; each place where it could end up is mapped
+/// to a page of its own. The page that changes tells the width.
+pub struct ReachTrial {
+    domain: Arc<Domain>,
+    trial: WidthTrial,
+    /// The page behind each place, in their order; as many as are mapped.
+    pages: Vec<PageBuffer>,
 }
 
 impl ReachTrial {
     /// The highest address that every device can send.
-    pub const CERTAIN: Iova = Iova::new((1 << FEWEST_BITS) - 1);
+    pub const CERTAIN: Iova = WidthTrial::CERTAIN;
 
     /// Bytes that the device is to write.
     pub const BYTES: u32 = 64;
@@ -49,24 +37,24 @@ impl ReachTrial {
     /// Prepares the trial of a device that nothing was mapped for yet.
     ///
     /// # Errors
-    /// If there is no memory, or another trial runs in the same domain.
+    /// If there is no memory, another trial runs in the same domain, or firmware's regions lie in the way.
     pub fn new(device: &Device) -> Result<Self, DmaError> {
         let domain = device.domain();
-        let widest = u32::from(domain.space().unit().width()).min(MOST_BITS);
-        let mut pages = PageBuffer::new(ALIASES.next_power_of_two().ilog2() as u8)?;
-        pages.bytes_mut().fill(Self::FILL);
-        let mut trial = Self { domain, start: pages.phys(), pages: Some(pages), mapped: 0 };
-        while FEWEST_BITS + trial.mapped <= widest {
-            let alias = trial.mapped;
-            trial.domain.space().map(address(alias), trial.page(alias), PAGE_SIZE, Permissions::WRITE)?;
-            trial.mapped += 1;
+        let trial = WidthTrial::below(domain.unit().width());
+        let mut prepared = Self { domain, trial, pages: Vec::new() };
+        for place in trial.places() {
+            let mut page = PageBuffer::new(0)?;
+            page.bytes_mut().fill(Self::FILL);
+            prepared.pages.try_reserve(1).map_err(|_| DmaError::Books)?;
+            prepared.domain.space().map(place, page.phys(), PAGE_SIZE, Permissions::WRITE)?;
+            prepared.pages.push(page);
         }
-        Ok(trial)
+        Ok(prepared)
     }
 
     /// The address to let the device write to.
     pub fn iova(&self) -> Iova {
-        address(self.mapped.saturating_sub(1))
+        self.trial.told()
     }
 
     /// Ends the trial once the device is idle, and gives it a window as wide as it can use.
@@ -75,35 +63,22 @@ impl ReachTrial {
     /// If the unit refuses, or no page changed: the device wrote nothing.
     #[track_caller]
     pub fn finish(self, device: &Device) -> Result<(), DmaError> {
-        let widest = self.mapped.saturating_sub(1);
-        let pages = self.pages.iter().flat_map(|pages| pages.bytes().chunks(PAGE_SIZE as usize));
-        let changed = pages
-            .zip(0..self.mapped)
-            .find_map(|(page, alias)| page.first().is_some_and(|byte| *byte != Self::FILL).then_some(alias));
+        let is_changed = |page: &PageBuffer| page.bytes().first().is_some_and(|byte| *byte != Self::FILL);
+        let changed = (0..).zip(&self.pages).find_map(|(place, page)| is_changed(page).then_some(place));
+        let highest = changed.map(|place| self.trial.highest(place));
         drop(self);
-        let alias = changed.ok_or(DmaError::NothingWritten)?;
-        let highest = if alias == widest { u64::MAX } else { (1 << (FEWEST_BITS + alias)) - 1 };
-        device.widen(Iova::new(highest), Site::caller())
-    }
-
-    fn page(&self, alias: u32) -> PhysAddr {
-        PhysAddr::new(self.start.as_u64() + u64::from(alias) * PAGE_SIZE)
+        device.widen(highest.ok_or(DmaError::NothingWritten)?, Site::caller())
     }
 }
 
+/// A page that could not be unmapped is given up for good, since the device may still reach it.
 impl Drop for ReachTrial {
     fn drop(&mut self) {
-        for alias in 0..self.mapped {
-            if let Err(error) = self.domain.space().unmap(address(alias), PAGE_SIZE) {
+        for (place, page) in self.trial.places().zip(self.pages.drain(..)) {
+            if let Err(error) = self.domain.space().unmap(place, PAGE_SIZE) {
                 log::error!("a page of the width trial stays mapped: {error}");
-                core::mem::forget(self.pages.take());
+                core::mem::forget(page);
             }
         }
     }
-}
-
-/// Where a device ends up that sends this many bits above the fewest.
-fn address(alias: u32) -> Iova {
-    let bits = (1 << (FEWEST_BITS + alias)) - (1 << FEWEST_BITS);
-    Iova::new(LOW | bits)
 }

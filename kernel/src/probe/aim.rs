@@ -168,23 +168,25 @@ fn as_sent(device: &dyn Overreach, memory: PhysAddr) -> Option<Iova> {
 fn canary(device: &'static dyn Overreach, access: Access, secret: &[u8]) -> Result<Aim, NotPossible> {
     // Pages with the wrong number are kept until one fits, or the allocator would give them again.
     let mut misfits: [Option<PageBuffer>; TRIES] = [const { None }; TRIES];
+    let mut why = NotPossible::Beyond;
     for slot in &mut misfits {
         let mut page = PageBuffer::new(0).map_err(|_| NotPossible::Memory)?;
         let memory = inspect::buffer(&page);
-        if let Some(iova) = as_sent(device, memory)
-            && predict(device.record(), iova, access) == Verdict::NeverMapped
-        {
-            fill(&mut page, secret);
-            return Ok(Aim {
-                iova,
-                memory: Some(memory),
-                expected: Some(Verdict::NeverMapped),
-                hold: Hold::Page(page),
-            });
+        if let Some(iova) = as_sent(device, memory) {
+            if predict(device.record(), iova, access) == Verdict::NeverMapped {
+                fill(&mut page, secret);
+                return Ok(Aim {
+                    iova,
+                    memory: Some(memory),
+                    expected: Some(Verdict::NeverMapped),
+                    hold: Hold::Page(page),
+                });
+            }
+            why = NotPossible::Numbers;
         }
         *slot = Some(page);
     }
-    Err(NotPossible::Numbers)
+    Err(why)
 }
 
 /// A page of the kernel that must stay as it is.
@@ -226,24 +228,26 @@ fn foreign(device: &'static dyn Overreach, access: Access, secret: &[u8]) -> Res
         .find(|other| other.record().group != device.record().group && other.dma().is_open())
         .ok_or(NotPossible::Alone)?;
     let mut misfits: [Option<PageBuffer>; TRIES] = [const { None }; TRIES];
+    let mut why = NotPossible::Beyond;
     for slot in &mut misfits {
         let mut page = PageBuffer::new(0).map_err(|_| NotPossible::Memory)?;
         fill(&mut page, secret);
         let memory = inspect::buffer(&page);
         let mapping = other.dma().map::<Both, _>(page, "foreign target").map_err(|_| NotPossible::Memory)?;
-        if let Some(iova) = as_sent(device, memory)
-            && predict(device.record(), iova, access) == Verdict::Foreign
-        {
-            return Ok(Aim {
-                iova,
-                memory: Some(memory),
-                expected: Some(Verdict::Foreign),
-                hold: Hold::Foreign(mapping),
-            });
+        if let Some(iova) = as_sent(device, memory) {
+            if predict(device.record(), iova, access) == Verdict::Foreign {
+                return Ok(Aim {
+                    iova,
+                    memory: Some(memory),
+                    expected: Some(Verdict::Foreign),
+                    hold: Hold::Foreign(mapping),
+                });
+            }
+            why = NotPossible::Numbers;
         }
         *slot = Some(mapping.unmap().map_err(|_| NotPossible::Memory)?);
     }
-    Err(NotPossible::Numbers)
+    Err(why)
 }
 
 /// A buffer that the device may use the other way only; its entry is cold, since a warm one is refused in

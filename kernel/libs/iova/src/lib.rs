@@ -36,6 +36,7 @@ mod range;
 mod size_class;
 #[cfg(test)]
 mod tests;
+mod width;
 mod window;
 
 pub use allocator::IovaAllocator;
@@ -43,4 +44,5 @@ pub use arena::{Arena, OutOfMemory};
 pub use error::IovaError;
 pub use pieces::SlotId;
 pub use range::IovaRange;
-pub use window::window_for;
+pub use width::WidthTrial;
+pub use window::{DomainWindow, window_for};

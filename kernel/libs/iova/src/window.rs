@@ -24,6 +24,39 @@ pub fn window_for(highest: Iova, width: u8) -> Range<Iova> {
     Iova::new(0)..Iova::new(end)
 }
 
+/// Parts that the whole space of addresses is cut into, one a domain in turn.
+///
+/// With different parts the same number means something in one domain at most, so a device that uses
+/// another's address is found out. The lowest part, where memory's own numbers lie, is left out.
+const PARTS: u64 = 64;
+
+/// A domain needs at least this much: below, the whole space is used and only the starts differ.
+const SMALLEST_PART: u64 = 1 << 30;
+
+/// Where a domain's addresses lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainWindow {
+    /// The addresses that it may hand out.
+    pub addresses: Range<Iova>,
+    /// Where to begin among them.
+    pub start: Iova,
+}
+
+impl DomainWindow {
+    /// The window of the domain with that number, for devices that can send addresses up to `highest` and a
+    /// unit that translates `width` bits. Each of its addresses can be sent and is translated.
+    pub fn choose(number: u64, highest: Iova, width: u8) -> Self {
+        let space = window_for(highest, width);
+        let part = space.end.as_u64() / PARTS;
+        let turn = number % (PARTS - 1) + 1;
+        let start = part.saturating_mul(turn);
+        if part < SMALLEST_PART {
+            return Self { addresses: space, start: Iova::new(start) };
+        }
+        Self { addresses: Iova::new(start)..Iova::new(start.saturating_add(part)), start: Iova::new(start) }
+    }
+}
+
 /// The page numbers that lie wholly within a range of addresses.
 pub(crate) fn inner_pages(range: &Range<Iova>) -> Range<u64> {
     range.start.as_u64().div_ceil(PAGE_SIZE)..range.end.as_u64() / PAGE_SIZE
