@@ -1,12 +1,13 @@
 //! Looking at the units before anything is changed: what are they, and what did firmware leave?
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use acpi_tables::DmarFlags;
 use coverage::Plan;
-use dma_types::Bdf;
+use dma_types::{Bdf, PAGE_SIZE};
 use report::{Event, Hex, StaleFault, Window as WindowEvent};
 use vtd::spec::fault_record::FaultRecord;
 
@@ -30,19 +31,27 @@ pub fn find(plan: &Plan, platform: DmarFlags) -> Vec<Found> {
         .iter()
         .zip(0..)
         .map(|(planned, index)| {
-            let found = probe(planned);
+            let found = probe(plan, planned);
             report_window(planned, index, found.as_ref().ok(), platform);
             found
         })
         .collect()
 }
 
-fn probe(planned: &coverage::Unit) -> Found {
+fn probe(plan: &Plan, planned: &coverage::Unit) -> Found {
     if let Some(problem) = planned.problem {
         return Err(problem.to_string());
     }
-    let window = Mmio::map(planned.base, planned.window_bytes as usize).map_err(|error| error.to_string())?;
-    vtd::Unit::probe(Window(Box::leak(Box::new(window)))).map_err(|error| error.to_string())
+    let window = |bytes| Mmio::map(planned.base, bytes).map_err(|error| error.to_string());
+    let in_words = |error: vtd::UnitError| error.to_string();
+    let first_page = window(PAGE_SIZE as usize)?;
+    let bytes = vtd::register_bytes(&Window(Box::leak(Box::new(first_page)))).map_err(in_words)?;
+    if let Some(index) = plan.unit_within(planned.base, bytes as u64) {
+        return Err(format!(
+            "its registers, {bytes:#x} bytes by its own word, reach into those of unit {index}"
+        ));
+    }
+    vtd::Unit::probe(Window(Box::leak(Box::new(window(bytes)?)))).map_err(in_words)
 }
 
 /// Takes the fault records of earlier times away.

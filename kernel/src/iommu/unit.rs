@@ -28,8 +28,8 @@ pub struct Unit {
     pub segment: Segment,
     /// Where its registers begin.
     pub base: PhysAddr,
-    /// Bytes of its register window.
-    pub window_bytes: u64,
+    /// Bytes of its registers: by its own word, or the table's if it never answered.
+    pub register_bytes: usize,
     /// What it said of itself; absent if it never answered.
     pub facts: Option<Facts>,
     /// Its fault records, apart from the rest so that the fault handler needs no lock.
@@ -75,13 +75,14 @@ impl Unit {
     ) -> Self {
         let faults = Some(unit.fault_port());
         let facts = Some(Facts::of(&unit));
+        let register_bytes = unit.register_bytes();
         // Domain 0 tags entries that are not present where those are cached, so it is nobody's.
         let control = Control { unit, roots, next_domain: 1, free_domains: Vec::new() };
         Self {
             index,
             segment: plan.segment,
             base: plan.base,
-            window_bytes: plan.window_bytes,
+            register_bytes,
             facts,
             faults,
             failure: None,
@@ -101,7 +102,7 @@ impl Unit {
             index,
             segment: plan.segment,
             base: plan.base,
-            window_bytes: plan.window_bytes,
+            register_bytes: unit.map_or(plan.window_bytes as usize, vtd::Unit::register_bytes),
             facts: unit.map(Facts::of),
             faults: unit.map(vtd::Unit::fault_port),
             failure: Some(failure),

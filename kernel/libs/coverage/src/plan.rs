@@ -114,6 +114,14 @@ impl Plan {
         plan
     }
 
+    /// The unit whose registers begin within the `bytes` from `base` on, other than the one at `base` itself.
+    pub fn unit_within(&self, base: PhysAddr, bytes: u64) -> Option<usize> {
+        let reached = |other: PhysAddr| {
+            other > base && other.as_u64().checked_sub(base.as_u64()).is_some_and(|distance| distance < bytes)
+        };
+        self.units.iter().position(|unit| reached(unit.base))
+    }
+
     fn add_unit(&mut self, drhd: &Drhd<'_>, physical_width: u8) {
         let base = drhd.register_base;
         let window_bytes = drhd.window_bytes();

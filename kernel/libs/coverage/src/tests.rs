@@ -139,6 +139,18 @@ fn bases_that_cannot_be_are_not_touched() {
 }
 
 #[test]
+fn registers_end_where_those_of_the_next_unit_begin() {
+    let table =
+        (0..3).fold(DmarBuilder::new(), |table, index| table.drhd(NONE, SEGMENT, base(2 * index), &[]));
+    let plan = plan(table, &machine());
+    for (from, pages, expected) in
+        [(0, 2, None), (0, 3, Some(1)), (2, 2, None), (2, 3, Some(2)), (4, 5, None)]
+    {
+        assert_eq!(plan.unit_within(base(from), pages * 0x1000), expected, "{pages} pages of {from}");
+    }
+}
+
+#[test]
 fn regions_belong_to_exactly_the_functions_named() {
     let topology = machine();
     let at = PhysAddr::new;

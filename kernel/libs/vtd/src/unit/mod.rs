@@ -1,6 +1,6 @@
 //! One remapping unit: what it can do, and that it enforces.
 //!
-//! Order of use: [`Unit::probe`] (reads only), [`Unit::firmware_state`] and a first drain of
+//! Order of use: [`register_bytes`] and [`Unit::probe`] (reads only), [`Unit::firmware_state`] and a first drain of
 //! [`Unit::fault_port`] (evidence of what happened before), [`Unit::bring_up`], then
 //! [`Unit::after_map`] and its siblings, or [`Unit::invalidate_all`], for as long as the machine runs.
 //! Translation is never turned off.
@@ -32,6 +32,7 @@ pub use bring_up::{BringUp, MsiMessage};
 pub use error::{UnitError, WindowPart};
 pub use firmware::FirmwareState;
 pub use invalidate::Ticket;
+pub use probe::register_bytes;
 
 /// A remapping unit. Holding one proves that its registers answer and lie within their window.
 #[derive(Debug)]
@@ -83,6 +84,11 @@ impl<R: Registers> Unit<R> {
     /// Reads the global status register.
     pub fn status(&self) -> GlobalStatus {
         self.registers.get(GSTS)
+    }
+
+    /// Bytes of its registers, from the first to the last of the window.
+    pub fn register_bytes(&self) -> usize {
+        self.registers.len()
     }
 
     /// The page of the invalidation queue, if there is one.

@@ -4,7 +4,7 @@ use super::*;
 use crate::hardware::Registers;
 use crate::spec::command::GlobalStatus;
 use crate::spec::second_stage::TableLevels;
-use crate::unit::WindowPart;
+use crate::unit::{WindowPart, register_bytes};
 
 /// A window that always answers the same, and must not be written.
 struct Constant(u64);
@@ -63,6 +63,30 @@ fn registers_outside_the_window_are_refused() {
     assert_eq!(misplaced(FakeConfig { iotlb_offset: 0x1000, ..config }), iotlb);
     assert_eq!(misplaced(FakeConfig { iotlb_offset: 0x430, ..config }), iotlb, "on top of a record");
     assert!(probe(FakeConfig { window: 0x440, ..config }).is_ok());
+}
+
+/// Old tables tell no size of the window, and a unit's own word counts: up to 20 KiB.
+#[test]
+fn a_unit_says_itself_how_far_its_registers_reach() {
+    let config = FakeConfig::default();
+    let highest = FakeConfig { record_offset: 0x3ff0, records: 256, ..config };
+    for (config, bytes) in [
+        (config, 0x1000),
+        (FakeConfig { iotlb_offset: 0xff0, ..config }, 0x1000),
+        (FakeConfig { iotlb_offset: 0x1000, ..config }, 0x2000),
+        (FakeConfig { record_offset: 0xff0, records: 2, ..config }, 0x2000),
+        (FakeConfig { iotlb_offset: 0x3ff0, ..config }, 0x4000),
+        (highest, 0x5000),
+    ] {
+        let first_page = FakeUnit::new(FakeConfig { window: 0x1000, ..config }, FakeMemory::new());
+        assert_eq!(register_bytes(&first_page), Ok(bytes));
+        let all = FakeConfig { window: bytes, ..config };
+        assert_eq!(probe(all).map(|unit| unit.register_bytes()), Ok(bytes));
+        Bench::enforcing(all);
+    }
+    for bits in [0, u64::MAX] {
+        assert!(matches!(register_bytes(&Constant(bits)), Err(UnitError::NotAnswering { .. })));
+    }
 }
 
 #[test]
