@@ -25,7 +25,7 @@ fn machine() -> Topology {
     FakeSpace::new()
         .endpoint("00:03.0", 0x1234, 0x11e8)
         .root_port("00:1c.0", 1, 3)
-        .conventional_bridge("01:00.0", 2, 2)
+        .express_to_pci_bridge("01:00.0", 2, 2)
         .endpoint("02:05.0", 0x1234, 0x11e8)
         .enumerate()
 }

@@ -1,19 +1,20 @@
 //! Finding every function of the machine.
 //!
-//! A bus number that no bridge leads to is probed as well: root complexes may have several root buses, and
-//! the firmware's list of them stands in AML. Buses are therefore taken in rising order, each scanned once,
-//! and the buses below the bridges found on one before the next number; a bus that is reached in no other
-//! way is a root bus, unless a bridge claims its number.
+//! A bus number that no bridge leads to is probed as well: root complexes may have several root buses, and the
+//! firmware's list of them stands in AML. Therefore every bus is scanned once, and only then it is judged which of
+//! them stand below which bridges (the module `fabric` has the rules).
 //!
 //! The work is bounded whatever the registers say: 256 buses a segment, 256 functions a bus,
 //! [`MAX_FUNCTIONS`] in all.
 
 use crate::class::HeaderType;
 use crate::config::ConfigSpace;
+use crate::fabric::{self, Place};
 use crate::function::{Function, header_type};
 use crate::topology::Topology;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::ControlFlow;
 use dma_types::{Bdf, Segment, SourceId};
 
 /// Functions that are looked at; a machine with more of them is not read to its end.
@@ -45,15 +46,14 @@ pub enum Finding {
         /// Where it leads.
         secondary: u8,
     },
-    /// The bridge leads to a bus that another one led to, or that configuration space does not reach; not
-    /// followed.
+    /// The bridge leads to a bus that configuration space does not reach; what stands there is unknown.
     BusUnavailable {
         /// The bridge.
         bridge: Bdf,
         /// Where it leads.
         secondary: u8,
     },
-    /// The range of the bridge is reversed, overlaps its neighbour's or leaves that of the bridge above.
+    /// The range of the bridge is reversed, overlaps its neighbour's or leaves that of the bridge above; not followed.
     RangeConflict {
         /// The bridge.
         bridge: Bdf,
@@ -62,7 +62,12 @@ pub enum Finding {
         /// Last bus it claims.
         subordinate: u8,
     },
-    /// Functions answer on a bus that a bridge claims but none leads to; taken as below that bridge.
+    /// The function calls itself a bridge where no bridge of its kind can stand; not followed.
+    MisplacedBridge {
+        /// The function.
+        bridge: Bdf,
+    },
+    /// Functions answer on a bus that a bridge claims but none leads to; they are refused.
     HiddenBus {
         /// The bridge that claims the bus.
         bridge: Bdf,
@@ -91,10 +96,13 @@ impl fmt::Display for Finding {
                 write!(f, "bridge {bridge} leads back to bus {secondary:02x}")
             }
             Self::BusUnavailable { bridge, secondary } => {
-                write!(f, "bridge {bridge} leads to bus {secondary:02x}, which is taken or out of range")
+                write!(f, "bridge {bridge} leads to bus {secondary:02x}, which cannot be reached")
             }
             Self::RangeConflict { bridge, secondary, subordinate } => {
                 write!(f, "bridge {bridge} claims buses {secondary:02x} to {subordinate:02x} against others")
+            }
+            Self::MisplacedBridge { bridge } => {
+                write!(f, "{bridge} calls itself a bridge where no bridge of its kind can stand")
             }
             Self::HiddenBus { bridge, bus } => {
                 write!(f, "no bridge leads to bus {bus:02x}, which {bridge} claims")
@@ -105,6 +113,24 @@ impl fmt::Display for Finding {
             Self::TooManyFunctions { at } => {
                 write!(f, "more than {MAX_FUNCTIONS} functions, stopped at {at}")
             }
+        }
+    }
+}
+
+impl Finding {
+    /// Tells whether because of it something works less well than it should, or is not known at all.
+    ///
+    /// Where a bridge has no bus number or a list of capabilities breaks off, nothing is lost but what the function
+    /// itself could have offered.
+    pub const fn is_shortfall(&self) -> bool {
+        match self {
+            Self::UnconfiguredBridge { .. } | Self::BrokenCapabilities { .. } => false,
+            Self::BusLoop { .. }
+            | Self::BusUnavailable { .. }
+            | Self::RangeConflict { .. }
+            | Self::MisplacedBridge { .. }
+            | Self::HiddenBus { .. }
+            | Self::TooManyFunctions { .. } => true,
         }
     }
 }
@@ -123,157 +149,113 @@ pub fn enumerate(config: &impl ConfigSpace, ranges: &[BusRange]) -> Topology {
         let mut scan = Scan {
             config,
             segment: range.segment,
-            buses: BusMap::new(rest.iter().filter(|other| other.segment == range.segment)),
-            pending: Vec::new(),
-            functions,
-            findings,
+            room: MAX_FUNCTIONS.saturating_sub(functions.len()),
+            functions: Vec::new(),
+            findings: &mut findings,
         };
-        scan.run();
-        Scan { functions, findings, .. } = scan;
+        scan.run(&reached(rest.iter().filter(|other| other.segment == range.segment)));
+        functions.append(&mut scan.functions);
     }
     Topology::new(functions, findings)
+}
+
+/// The buses that configuration space reaches.
+fn reached<'a>(ranges: impl Iterator<Item = &'a BusRange>) -> [bool; 256] {
+    let mut reached = [false; 256];
+    for range in ranges {
+        let buses = usize::from(range.first)..=usize::from(range.last);
+        reached.get_mut(buses).into_iter().flatten().for_each(|bus| *bus = true);
+    }
+    reached
 }
 
 /// The walk through one segment.
 struct Scan<'a, C> {
     config: &'a C,
     segment: Segment,
-    buses: BusMap,
-    /// Buses below bridges already found.
-    pending: Vec<(u8, Bdf)>,
+    /// How many functions more are looked at.
+    room: usize,
     functions: Vec<Function>,
-    findings: Vec<Finding>,
+    findings: &'a mut Vec<Finding>,
 }
 
 impl<C: ConfigSpace> Scan<'_, C> {
-    fn run(&mut self) {
-        for bus in 0..=u8::MAX {
-            if !self.buses.take(bus) {
-                continue;
-            }
-            let found_before = self.functions.len();
-            let parent = self.buses.claimant(bus);
-            self.scan_bus(bus, parent);
-            if let Some(bridge) = parent
-                && self.functions.len() > found_before
-            {
-                self.findings.push(Finding::HiddenBus { bridge, bus });
-            }
-            while let Some((bus, bridge)) = self.pending.pop() {
-                self.scan_bus(bus, Some(bridge));
+    fn run(&mut self, reached: &[bool; 256]) {
+        for (bus, _) in (0..=u8::MAX).zip(reached).filter(|(_, reached)| **reached) {
+            if self.scan_bus(bus).is_break() {
+                break;
             }
         }
+        let reached = |bus: u8| reached.get(usize::from(bus)).is_some_and(|reached| *reached);
+        let mut findings = Vec::new();
+        let mut places = fabric::judge(&self.functions, reached, &mut findings);
+        if self.scan_behind_ari(&places) {
+            findings.clear();
+            places = fabric::judge(&self.functions, reached, &mut findings);
+        }
+        self.findings.append(&mut findings);
+        self.functions.iter_mut().zip(places).for_each(|(function, place)| function.set_place(place));
     }
 
-    fn scan_bus(&mut self, bus: u8, parent: Option<Bdf>) {
-        let every_function = self.forwards_ari(parent);
+    fn scan_bus(&mut self, bus: u8) -> ControlFlow<()> {
         let mut several = false;
         for devfn in 0..=u8::MAX {
-            let bdf = Bdf::new(self.segment, SourceId::from_bits(u16::from_be_bytes([bus, devfn])));
-            let first = bdf.source.function() == 0;
-            if !(first || several || every_function) {
+            let source = SourceId::from_bits(u16::from_be_bytes([bus, devfn]));
+            let first = source.function() == 0;
+            if !(first || several) {
                 continue;
             }
-            let header = self.add_function(bdf, parent);
+            let header = self.add_function(source)?;
             if first {
-                several = header.is_some_and(|header| header.is_multi_function());
+                several = header.is_some_and(HeaderType::is_multi_function);
             }
         }
+        ControlFlow::Continue(())
     }
 
-    /// Tells whether the bridge above lets its one device use all 256 function numbers.
-    fn forwards_ari(&self, parent: Option<Bdf>) -> bool {
-        parent
-            .and_then(|bdf| self.functions.iter().find(|function| function.bdf == bdf))
-            .and_then(|bridge| bridge.express)
-            .is_some_and(|express| express.ari_forwarding)
-    }
-
-    fn add_function(&mut self, bdf: Bdf, parent: Option<Bdf>) -> Option<HeaderType> {
-        if self.functions.len() >= MAX_FUNCTIONS {
-            self.stop_at(bdf);
-            return None;
+    /// Looks at all 256 function numbers below the ports that let their one device use them. Tells whether there were
+    /// more functions.
+    fn scan_behind_ari(&mut self, places: &[Place]) -> bool {
+        let found_before = self.functions.len();
+        let forwards = |function: &Function| function.express.is_some_and(|express| express.ari_forwarding);
+        let forwarding = self.functions.iter().zip(places).filter(|(function, _)| forwards(function));
+        let buses: Vec<_> = forwarding.filter_map(|(_, place)| Some(place.leads_to?.first)).collect();
+        let known = |scan: &Self, source| {
+            let known = scan.functions.get(..found_before).unwrap_or_default();
+            known.binary_search_by_key(&source, |function| function.bdf.source).is_ok()
+        };
+        for (bus, devfn) in buses.into_iter().flat_map(|bus| (0..=u8::MAX).map(move |devfn| (bus, devfn))) {
+            let source = SourceId::from_bits(u16::from_be_bytes([bus, devfn]));
+            if !known(self, source) && self.add_function(source).is_break() {
+                break;
+            }
         }
-        let (function, broken) = Function::read(self.config, bdf, parent)?;
+        self.functions.sort_unstable_by_key(|function| function.bdf);
+        self.functions.len() > found_before
+    }
+
+    /// Reads a function, if there is one. Breaks off, and notes that once, where there are more than are looked at.
+    fn add_function(&mut self, source: SourceId) -> ControlFlow<(), Option<HeaderType>> {
+        let at = Bdf::new(self.segment, source);
+        if self.functions.len() >= self.room {
+            if header_type(self.config, at).is_none() {
+                return ControlFlow::Continue(None);
+            }
+            let noted = |finding: &Finding| matches!(finding, Finding::TooManyFunctions { .. });
+            if !self.findings.iter().any(noted) {
+                self.findings.push(Finding::TooManyFunctions { at });
+            }
+            return ControlFlow::Break(());
+        }
+        let Some((function, broken)) = Function::read(self.config, at) else {
+            return ControlFlow::Continue(None);
+        };
         if let Some(broken) = broken {
-            self.findings.push(Finding::BrokenCapabilities { function: bdf, pointer: broken.pointer });
+            self.findings.push(Finding::BrokenCapabilities { function: at, pointer: broken.pointer });
         }
-        self.follow(&function);
         let header = function.header;
         self.functions.push(function);
-        Some(header)
-    }
-
-    /// Notes, once, that there is more than is looked at.
-    fn stop_at(&mut self, bdf: Bdf) {
-        let noted = self.findings.iter().any(|finding| matches!(finding, Finding::TooManyFunctions { .. }));
-        if !noted && header_type(self.config, bdf).is_some() {
-            self.findings.push(Finding::TooManyFunctions { at: bdf });
-        }
-    }
-
-    /// Queues the bus below a bridge, if its numbers make sense.
-    fn follow(&mut self, function: &Function) {
-        let (bridge, Some(buses)) = (function.bdf, function.buses) else { return };
-        let (secondary, subordinate) = (buses.secondary, buses.subordinate);
-        if secondary == 0 {
-            self.findings.push(Finding::UnconfiguredBridge { bridge });
-            return;
-        }
-        if secondary <= bridge.source.bus() {
-            self.findings.push(Finding::BusLoop { bridge, secondary });
-            return;
-        }
-        if !self.buses.claim(bridge, secondary, subordinate) {
-            self.findings.push(Finding::RangeConflict { bridge, secondary, subordinate });
-        }
-        if self.buses.take(secondary) {
-            self.pending.push((secondary, bridge));
-        } else {
-            self.findings.push(Finding::BusUnavailable { bridge, secondary });
-        }
-    }
-}
-
-/// The 256 buses of a segment.
-struct BusMap {
-    /// Configuration space reaches the bus, and it has not been scanned or queued.
-    available: [bool; 256],
-    /// The innermost bridge whose range holds the bus.
-    claimant: [Option<Bdf>; 256],
-}
-
-impl BusMap {
-    fn new<'a>(ranges: impl Iterator<Item = &'a BusRange>) -> Self {
-        let mut available = [false; 256];
-        for range in ranges {
-            let buses = usize::from(range.first)..=usize::from(range.last);
-            available.get_mut(buses).into_iter().flatten().for_each(|bus| *bus = true);
-        }
-        Self { available, claimant: [None; 256] }
-    }
-
-    /// Takes a bus for scanning; false if it is out of range or was taken before.
-    fn take(&mut self, bus: u8) -> bool {
-        self.available.get_mut(usize::from(bus)).is_some_and(core::mem::take)
-    }
-
-    fn claimant(&self, bus: u8) -> Option<Bdf> {
-        self.claimant.get(usize::from(bus)).copied().flatten()
-    }
-
-    /// Notes the range of a bridge; false if a bridge that does not stand above it has claimed part of it,
-    /// or the range is reversed.
-    fn claim(&mut self, bridge: Bdf, first: u8, last: u8) -> bool {
-        let above = self.claimant(bridge.source.bus());
-        let mut sound = first <= last;
-        for bus in first..=last {
-            if let Some(claimant) = self.claimant.get_mut(usize::from(bus)) {
-                sound &= *claimant == above;
-                *claimant = Some(bridge);
-            }
-        }
-        sound
+        ControlFlow::Continue(Some(header))
     }
 }
 

@@ -4,7 +4,9 @@ use crate::acs::Acs;
 use crate::capability::{self, BrokenList, extended_id, id};
 use crate::class::{ClassCode, HeaderType};
 use crate::config::{ABSENT, Command, ConfigSpace, register};
+use crate::enumerate::BusRange;
 use crate::express::{ExpressCapability, PortType};
+use crate::fabric::Place;
 use crate::msi::{MsiCapability, MsixCapability};
 use crate::refusal::Refusal;
 use crate::sriov::SrIov;
@@ -29,10 +31,12 @@ pub struct Function {
     pub subsystem: Option<(u16, u16)>,
     /// What it is in the topology.
     pub kind: Kind,
-    /// The bridge it stands below; `None` on a root bus.
+    /// The innermost bridge that is known to stand above it; `None` on a root bus.
     pub parent: Option<Bdf>,
-    /// The bus numbers of a bridge.
+    /// The bus numbers that it holds as a bridge, believed or not.
     pub buses: Option<Buses>,
+    /// The buses below it, where the bridges above and beside it bear out what it says.
+    pub leads_to: Option<BusRange>,
     /// PCI Express capability.
     pub express: Option<ExpressCapability>,
     /// Advanced features, where function-level reset of a conventional function is.
@@ -75,7 +79,7 @@ pub enum BridgeKind {
     ExpressToPci,
     /// From PCI or PCI-X down to PCIe.
     PciToExpress,
-    /// PCI to PCI, and every port type not named here.
+    /// PCI to PCI.
     Conventional,
     /// PCI to CardBus.
     CardBus,
@@ -106,12 +110,18 @@ impl Function {
         }
     }
 
-    /// Reads a function; `None` if it is absent. The second value tells of a broken list of capabilities.
-    pub(crate) fn read(
-        config: &impl ConfigSpace,
-        bdf: Bdf,
-        parent: Option<Bdf>,
-    ) -> Option<(Self, Option<BrokenList>)> {
+    /// Notes where it stands. What is not believed to be a bridge is none.
+    pub(crate) fn set_place(&mut self, place: Place) {
+        self.parent = place.parent;
+        self.leads_to = place.leads_to;
+        self.refused = place.refused;
+        if place.refused.is_some() {
+            self.kind = Kind::Endpoint;
+        }
+    }
+
+    /// Reads a function, whose place is not known then; `None` if it is absent. The second value tells of a broken list of capabilities.
+    pub(crate) fn read(config: &impl ConfigSpace, bdf: Bdf) -> Option<(Self, Option<BrokenList>)> {
         let header = header_type(config, bdf)?;
         let class_revision = config.read32(bdf, register::CLASS_REVISION);
         let command = Command::from_bits_retain(config.read16(bdf, register::COMMAND));
@@ -124,8 +134,9 @@ impl Function {
             header,
             subsystem: read_subsystem(config, bdf, header),
             kind: Kind::Endpoint,
-            parent,
+            parent: None,
             buses: read_buses(config, bdf, header),
+            leads_to: None,
             express: None,
             advanced_features: None,
             msi: None,
@@ -198,8 +209,8 @@ fn read_buses(config: &impl ConfigSpace, bdf: Bdf, header: HeaderType) -> Option
     }
 }
 
-/// Classifies by header and port type. Whatever claims to be a bridge without being a known PCIe port
-/// counts as a conventional bridge, the kind that shares the most.
+/// Classifies by header and port type. Whatever calls itself a bridge without being a known PCIe port counts as a
+/// conventional bridge, the kind that shares the most.
 fn kind(header: HeaderType, express: Option<ExpressCapability>) -> Kind {
     match header.layout() {
         HeaderType::PCI_BRIDGE => Kind::Bridge(match express.map(|express| express.port) {

@@ -15,11 +15,15 @@
 //!    ACS and what it offers of [`AcsControls::FUNCTION_ISOLATION`] is on (a port: as above).
 //!    A conventional function never does. All that stands on the bus of a PCIe link is one device.
 //!
+//! What stands below a bridge is what the bridges above it prove ([`crate::Function::leads_to`]); whatever a refused
+//! function names joins nothing.
+//!
 //! Not joined: different devices on a root bus, among them different root ports. The root complex is trusted
 //! to take their requests to the IOMMU, as every operating system does.
 
 use crate::acs::AcsControls;
 use crate::function::{BridgeKind, Function};
+use crate::requester::replacement;
 use crate::topology::Topology;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -75,73 +79,84 @@ impl Groups {
 impl Topology {
     /// Divides the functions into groups, as the ACS controls stand now.
     ///
-    /// Call [`Topology::enable_acs`] first: controls that are off join.
+    /// Call [`Topology::enable_acs`] first: controls that are off join. The work grows as n log n with the functions.
     pub fn groups(&self) -> Groups {
         let mut sets = DisjointSets::new(self.functions().len());
-        join_shared_requesters(self, &mut sets);
-        join_below_ports(self, &mut sets);
-        join_devices(self, &mut sets);
+        join_phantoms(self, &mut sets);
+        let mut merging: Vec<_> = self.functions().iter().map(merges).collect();
+        merge_open_switches(self, &mut merging);
+        join_devices(self, &mut sets, &mut merging);
+        join_below(self, &mut sets, merging);
         number(self.functions(), &mut sets)
     }
 }
 
-/// Rule 1.
-fn join_shared_requesters(topology: &Topology, sets: &mut DisjointSets) {
+/// Whether everything below a function is one group with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subtree {
+    /// It is.
+    Merged,
+    /// What stands below may be apart.
+    Apart,
+}
+
+/// Rule 1, as far as bridges replace ids, and rule 2.
+fn merges(function: &Function) -> Subtree {
+    let opens = function.bridge_kind() == Some(BridgeKind::RootPort) && !isolates(function);
+    if opens || replacement(function).is_some() { Subtree::Merged } else { Subtree::Apart }
+}
+
+/// Rule 1, as far as functions choose among ids of their own.
+fn join_phantoms(topology: &Topology, sets: &mut DisjointSets) {
     let mut carried = Vec::new();
     for (index, function) in topology.functions().iter().enumerate() {
         let segment = function.bdf.segment;
-        topology.for_each_alias(function, |id| carried.push((Bdf::new(segment, id), index)));
+        topology.for_each_phantom(function, &mut |id| carried.push((Bdf::new(segment, id), index)));
     }
-    join_equal(carried, sets);
+    carried.sort_unstable();
+    for same in carried.chunk_by(|a, b| a.0 == b.0) {
+        for &(_, index) in same {
+            sets.join_with_first(same.first().map(|first| first.1), index);
+        }
+    }
 }
 
-/// Rules 2 and 3.
-fn join_below_ports(topology: &Topology, sets: &mut DisjointSets) {
-    for port in topology.functions() {
-        let top = match port.bridge_kind() {
-            Some(BridgeKind::RootPort) if !isolates(port) => port.bdf,
-            Some(BridgeKind::DownstreamPort) if !isolates(port) => port.parent.unwrap_or(port.bdf),
-            _ => continue,
-        };
-        join_subtree(topology, top, sets);
+/// Rule 3: the function above an open downstream port is the switch's upstream port.
+fn merge_open_switches(topology: &Topology, merging: &mut [Subtree]) {
+    for (index, port) in topology.functions().iter().enumerate() {
+        if port.bridge_kind() == Some(BridgeKind::DownstreamPort) && !isolates(port) {
+            let top = topology.parent_of(index).unwrap_or(index);
+            merging.get_mut(top).into_iter().for_each(|subtree| *subtree = Subtree::Merged);
+        }
     }
 }
 
 /// Rule 4.
-fn join_devices(topology: &Topology, sets: &mut DisjointSets) {
-    let functions = topology.functions();
+fn join_devices(topology: &Topology, sets: &mut DisjointSets, merging: &mut [Subtree]) {
+    let functions = topology.functions().iter().enumerate();
     let mut devices: Vec<_> =
-        functions.iter().enumerate().map(|(index, function)| (device(topology, function), index)).collect();
+        functions.map(|(index, function)| (device(topology, function), index)).collect();
     devices.sort_unstable();
     for device in devices.chunk_by(|a, b| a.0 == b.0) {
-        let members = || device.iter().filter_map(|&(_, index)| Some((index, functions.get(index)?)));
-        let apart = device.len() == 1 || members().all(|(_, function)| isolates(function));
+        let mut members = device.iter().filter_map(|&(_, index)| topology.functions().get(index));
+        let apart = device.len() == 1 || members.all(isolates);
         if apart {
             continue;
         }
-        for (index, function) in members() {
-            join_subtree(topology, function.bdf, sets);
+        for &(_, index) in device {
             sets.join_with_first(device.first().map(|first| first.1), index);
+            merging.get_mut(index).into_iter().for_each(|subtree| *subtree = Subtree::Merged);
         }
     }
 }
 
-/// Joins a function with all that stands below it.
-fn join_subtree(topology: &Topology, top: Bdf, sets: &mut DisjointSets) {
-    let first = topology.index_of(top);
-    for function in topology.below(top) {
-        if let Some(index) = topology.index_of(function.bdf) {
-            sets.join_with_first(first, index);
-        }
-    }
-}
-
-/// Joins the indices that stand beside equal keys.
-fn join_equal(mut keyed: Vec<(Bdf, usize)>, sets: &mut DisjointSets) {
-    keyed.sort_unstable();
-    for same in keyed.chunk_by(|a, b| a.0 == b.0) {
-        for &(_, index) in same {
-            sets.join_with_first(same.first().map(|first| first.1), index);
+/// Joins what stands below merging functions with them, from the root buses down.
+fn join_below(topology: &Topology, sets: &mut DisjointSets, mut merging: Vec<Subtree>) {
+    for index in 0..topology.functions().len() {
+        let Some(parent) = topology.parent_of(index) else { continue };
+        if merging.get(parent) == Some(&Subtree::Merged) {
+            sets.join_with_first(Some(parent), index);
+            merging.get_mut(index).into_iter().for_each(|subtree| *subtree = Subtree::Merged);
         }
     }
 }
@@ -190,25 +205,36 @@ fn number(functions: &[Function], sets: &mut DisjointSets) -> Groups {
 /// Union-find over the indices of functions; the root of a set is its smallest member.
 struct DisjointSets {
     parent: Vec<usize>,
+    /// Steps taken, so that a test can bound them.
+    #[cfg(test)]
+    steps: usize,
 }
 
 impl DisjointSets {
     fn new(len: usize) -> Self {
-        Self { parent: (0..len).collect() }
+        Self {
+            parent: (0..len).collect(),
+            #[cfg(test)]
+            steps: 0,
+        }
     }
 
-    /// The smallest member of the set; paths only ever lead to smaller indices, so this ends.
-    fn root(&mut self, index: usize) -> usize {
-        let mut root = index;
-        while let Some(&parent) = self.parent.get(root)
-            && parent < root
+    /// The smallest member of the set; paths only ever lead to smaller indices, so this ends. Halves the path.
+    fn root(&mut self, mut index: usize) -> usize {
+        while let Some(&parent) = self.parent.get(index)
+            && parent < index
         {
-            root = parent;
+            #[cfg(test)]
+            {
+                self.steps += 1;
+            }
+            let above = self.parent.get(parent).copied().unwrap_or(parent);
+            if let Some(slot) = self.parent.get_mut(index) {
+                *slot = above;
+            }
+            index = above;
         }
-        if let Some(slot) = self.parent.get_mut(index) {
-            *slot = root;
-        }
-        root
+        index
     }
 
     fn join_with_first(&mut self, first: Option<usize>, index: usize) {

@@ -31,6 +31,7 @@ pub mod control;
 pub mod ecam;
 pub mod enumerate;
 pub mod express;
+mod fabric;
 pub mod function;
 pub mod groups;
 pub mod msi;

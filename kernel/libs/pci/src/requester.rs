@@ -7,7 +7,6 @@
 //! bridges are PCIe-to-PCI bridges without saying so; therefore both ids count for every such bridge, which
 //! joins nothing that does not share the bridge anyway.
 
-use crate::express::ExpressCapability;
 use crate::function::{BridgeKind, Function};
 use crate::topology::Topology;
 use alloc::vec::Vec;
@@ -23,18 +22,32 @@ impl Topology {
 
     /// Calls `visit` for each id that the function's requests may carry; an id may come twice.
     ///
-    /// Allocates nothing.
+    /// They are its own, those of phantom functions that are nobody else's, and those that the bridges above it put
+    /// in. Allocates nothing.
     pub fn for_each_alias(&self, function: &Function, mut visit: impl FnMut(SourceId)) {
         visit(function.bdf.source);
-        if let Some(express) = &function.express {
-            for_each_phantom(function.bdf.source, express, &mut visit);
-        }
+        self.for_each_phantom(function, &mut visit);
         for bridge in self.ancestors(function) {
             if replacement(bridge).is_some() {
                 visit(bridge.bdf.source);
                 if let Some(below) = secondary_id(bridge) {
                     visit(below);
                 }
+            }
+        }
+    }
+
+    /// Visits the ids of phantom functions, PCIe "Phantom Functions Supported": where switched on, the upper bits of the
+    /// function number are free for the function to fill. An id at which another function answers is none of them.
+    pub(crate) fn for_each_phantom(&self, function: &Function, visit: &mut impl FnMut(SourceId)) {
+        let Some(express) = function.express.filter(|express| express.phantom_enabled) else { return };
+        let own = function.bdf;
+        let step = 8_u16 >> express.phantom_bits.min(3);
+        let first = own.source.bits() & !7 | own.source.bits() & (step - 1);
+        for number in (0..8).step_by(usize::from(step)) {
+            let id = SourceId::from_bits(first | number);
+            if id != own.source && self.index_of(Bdf::new(own.segment, id)).is_none() {
+                visit(id);
             }
         }
     }
@@ -59,7 +72,7 @@ impl Topology {
 }
 
 /// The id that a bridge puts in place of those from below; `None` for a bridge that passes them on.
-fn replacement(bridge: &Function) -> Option<SourceId> {
+pub(crate) fn replacement(bridge: &Function) -> Option<SourceId> {
     match bridge.bridge_kind()? {
         BridgeKind::RootPort | BridgeKind::UpstreamPort | BridgeKind::DownstreamPort => None,
         BridgeKind::ExpressToPci => secondary_id(bridge),
@@ -69,20 +82,7 @@ fn replacement(bridge: &Function) -> Option<SourceId> {
 
 /// Device 0, function 0 on the bus below.
 fn secondary_id(bridge: &Function) -> Option<SourceId> {
-    SourceId::new(bridge.buses?.secondary, 0, 0)
-}
-
-/// Visits the ids of phantom functions, PCIe "Phantom Functions Supported": where switched on, the upper
-/// bits of the function number are free for the function to fill.
-fn for_each_phantom(own: SourceId, express: &ExpressCapability, visit: &mut impl FnMut(SourceId)) {
-    if !express.phantom_enabled {
-        return;
-    }
-    let step = 8_u16 >> express.phantom_bits.min(3);
-    let first = own.bits() & !7 | own.bits() & (step - 1);
-    for number in (0..8).step_by(usize::from(step)) {
-        visit(SourceId::from_bits(first | number));
-    }
+    SourceId::new(bridge.leads_to?.first, 0, 0)
 }
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn phantom_functions_count_where_they_are_on() {
+    fn phantom_functions_count_where_they_are_on_and_nobody_else_is() {
         let space = |control| {
             FakeSpace::new()
                 .express_endpoint("00:05.2", 0x8086, 1)
@@ -155,6 +155,6 @@ mod tests {
         let space =
             |control| space(control).endpoint("00:05.0", 0x8086, 2).with("00:05.0", |f| f.set8(0x0e, 0x80));
         assert_eq!(ids(&space(0), "00:05.2").1, texts(&["00:05.2"]));
-        assert_eq!(ids(&space(0x200), "00:05.2").1, texts(&["00:05.0", "00:05.2", "00:05.4", "00:05.6"]));
+        assert_eq!(ids(&space(0x200), "00:05.2").1, texts(&["00:05.2", "00:05.4", "00:05.6"]));
     }
 }

@@ -11,13 +11,18 @@ use dma_types::{Bdf, Segment, SourceId};
 #[derive(Clone, Debug, Default)]
 pub struct Topology {
     functions: Vec<Function>,
+    /// The index of each function's parent.
+    parents: Vec<Option<usize>>,
     findings: Vec<Finding>,
 }
 
 impl Topology {
     pub(crate) fn new(mut functions: Vec<Function>, findings: Vec<Finding>) -> Self {
         functions.sort_unstable_by_key(|function| function.bdf);
-        Self { functions, findings }
+        let mut topology = Self { functions, parents: Vec::new(), findings };
+        let index_of = |function: &Function| topology.index_of(function.parent?);
+        topology.parents = topology.functions.iter().map(index_of).collect();
+        topology
     }
 
     /// All functions, by rising BDF.
@@ -46,25 +51,31 @@ impl Topology {
 
     /// The bridges above a function, nearest first.
     pub fn ancestors<'a>(&'a self, function: &'a Function) -> impl Iterator<Item = &'a Function> {
-        core::iter::successors(self.parent(function), |bridge| self.parent(bridge))
+        let nearest = function.parent.and_then(|parent| self.index_of(parent));
+        core::iter::successors(nearest, |index| self.parent_of(*index))
+            .filter_map(|index| self.functions.get(index))
     }
 
-    fn parent(&self, function: &Function) -> Option<&Function> {
-        self.get(function.parent?)
+    /// The index of the bridge that stands right above the function with this index; it is smaller than that.
+    pub(crate) fn parent_of(&self, index: usize) -> Option<usize> {
+        self.parents.get(index).copied().flatten()
     }
 
     /// The functions below a bridge, at any depth.
-    pub fn below(&self, bridge: Bdf) -> impl Iterator<Item = &Function> {
-        self.functions.iter().filter(move |function| {
-            function.bdf.segment == bridge.segment
-                && self.ancestors(function).any(|ancestor| ancestor.bdf == bridge)
-        })
+    ///
+    /// They stand side by side, since the buses below a bridge do.
+    pub fn below(&self, bridge: Bdf) -> &[Function] {
+        let Some(buses) = self.get(bridge).and_then(|bridge| bridge.leads_to) else { return &[] };
+        let place = |function: &Function| (function.bdf.segment, function.bdf.source.bus());
+        let start = self.functions.partition_point(|function| place(function) < (buses.segment, buses.first));
+        let end = self.functions.partition_point(|function| place(function) <= (buses.segment, buses.last));
+        self.functions.get(start..end).unwrap_or_default()
     }
 
     /// Follows a path of (device, function) pairs that starts on a bus and leads through bridges, as ACPI
     /// tables name devices (VT-d "Device Scope Structure").
     ///
-    /// `None` if a step meets no function, or one that is no bridge before the path ends.
+    /// `None` if a step meets no function, or before the path ends one that is not believed to be a bridge.
     pub fn resolve(
         &self,
         segment: Segment,
@@ -75,7 +86,7 @@ impl Topology {
         let mut found = None;
         for (device, function) in path {
             let here = self.get(Bdf::new(segment, SourceId::new(bus?, device, function)?))?;
-            bus = here.buses.map(|buses| buses.secondary);
+            bus = here.leads_to.map(|buses| buses.first);
             found = Some(here);
         }
         found
@@ -92,14 +103,14 @@ mod tests {
         let topology = FakeSpace::new()
             .endpoint("00:03.0", 0x1234, 0x11e8)
             .root_port("00:1c.0", 1, 3)
-            .conventional_bridge("01:00.0", 2, 2)
+            .express_to_pci_bridge("01:00.0", 2, 2)
             .endpoint("02:05.0", 0x1234, 0x11e8)
             .enumerate();
         let edu = topology.get(bdf("02:05.0")).unwrap();
         let above: Vec<_> = topology.ancestors(edu).map(|bridge| bridge.bdf).collect();
         assert_eq!(above, [bdf("01:00.0"), bdf("00:1c.0")]);
-        assert_eq!(topology.below(bdf("00:1c.0")).count(), 2);
-        assert_eq!(topology.below(bdf("00:03.0")).count(), 0);
+        assert_eq!(topology.below(bdf("00:1c.0")).len(), 2);
+        assert_eq!(topology.below(bdf("00:03.0")).len(), 0);
         let segment = edu.bdf.segment;
         assert_eq!(topology.resolve(segment, 0, [(0x1c, 0), (0, 0), (5, 0)]), Some(edu));
         for path in [&[(0x1c, 0), (1, 0), (5, 0)][..], &[(3, 0), (0, 0)], &[(32, 0)], &[]] {
