@@ -127,6 +127,17 @@ fn list_devices() {
         let driver = record.driver().unwrap_or("-");
         let state = record.state().as_str();
         println!("{} {vendor:04x}:{device:04x} {state:<16} {driver:<6} {}", record.bdf, record.name);
+        if let Some(refusal) = record.pci.refused {
+            println!("    not believed: {refusal}");
+        }
+    }
+}
+
+/// Ports below which a device may pass for another.
+fn list_open_ports() {
+    let topology = crate::start::discovered().map(|(_, topology)| topology);
+    for port in topology.into_iter().flat_map(pci::Topology::ports_without_source_validation) {
+        println!("port {}: {}", port.bdf, pci::acs::NO_SOURCE_VALIDATION);
     }
 }
 
@@ -198,6 +209,7 @@ fn report() {
     units();
     iommu::findings::show();
     list_devices();
+    list_open_ports();
     iommu::units().iter().for_each(iommu::Unit::report);
     devices::all().iter().for_each(DeviceRecord::report);
     list_domains();

@@ -53,7 +53,7 @@ pub fn find(bdf: Bdf) -> Option<&'static DeviceRecord> {
 /// The functions whose requests may carry this id. Allocates nothing.
 pub fn behind(requester: Bdf) -> impl Iterator<Item = &'static DeviceRecord> {
     let carries = move |record: &&DeviceRecord| {
-        record.bdf.segment == requester.segment && record.aliases.contains(&requester.source)
+        record.bdf.segment == requester.segment && record.aliases.binary_search(&requester.source).is_ok()
     };
     all().iter().filter(carries)
 }

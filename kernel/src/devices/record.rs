@@ -90,7 +90,7 @@ pub struct Facts {
     pub group: u32,
     /// The id that its DMA carries.
     pub requester: Bdf,
-    /// Every id that its DMA may carry, `requester` among them.
+    /// Every id that its DMA may carry, sorted, `requester` among them.
     pub aliases: Vec<SourceId>,
     /// Whether its requests pass through the unit that covers it.
     pub path: Path,

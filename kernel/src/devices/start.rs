@@ -21,6 +21,7 @@ use crate::{dma, protection};
 /// Makes the record of every function and publishes them. Without a table no unit covers anything.
 pub fn enumerate(topology: &Topology, plan: Option<&Plan>, options: &Options<'_>) {
     let groups = topology.groups();
+    tell_of_the_fabric(topology);
     warn_of_strangers(topology, options);
     let mut names = Names::new();
     let record = |(index, function): (usize, &pci::Function)| {
@@ -44,6 +45,30 @@ pub fn enumerate(topology: &Topology, plan: Option<&Plan>, options: &Options<'_>
         })
     };
     RECORDS.call_once(|| topology.functions().iter().enumerate().map(record).collect());
+}
+
+/// Findings and refusals of one kind that are told one by one; a device may cause thousands.
+const MOST_TOLD: usize = 32;
+
+/// Says what the buses came to, and gives up what is not believed of them.
+fn tell_of_the_fabric(topology: &Topology) {
+    let (grave, harmless): (Vec<&pci::Finding>, Vec<&pci::Finding>) =
+        topology.findings().iter().partition(|finding| finding.is_shortfall());
+    harmless.into_iter().take(MOST_TOLD).for_each(|finding| log::warn!("{finding}"));
+    grave.into_iter().take(MOST_TOLD).for_each(|finding| protection::give_up(Shortfall::Fabric(*finding)));
+    let refused =
+        || topology.functions().iter().filter_map(|function| Some((function.bdf, function.refused?)));
+    for (device, refusal) in refused().take(MOST_TOLD) {
+        log::error!("{device} stays blocked: {refusal}");
+        protection::give_up(Shortfall::DeviceRefused { device });
+    }
+    let more = refused().count().saturating_sub(MOST_TOLD);
+    if more > 0 {
+        log::error!("{more} more functions stay blocked; `devices` lists them with the reason");
+    }
+    for port in topology.ports_without_source_validation().take(MOST_TOLD) {
+        log::warn!("{}: {}", port.bdf, pci::acs::NO_SOURCE_VALIDATION);
+    }
 }
 
 /// Trusts a device only with all endpoints of its group: they share its domain, so they see what it sees.
@@ -89,7 +114,7 @@ pub fn give_firmware_regions() {
     for bdf in regions::devices() {
         let Some(record) = super::find(bdf) else { continue };
         let enforced = iommu::unit_of(record).is_some_and(iommu::Unit::is_enforcing);
-        let admitted = record.admission == Admission::Admitted;
+        let admitted = record.admission == Admission::Admitted && record.pci.refused.is_none();
         if !enforced || !admitted || record.role == Role::Bridge || record.state() != DeviceState::Blocked {
             continue;
         }
@@ -120,6 +145,10 @@ pub fn start_drivers() {
 }
 
 fn start(kind: &Kind, record: &'static DeviceRecord) -> Option<&'static dyn Driver> {
+    if let Some(refusal) = record.pci.refused {
+        log::warn!("{record} gets no driver: {refusal}");
+        return None;
+    }
     if record.admission == Admission::Barred {
         log::warn!("{record} is external and stays blocked; the option external=allow lets it in");
         return None;

@@ -37,14 +37,17 @@ impl Device {
     /// `highest` is the highest address that it can send.
     ///
     /// # Errors
-    /// If no unit covers it or the unit does not enforce, if it is a bridge or claimed already, or if the
-    /// unit or memory refuses. Bus mastering is off then.
+    /// If no unit covers it or the unit does not enforce, if it is a bridge, not believed or claimed already, or if
+    /// the unit or memory refuses. Bus mastering is off then.
     #[track_caller]
     pub fn claim(
         record: &'static DeviceRecord,
         driver: &'static str,
         highest: Iova,
     ) -> Result<Self, DmaError> {
+        if let Some(refusal) = record.pci.refused {
+            return Err(DmaError::NotBelieved { device: record.bdf, refusal });
+        }
         let free = matches!(record.state(), DeviceState::Blocked | DeviceState::FirmwareRegion);
         let enforced = iommu::unit_of(record).is_some_and(iommu::Unit::is_enforcing);
         if !free || !enforced || record.role == Role::Bridge {

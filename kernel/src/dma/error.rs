@@ -4,6 +4,7 @@ use core::fmt;
 
 use dma_types::{Bdf, Iova};
 use iova::{IovaError, OutOfMemory};
+use pci::Refusal;
 use report::DeviceState;
 
 use crate::iommu::IommuError;
@@ -50,6 +51,13 @@ pub enum DmaError {
         /// The device.
         device: Bdf,
     },
+    /// What the device says of itself is not believed, so it stays blocked.
+    NotBelieved {
+        /// The device.
+        device: Bdf,
+        /// Why not.
+        refusal: Refusal,
+    },
     /// The device may not have memory in its present state.
     State {
         /// The device.
@@ -78,6 +86,7 @@ impl fmt::Display for DmaError {
                 write!(f, "{device} is {}, not quarantined, so there is nothing to release", state.as_str())
             }
             Self::External { device } => write!(f, "{device} is external and stays blocked"),
+            Self::NotBelieved { device, refusal } => write!(f, "{device} stays blocked: {refusal}"),
             Self::State { device, state } => {
                 write!(f, "{device} is {} and gets no memory", state.as_str())
             }

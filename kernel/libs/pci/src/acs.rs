@@ -4,6 +4,7 @@
 //! deliver a request to a neighbour on its own, and a device may send under a foreign requester id.
 
 use crate::config::ConfigSpace;
+use crate::function::{BridgeKind, Function};
 use crate::topology::Topology;
 use bitflags::bitflags;
 use dma_types::Bdf;
@@ -92,7 +93,25 @@ impl Acs {
     }
 }
 
+/// What [`Topology::ports_without_source_validation`] means, in words.
+pub const NO_SOURCE_VALIDATION: &str = "does not check whose ids requests from below carry (no ACS source validation): \
+    a device there can pass for any other, and use what that one was given";
+
 impl Topology {
+    /// The ports that let requests from below pass whatever ids they carry, as the ACS controls stand now, by rising
+    /// BDF; of those below which something stands or can be plugged in.
+    ///
+    /// A requester id proves who sent a request only if the port above the sender checks the bus number in it.
+    pub fn ports_without_source_validation(&self) -> impl Iterator<Item = &Function> {
+        self.functions().iter().filter(|function| {
+            let port =
+                matches!(function.bridge_kind(), Some(BridgeKind::RootPort | BridgeKind::DownstreamPort));
+            let hot_plug = function.express.is_some_and(|express| express.hot_plug);
+            let validates = function.acs.is_some_and(|acs| acs.on.contains(AcsControls::SOURCE_VALIDATION));
+            port && !validates && (hot_plug || !self.below(function.bdf).is_empty())
+        })
+    }
+
     /// Switches the isolating controls on in every function that offers them.
     ///
     /// Source validation, translation blocking, request and completion redirection and upstream forwarding
@@ -111,6 +130,7 @@ impl Topology {
 mod tests {
     use super::*;
     use crate::testing::{FakeSpace, bdf};
+    use std::vec::Vec;
 
     #[test]
     fn offered_controls_go_on_and_ways_around_go_off() {
@@ -124,6 +144,25 @@ mod tests {
         assert_eq!(acs.on.bits(), 0x1f);
         assert_eq!(space.read16(bdf("00:1c.0"), 0x106), 0x1f);
         assert!(acs.enforces(AcsControls::PORT_ISOLATION));
+    }
+
+    #[test]
+    fn ports_that_do_not_check_ids_are_told_where_that_matters() {
+        let space = FakeSpace::new()
+            .root_port("00:1c.0", 1, 1)
+            .acs("00:1c.0", 0x1f)
+            .express_endpoint("01:00.0", 0x8086, 1)
+            .root_port("00:1c.1", 2, 2)
+            .acs("00:1c.1", 0x1e)
+            .express_endpoint("02:00.0", 0x8086, 1)
+            .root_port("00:1c.2", 3, 3)
+            .root_port("00:1c.3", 4, 4)
+            .with("00:1c.3", |f| f.set16(0x42, 0x0142).set32(0x54, 0x40))
+            .multi_function("00:1c.0");
+        let mut topology = space.enumerate();
+        topology.enable_acs(&space);
+        let told: Vec<_> = topology.ports_without_source_validation().map(|port| port.bdf).collect();
+        assert_eq!(told, ["00:1c.1", "00:1c.3"].map(bdf), "not the one that checks, nor an empty one");
     }
 
     #[test]

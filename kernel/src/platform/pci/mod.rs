@@ -34,9 +34,6 @@ pub fn enumerate(windows: &[EcamWindow]) -> Topology {
     let mut ranges: Vec<_> = config.windows().map(|window| window.buses()).collect();
     ranges.push(LEGACY_BUSES);
     let topology = pci::enumerate(config, &ranges);
-    for finding in topology.findings() {
-        log::warn!("{finding}");
-    }
     ENDPOINTS.call_once(|| {
         let endpoints = topology.functions().iter().filter(|function| !function.is_bridge());
         endpoints.map(|function| function.bdf).collect()
