@@ -8,6 +8,7 @@
 mod bring_up;
 mod by_register;
 mod command;
+mod enforcement;
 mod error;
 mod firmware;
 mod invalidate;
@@ -25,10 +26,11 @@ use crate::queue::Queue;
 use crate::registers::TypedAccess;
 use crate::spec::capability::{Capabilities, ExtendedCapabilities, SupportedLevels, Version};
 use crate::spec::command::GlobalStatus;
-use crate::spec::registers::{GSTS, RTADDR};
+use crate::spec::registers::GSTS;
 use crate::spec::second_stage::TableLevels;
 
 pub use bring_up::{BringUp, MsiMessage};
+pub use enforcement::{EnforcementLost, EnforcementPort};
 pub use error::{UnitError, WindowPart};
 pub use firmware::FirmwareState;
 pub use invalidate::Ticket;
@@ -62,16 +64,6 @@ pub enum InvalidationPath {
 }
 
 impl<R: Registers> Unit<R> {
-    /// Tells whether translation is on with the root table that [`Unit::bring_up`] was given.
-    ///
-    /// Reads the hardware each time.
-    pub fn is_enforcing(&self) -> bool {
-        let register = self.registers.get(RTADDR);
-        self.status().contains(GlobalStatus::TRANSLATION)
-            && self.root == Some(register.table())
-            && register.table_mode() == 0
-    }
-
     /// Tells whether the unit once did not answer in time, and so is asked nothing any more: every
     /// invalidation fails at once.
     ///

@@ -25,6 +25,14 @@ impl State {
         self.confirm();
     }
 
+    /// GCMD as written by somebody who keeps to no order: what is on goes off at once where its bit is 0.
+    pub(super) fn overwrite(&mut self, command: GlobalCommand) {
+        let switches =
+            GlobalStatus::from_bits_truncate(GlobalCommand::all().difference(GlobalCommand::ONE_SHOT).bits());
+        let off = switches.difference(GlobalStatus::from_bits_retain(command.bits()));
+        self.status = self.status.difference(off);
+    }
+
     /// GSTS as read: a command is confirmed after some reads.
     pub(super) fn read_status(&mut self) -> u32 {
         if let Some((_, reads)) = &mut self.pending {

@@ -148,6 +148,22 @@ impl FakeUnit {
         self.state.borrow_mut().injections.push(injection);
     }
 
+    /// Writes the global command register as somebody does who reached it and knows no rules: all that is not set goes
+    /// off at once.
+    pub fn command_by_a_stranger(&self, command: GlobalCommand) {
+        let mut state = self.state.borrow_mut();
+        state.overwrite(command);
+        state.note();
+    }
+
+    /// Leads the unit to another root table, as somebody does who reached its registers.
+    pub fn root_by_a_stranger(&self, root: RootTableAddress) {
+        let mut state = self.state.borrow_mut();
+        state.root_register = root;
+        state.root = root;
+        state.note();
+    }
+
     /// Works through one descriptor of the queue, if there is one and nothing stands against it.
     pub fn step(&self) {
         self.state.borrow_mut().work_through(1);

@@ -3,6 +3,7 @@
 mod bring_up;
 mod dead;
 mod end_to_end;
+mod enforcement;
 mod faults;
 mod invalidation;
 mod probe;
