@@ -24,6 +24,11 @@ impl ClassCode {
     pub const fn is_display(self) -> bool {
         self.base == 0x03
     }
+
+    /// Tells whether it is a USB controller.
+    pub const fn is_usb(self) -> bool {
+        self.base == 0x0c && self.sub == 0x03
+    }
 }
 
 impl fmt::Display for ClassCode {
@@ -47,6 +52,11 @@ impl HeaderType {
     /// The layout alone.
     pub const fn layout(self) -> u8 {
         self.0 & 0x7f
+    }
+
+    /// Tells whether it says that other functions stand below.
+    pub const fn is_bridge(self) -> bool {
+        matches!(self.layout(), Self::PCI_BRIDGE | Self::CARDBUS_BRIDGE)
     }
 
     /// Tells whether functions 1 to 7 may exist beside function 0.

@@ -51,7 +51,9 @@ pub struct Function {
     pub ats: Option<u16>,
     /// Virtual functions.
     pub sr_iov: Option<SrIov>,
-    /// Bus mastering was on when the function was found.
+    /// Firmware left bus mastering on: it was when the function was found, or [`Topology::note_bus_masters`] knew.
+    ///
+    /// [`Topology::note_bus_masters`]: crate::Topology::note_bus_masters
     pub bus_master_at_boot: bool,
     /// Why it is not believed, if it is not.
     pub refused: Option<Refusal>,

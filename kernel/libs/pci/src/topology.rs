@@ -34,6 +34,14 @@ impl Topology {
         &mut self.functions
     }
 
+    /// Adds functions whose bus mastering went off before they were found to those that firmware left mastering the
+    /// bus.
+    pub fn note_bus_masters(&mut self, was_on: impl Fn(Bdf) -> bool) {
+        for function in &mut self.functions {
+            function.bus_master_at_boot |= was_on(function.bdf);
+        }
+    }
+
     /// What made no sense.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
@@ -97,6 +105,20 @@ impl Topology {
 mod tests {
     use crate::testing::{FakeSpace, bdf};
     use std::vec::Vec;
+
+    #[test]
+    fn who_was_silenced_before_it_was_found_counts_as_a_master() {
+        let space = FakeSpace::new()
+            .endpoint("00:03.0", 0x1234, 0x11e8)
+            .with("00:03.0", |f| f.set16(4, 0x0004))
+            .endpoint("00:04.0", 0x1234, 0x11e8)
+            .endpoint("00:05.0", 0x1234, 0x11e8);
+        let mut topology = space.enumerate();
+        topology.note_bus_masters(|function| function == bdf("00:04.0"));
+        let masters: Vec<_> =
+            topology.functions().iter().map(|function| function.bus_master_at_boot).collect();
+        assert_eq!(masters, [true, true, false]);
+    }
 
     #[test]
     fn lookups_and_paths_follow_the_bridges() {
