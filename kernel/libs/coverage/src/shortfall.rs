@@ -16,6 +16,11 @@ pub enum Shortfall {
         /// Its place in the table.
         unit: usize,
     },
+    /// A unit did not confirm in time that it forgot what was taken away; its devices lost bus mastering.
+    UnitSilent {
+        /// Its place in the table.
+        unit: usize,
+    },
     /// Requests of the function pass by every unit.
     Bypass {
         /// The function.
@@ -49,11 +54,30 @@ pub enum Shortfall {
     },
 }
 
+impl Shortfall {
+    /// Tells whether requests of some device may pass no unit that enforces. Otherwise somebody got less than he was
+    /// due, or what is known of the machine is not all of it.
+    pub const fn leaves_open(&self) -> bool {
+        match self {
+            Self::NoUnit | Self::UnitFailed { .. } | Self::Bypass { .. } | Self::TableDamaged => true,
+            Self::UnitSilent { .. }
+            | Self::RegionRefused { .. }
+            | Self::RegionLost { .. }
+            | Self::Fabric(_)
+            | Self::DeviceRefused { .. }
+            | Self::BusMasterStuck { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoUnit => f.write_str("no IOMMU was found"),
             Self::UnitFailed { unit } => write!(f, "unit {unit} could not be taken"),
+            Self::UnitSilent { unit } => {
+                write!(f, "unit {unit} does not confirm what it is told; its devices lose bus mastering")
+            }
             Self::Bypass { device } => write!(f, "requests of {device} pass by every unit"),
             Self::TableDamaged => f.write_str("the firmware's table could not be read in full"),
             Self::RegionRefused { offset, base } => {
@@ -68,3 +92,6 @@ impl fmt::Display for Shortfall {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
