@@ -1,8 +1,8 @@
 //! The kernel as a library: everything but the entry point.
 //!
-//! [`start`](fn@start) brings up what everything else stands on, in this order: clock, serial port and log,
-//! segment and interrupt tables (from here every fault is seen), memory map, frames, heap, own page tables and
-//! stack, local APIC. What follows, in [`mod@start`], runs with interrupts on.
+//! [`start`](fn@start) first silences devices, and then brings up what everything else stands on, in this order: clock,
+//! serial port and log, segment and interrupt tables (from here every fault is seen), memory map, frames, heap, own
+//! page tables and stack, local APIC. What follows, in [`mod@start`], runs with interrupts on.
 #![no_std]
 
 extern crate alloc;
@@ -30,6 +30,7 @@ use platform::clock::EntryTime;
 
 /// Takes over from the boot loader. `entry` is the time at which it jumped to the kernel.
 pub fn start(boot_info: &'static mut BootInfo, entry: EntryTime) -> ! {
+    platform::pci::still_early();
     let rate = platform::clock::start(entry);
     platform::serial::start();
     arch::start();

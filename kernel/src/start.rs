@@ -12,6 +12,7 @@ use coverage::{Plan, Shortfall};
 use options::{Complaint, DmarSource as DmarOption, LogLevel, Options, ReportTarget, Severity, Switch};
 use pci::Topology;
 use pci::control::BusMaster;
+use pci::sriov::VirtualFunctions;
 use report::{Boot, DeviceState, DmarSource, Event, Function, Outcome, Protected, Window};
 use spin::Once;
 
@@ -120,7 +121,6 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
     if let (Some(plan), Some(found)) = (&plan, found) {
         iommu::take(plan, found);
     }
-    bus::open_bridges(&topology);
     devices::all().iter().for_each(DeviceRecord::report);
     dma::keep_clear_of(bus::memory_windows(&topology));
     devices::give_firmware_regions();
@@ -128,7 +128,8 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
     topology
 }
 
-/// Reports which devices firmware left mastering the bus, and takes it from all but bridges.
+/// Reports which devices firmware left mastering the bus, and takes it from all of them: from bridges too, which are
+/// opened with what is claimed below them, and from virtual functions.
 fn still_everything(topology: &Topology) {
     let masters = topology.functions().iter().filter(|function| function.bus_master_at_boot);
     let masters: Vec<_> = masters.map(|function| Function(function.bdf)).collect();
@@ -141,6 +142,26 @@ fn still_everything(topology: &Topology) {
         if bus::set_bus_master(record.bdf, BusMaster::Off) == BusMaster::On {
             protection::give_up(Shortfall::BusMasterStuck { device: record.bdf });
         }
+    }
+    bus::close_bridges();
+    topology.functions().iter().for_each(warn_of_virtual_functions);
+    bus::stop_virtual_functions();
+}
+
+/// Names the virtual functions that firmware left on: nothing else lists them.
+fn warn_of_virtual_functions(physical: &pci::Function) {
+    let Some(capability) = physical.sr_iov.filter(|capability| capability.at_boot == VirtualFunctions::On)
+    else {
+        return;
+    };
+    let mut ids = capability.ids(physical.bdf.source);
+    if let Some(first) = ids.next() {
+        log::warn!(
+            "firmware left {} virtual functions of {} on, {first} to {}; they are switched off",
+            capability.count,
+            physical.bdf,
+            ids.last().unwrap_or(first)
+        );
     }
 }
 

@@ -41,7 +41,7 @@ impl Deref for DeviceRecord {
 pub enum Role {
     /// It makes requests of its own.
     Endpoint,
-    /// It passes on the requests of others and keeps bus mastering for them.
+    /// It passes on the requests of others, while some of them may make any.
     Bridge,
 }
 

@@ -8,12 +8,13 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
 
-use dma_types::{Bdf, Iova, Segment, SourceId};
+use dma_types::{Bdf, Iova, Segment};
 use pci::control::{self, BusMaster, Patience, Transactions};
-use pci::{BusRange, ConfigSpace, EcamWindow, Function, Topology};
+use pci::{BusRange, EcamWindow, Function, FunctionSet, Passage, Topology};
 use spin::Once;
 
 use super::clock::{self, Deadline};
+use crate::arch::interrupts::InterruptsOff;
 
 pub use config::MachineConfig;
 
@@ -22,8 +23,18 @@ static CONFIG: Once<MachineConfig> = Once::new();
 /// The functions that a stop has to still: all but bridges.
 static ENDPOINTS: Once<Box<[Bdf]>> = Once::new();
 
+/// The functions that a stop takes their virtual functions from.
+static PHYSICALS: Once<Box<[Function]>> = Once::new();
+/// For whom each bridge is open.
+static PASSAGE: Once<Passage> = Once::new();
+/// The functions of segment 0 that firmware left mastering the bus and [`still_early`] silenced.
+static SILENCED: FunctionSet = FunctionSet::new();
+
+/// The segment that the legacy ports reach.
+const LEGACY_SEGMENT: Segment = Segment(0);
+
 /// All buses of segment 0, which the legacy ports reach even where no table names them.
-const LEGACY_BUSES: BusRange = BusRange { segment: Segment(0), first: 0, last: u8::MAX };
+const LEGACY_BUSES: BusRange = BusRange { segment: LEGACY_SEGMENT, first: 0, last: u8::MAX };
 
 /// Where firmware places windows below 4 GiB.
 const LOW_WINDOWS: Range<Iova> = Iova::new(0xc000_0000)..Iova::new(1 << 32);
@@ -33,12 +44,33 @@ pub fn enumerate(windows: &[EcamWindow]) -> Topology {
     let config = CONFIG.call_once(|| MachineConfig::open(windows));
     let mut ranges: Vec<_> = config.windows().map(|window| window.buses()).collect();
     ranges.push(LEGACY_BUSES);
-    let topology = pci::enumerate(config, &ranges);
+    let mut topology = pci::enumerate(config, &ranges);
+    topology.note_bus_masters(|function| {
+        function.segment == LEGACY_SEGMENT && SILENCED.contains(function.source)
+    });
     ENDPOINTS.call_once(|| {
         let endpoints = topology.functions().iter().filter(|function| !function.is_bridge());
         endpoints.map(|function| function.bdf).collect()
     });
+    PHYSICALS.call_once(|| {
+        let physical = topology.functions().iter().filter(|function| function.sr_iov.is_some());
+        physical.cloned().collect()
+    });
+    PASSAGE.call_once(|| Passage::new(&topology));
     topology
+}
+
+/// Takes bus mastering from everything in segment 0 but bridges and what firmware may still work with, before there is
+/// memory, so that no device writes into what becomes the kernel's. To be called first of all, once.
+pub fn still_early() {
+    let config = config();
+    pci::sweep(config, LEGACY_SEGMENT, |function, header| {
+        let masters = || control::bus_master(config, function) == BusMaster::On;
+        if !header.is_bridge() && masters() && !pci::may_serve_firmware(config, function) {
+            SILENCED.insert(function.source);
+            control::set_bus_master(config, function, BusMaster::Off);
+        }
+    });
 }
 
 /// Configuration space. Before [`enumerate`] it is what the legacy ports reach.
@@ -48,8 +80,30 @@ pub fn config() -> &'static MachineConfig {
 }
 
 /// Lets a function start requests or forbids it; gives what the function then says.
+///
+/// The bridges above pass requests on exactly while some function below may start them: none is open above nothing but
+/// blocked ones. Only whose unit enforces may get [`BusMaster::On`].
 pub fn set_bus_master(function: Bdf, to: BusMaster) -> BusMaster {
-    control::set_bus_master(config(), function, to)
+    let _off = InterruptsOff::new();
+    let note = || {
+        let switch = |bridge, to| {
+            if control::set_bus_master(config(), bridge, to) != to {
+                log::warn!("bridge {bridge} does not let bus mastering be switched: {to:?}");
+            }
+        };
+        PASSAGE.get().into_iter().for_each(|passage| passage.note(function, to, switch));
+    };
+    match to {
+        BusMaster::On => {
+            note();
+            control::set_bus_master(config(), function, to)
+        }
+        BusMaster::Off => {
+            let now = control::set_bus_master(config(), function, to);
+            note();
+            now
+        }
+    }
 }
 
 /// Longest time for a function to complete what it has begun: beyond what completion time-outs allow as a rule
@@ -81,15 +135,19 @@ pub fn memory_windows(topology: &Topology) -> Vec<Range<Iova>> {
     core::iter::once(LOW_WINDOWS).chain(windows).collect()
 }
 
-/// Lets every bridge pass requests on, which firmware does only where it needed it itself.
+/// Closes every bridge, for those below that do not obey their own bit. Those above functions that may work are opened
+/// with them.
 ///
-/// To be called once the units enforce; the ids of the bridges themselves must lead to nothing, or to the
-/// domain of a group that they belong to.
-pub fn open_bridges(topology: &Topology) {
-    for bridge in topology.functions().iter().filter(|function| function.is_bridge()) {
-        if set_bus_master(bridge.bdf, BusMaster::On) == BusMaster::Off {
-            log::warn!("bridge {} does not pass requests on", bridge.bdf);
-        }
+/// Takes no lock, waits for nothing and allocates nothing: the stop path calls it where no unit holds devices. Before
+/// the functions are known, it looks for bridges by itself.
+pub fn close_bridges() {
+    match PASSAGE.get() {
+        Some(passage) => passage.bridges().for_each(still),
+        None => pci::sweep(config(), LEGACY_SEGMENT, |function, header| {
+            if header.is_bridge() {
+                still(function);
+            }
+        }),
     }
 }
 
@@ -99,31 +157,24 @@ pub fn open_bridges(topology: &Topology) {
 /// kernel. Before the functions are known, it looks for them by itself.
 pub fn all_bus_mastering_off() {
     match ENDPOINTS.get() {
-        Some(endpoints) => endpoints.iter().for_each(|function| still(config(), *function)),
-        None => sweep(config()),
+        Some(endpoints) => endpoints.iter().copied().for_each(still),
+        None => pci::sweep(config(), LEGACY_SEGMENT, |function, header| {
+            if !header.is_bridge() {
+                still(function);
+            }
+        }),
     }
 }
 
-fn still(config: &impl ConfigSpace, function: Bdf) {
-    control::set_bus_master(config, function, BusMaster::Off);
+/// Switches virtual functions off, which have bus mastering of their own and are not seen by enumeration; they end within
+/// [`VF_STOP_MS`](pci::sriov::VF_STOP_MS).
+///
+/// Takes no lock, waits for nothing and allocates nothing.
+pub fn stop_virtual_functions() {
+    let physical = PHYSICALS.get().into_iter().flatten();
+    physical.for_each(|function| pci::sriov::stop_virtual_functions(config(), function));
 }
 
-/// Stills every function of segment 0 that is no bridge.
-fn sweep(config: &impl ConfigSpace) {
-    let mut header = None;
-    for id in 0..=u16::MAX {
-        let function = Bdf::new(Segment(0), SourceId::from_bits(id));
-        let is_first = function.source.function() == 0;
-        if is_first {
-            header = pci::header_type(config, function);
-        }
-        let here = match header {
-            Some(first) if is_first => Some(first),
-            Some(first) if first.is_multi_function() => pci::header_type(config, function),
-            _ => None,
-        };
-        if here.is_some_and(|header| header.layout() == pci::HeaderType::ENDPOINT) {
-            still(config, function);
-        }
-    }
+fn still(function: Bdf) {
+    control::set_bus_master(config(), function, BusMaster::Off);
 }
