@@ -1,5 +1,6 @@
 //! What the commands do.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use ::network::Exchange;
@@ -12,7 +13,7 @@ use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, power};
-use crate::{bench, diagnosis, iommu, println, probe, selftest};
+use crate::{bench, diagnosis, iommu, println, probe, protection, selftest};
 
 /// Why a command that was understood could not be carried out.
 pub enum Mistake {
@@ -207,6 +208,9 @@ impl fmt::Display for EventLine<'_> {
 /// The protection report again, for people and for the host.
 fn report() {
     units();
+    let mut given_up = Vec::new();
+    protection::visit(|shortfall| given_up.push(*shortfall));
+    given_up.iter().for_each(|shortfall| println!("given up: {shortfall}"));
     iommu::findings::show();
     list_devices();
     list_open_ports();
