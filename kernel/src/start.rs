@@ -20,8 +20,7 @@ use crate::arch::{self, cpu};
 use crate::console::{self, output};
 use crate::devices::{self, DeviceRecord, Role};
 use crate::diagnosis::text::Text;
-use crate::iommu::findings;
-use crate::iommu::regions;
+use crate::iommu::{enforcement, findings, regions};
 use crate::memory::map;
 use crate::platform::acpi::{self, AcpiTables};
 use crate::platform::boot::BootFacts;
@@ -66,6 +65,7 @@ enum Soundness {
 pub fn run(facts: &'static mut BootFacts) -> ! {
     arch::exceptions::set_stop_hook(stop::exception);
     arch::panic::set_panic_hook(|info| stop::panic(info));
+    enforcement::set_stop_hook(stop::protection_lost);
     let mut fw_cfg = FwCfg::detect();
     let cmdline: &'static [u8] = read_cmdline(fw_cfg.as_mut()).leak();
     let mut complaints = Vec::new();
@@ -166,6 +166,7 @@ fn warn_of_virtual_functions(physical: &pci::Function) {
 }
 
 fn announce_protection(table: &Table) {
+    enforcement::demand();
     let units = iommu::units();
     let enforcing = units.iter().filter(|unit| unit.is_enforcing()).count();
     let bypassing: Vec<&DeviceRecord> =
@@ -187,6 +188,7 @@ fn announce_protection(table: &Table) {
         }
     }
     findings::report();
+    enforcement::watch();
 }
 
 /// Gives up what no unit keeps in bounds.

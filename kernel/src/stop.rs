@@ -1,9 +1,10 @@
 //! The end after a DMA violation, an exception or a panic.
 //!
-//! First all bus mastering goes off, so that nothing moves any more. Then the report, the serial line and
-//! the screen say what happened, and the processor halts for good. Nothing here allocates; no lock is waited
+//! First all bus mastering goes off; where a unit does not enforce, the bridges close as well. Then the report, the
+//! serial line and the screen say what happened and what holds now, and the processor halts for good. Nothing here allocates; no lock is waited
 //! for that interrupted code may hold.
 
+mod lost;
 mod misuse;
 mod violation;
 
@@ -19,9 +20,11 @@ use verifier::Rule;
 
 use crate::arch::{cpu, exceptions};
 use crate::diagnosis::text::Text as FixedText;
+use crate::iommu::enforcement::{self, Lost};
 use crate::journal::{self, Ending};
 use crate::platform::{clock, framebuffer, pci, serial};
 use crate::probe::Flight;
+use crate::protection;
 
 /// The stop code of a processor exception, and its name.
 const EXCEPTION: (u32, &str) = (0x7f, "UNEXPECTED_KERNEL_MODE_TRAP");
@@ -35,6 +38,48 @@ const SHOWN: [&str; 22] = [
 ];
 
 static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// Of what was given up, so much is shown; the report has all.
+const SHORTFALLS_SHOWN: usize = 4;
+
+/// What keeps devices from memory once the kernel has stopped.
+#[derive(Clone, Copy)]
+enum Hold {
+    /// Every unit enforces what it did before.
+    Units,
+    /// Not every unit does, or there is none: only bus mastering, of functions and of bridges.
+    Bridges,
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("The machine is halted. ")?;
+        f.write_str(match self {
+            Self::Units => {
+                "Bus mastering is off, and every IOMMU unit still enforces: no device can reach memory that it was not \
+                 given. It is safe to switch it off."
+            }
+            Self::Bridges => {
+                "Bus mastering is off, on bridges too, but no IOMMU holds every device: one that does not obey may \
+                 still reach memory. Switch it off."
+            }
+        })?;
+        let (mut shown, mut result) = (0, Ok(()));
+        protection::visit(|shortfall| {
+            let link = if shown == 0 { " Given up before: " } else { "; " };
+            if shown < SHORTFALLS_SHOWN && result.is_ok() {
+                result = write!(f, "{link}{shortfall}");
+            }
+            shown += 1;
+        });
+        result?;
+        match shown {
+            0 => Ok(()),
+            1..=SHORTFALLS_SHOWN => f.write_str("."),
+            _ => write!(f, "; and {} more.", shown - SHORTFALLS_SHOWN),
+        }
+    }
+}
 
 /// What a stop says beyond code and parameters.
 struct Story<'a> {
@@ -52,23 +97,29 @@ struct Story<'a> {
 /// `object` is the address of the device's record, zero for a requester that nobody knows. A probe that was
 /// asked for is reported before the bug check.
 pub fn violation(fault: Fault<'_>, object: u64, cpu: &CpuState, probe: Option<&Flight>) -> ! {
-    begin();
+    let hold = begin();
     if let Some(probe) = probe {
         let result = if probe.look() == probe.before { DrillResult::Blocked } else { DrillResult::Leaked };
         probe.report(result, None);
     }
-    violation::with_story(&fault, object, |story| tell(story, cpu))
+    violation::with_story(&fault, object, |story| tell(story, cpu, hold))
 }
 
 /// Stops for misuse of the DMA layer that has been reported; `name` is the device's.
 pub fn misuse(violation: &Violation<'_>, rule: Rule, name: &str) -> ! {
-    begin();
-    misuse::with_story(violation, rule, name, |story| tell(story, &cpu::state_without_frame()))
+    let hold = begin();
+    misuse::with_story(violation, rule, name, |story| tell(story, &cpu::state_without_frame(), hold))
+}
+
+/// Stops because a unit does not enforce any more.
+pub fn protection_lost(lost: &Lost) -> ! {
+    let hold = begin();
+    lost::with_story(lost, |story| tell(story, &cpu::state_without_frame(), hold))
 }
 
 /// Stops for an exception that nothing expected.
 pub fn exception(report: &ExceptionReport) -> ! {
-    begin();
+    let hold = begin();
     let frame = &report.state.frame;
     let detail = FixedText::<4096>::of(report);
     serial::write_now(format_args!("\n{report}\n"));
@@ -94,12 +145,13 @@ pub fn exception(report: &ExceptionReport) -> ! {
             detail: Some(detail.as_str()),
         },
         &report.state,
+        hold,
     )
 }
 
 /// Stops for a broken invariant of the kernel itself.
 pub fn panic(message: &dyn fmt::Display) -> ! {
-    begin();
+    let hold = begin();
     let detail = FixedText::<1024>::of(message);
     let fields = [Field { label: "panic", value: &detail }];
     tell(
@@ -113,20 +165,27 @@ pub fn panic(message: &dyn fmt::Display) -> ! {
             detail: Some(detail.as_str()),
         },
         &cpu::state_without_frame(),
+        hold,
     )
 }
 
-/// Stills the machine. A second stop inside the first ends in a halt with a line of text.
-fn begin() {
+/// Stills the machine, and tells what holds it. A second stop inside the first ends in a halt with a line of text.
+fn begin() -> Hold {
     x86_64::instructions::interrupts::disable();
     if STOPPING.swap(true, Ordering::Relaxed) {
         exceptions::give_up(format_args!("stopped again"));
     }
     pci::all_bus_mastering_off();
+    pci::stop_virtual_functions();
+    if enforcement::everywhere() && protection::is_covered() {
+        return Hold::Units;
+    }
+    pci::close_bridges();
+    Hold::Bridges
 }
 
 /// Says what happened on every channel, and halts.
-fn tell(story: &Story<'_>, cpu: &CpuState) -> ! {
+fn tell(story: &Story<'_>, cpu: &CpuState, hold: Hold) -> ! {
     let (code, name) = story.code;
     let [p1, p2, p3, p4] = story.parameters;
     let registers = cpu.registers().map(|(name, value)| (Text::Borrowed(name), Hex(value)));
@@ -157,7 +216,7 @@ fn tell(story: &Story<'_>, cpu: &CpuState) -> ! {
         fields: story.fields,
         registers: &shown,
         digest: digest.as_str(),
-        closing: &"The machine is halted. No device can reach memory any more. It is safe to switch it off.",
+        closing: &hold,
     };
     serial::write_now(format_args!("\n{text}\n"));
     framebuffer::draw_stop_screen(&text);

@@ -120,6 +120,11 @@ fn a_stop_that_nobody_asked_for_is_3() {
     assert_eq!(Lines::booted().and(drill("attack")).and(panic()).end("bugcheck").run(), 3);
     assert_eq!(stopped("drill").run(), 3);
     assert_eq!(stopped("attack").with("bugcheck", "p1", json!("0x7")).run(), 3);
+    // A unit that was lost, be it in the middle of an attack.
+    let lost =
+        |lines: Lines| lines.with("bugcheck", "code", json!("0x1e6")).with("bugcheck", "p1", json!("0x0"));
+    assert_eq!(lost(Lines::booted().and(panic()).end("bugcheck")).run(), 3);
+    assert_eq!(lost(Lines::booted().and(drill("attack")).and(panic()).end("bugcheck")).run(), 3);
 }
 
 #[test]

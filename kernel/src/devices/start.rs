@@ -153,7 +153,10 @@ fn start(kind: &Kind, record: &'static DeviceRecord) -> Option<&'static dyn Driv
         log::warn!("{record} is external and stays blocked; the option external=allow lets it in");
         return None;
     }
-    match (kind.start)(&Function::new(record)) {
+    let started = (kind.start)(&Function::new(record));
+    // Whatever the driver did for its device, no unit may have suffered from it.
+    iommu::enforcement::demand();
+    match started {
         Ok(driver) => Some(Box::leak(driver)),
         Err(error) => {
             log::warn!("{record} has no driver, {} did not start: {error}", kind.name);

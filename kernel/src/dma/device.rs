@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use coverage::Shortfall;
 use diagnosis::{Label, Site};
 use dma_types::{Direction, Iova, PhysAddr};
 use report::DeviceState;
@@ -18,6 +19,7 @@ use crate::arch::interrupts::InterruptsOff;
 use crate::devices::{Admission, DeviceRecord, Role};
 use crate::iommu::{self, regions};
 use crate::memory::arc::Arc;
+use crate::protection;
 
 /// A device that a driver has claimed.
 ///
@@ -45,6 +47,7 @@ impl Device {
         driver: &'static str,
         highest: Iova,
     ) -> Result<Self, DmaError> {
+        iommu::enforcement::demand();
         if let Some(refusal) = record.pci.refused {
             return Err(DmaError::NotBelieved { device: record.bdf, refusal });
         }
@@ -95,7 +98,8 @@ impl Device {
         self.group.dissolve();
         left?;
         if regions::names(record.bdf) {
-            hold_firmware_regions(record)?;
+            hold_firmware_regions(record)
+                .inspect_err(|_| protection::give_up(Shortfall::RegionLost { device: record.bdf }))?;
         }
         Ok(())
     }

@@ -104,6 +104,9 @@ impl Group {
     /// Leads the ids of a member into the domain, then lets it master the bus: always if it has a driver,
     /// otherwise, for firmware's regions, if firmware had it on.
     pub(super) fn join(&self, member: &DeviceRecord, site: Site) -> Result<(), DmaError> {
+        if !self.unit.is_enforcing() {
+            return Err(IommuError::NotEnforcing { unit: self.unit.index }.into());
+        }
         let domain = self.domain();
         for source in &member.aliases {
             // Ids that members share lead there already.

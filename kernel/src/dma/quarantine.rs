@@ -33,11 +33,11 @@ pub fn silence(record: &'static DeviceRecord) {
 pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
     let site = Site::caller();
     silence(record);
-    let result = match iommu::unit_of(record).filter(|unit| unit.is_enforcing()) {
+    let result = match iommu::unit_of(record).filter(|unit| unit.was_taken()) {
         Some(unit) => {
             record.aliases.iter().map(|source| AddressSpace::block(unit, *source)).fold(Ok(()), Result::and)
         }
-        // Without a unit that enforces, its bus mastering was never on.
+        // Without a unit that was taken, its bus mastering was never on.
         None => Ok(()),
     };
     if let Some(group) = Group::find(record.group) {

@@ -11,7 +11,7 @@ use vtd::tables::RootTable;
 use vtd::{Invalidation, QueueError, TableMemory};
 
 use super::hardware::FrameMemory;
-use super::{IommuError, Unit, records, throttle};
+use super::{IommuError, Unit, records, silence, throttle};
 use crate::memory::direct;
 
 /// A word of the tables on the way of a request.
@@ -164,6 +164,11 @@ pub const UNKNOWN_DESCRIPTOR: Descriptor = Descriptor { low: 0xf, high: 0 };
 /// If the unit has no queue.
 pub fn stop_queue(unit: &Unit) -> Result<(), IommuError> {
     unit.control(|control| Ok(control.unit.submit_raw(UNKNOWN_DESCRIPTOR, &mut FrameMemory)?))
+}
+
+/// Treats a unit as one that did not confirm an invalidation in time. There is no way back.
+pub fn take_for_silent(unit: &Unit) {
+    silence::cut_off(unit);
 }
 
 /// How often the unit's queue had to be recovered, and what was found last.

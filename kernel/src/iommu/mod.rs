@@ -2,8 +2,9 @@
 //!
 //! Order: [`regions::set_aside`] as soon as the table is read, [`find()`] for the evidence of what firmware
 //! left, then with bus mastering off everywhere [`take()`]; from there every device is blocked until
-//! [`AddressSpace::attach`].
+//! [`AddressSpace::attach`], and [`enforcement`] sees to it that the units go on enforcing.
 
+pub mod enforcement;
 mod error;
 mod find;
 pub mod findings;
@@ -13,6 +14,7 @@ pub mod misprogram;
 mod pass_through;
 pub mod records;
 pub mod regions;
+mod silence;
 mod space;
 mod take;
 pub mod throttle;

@@ -43,7 +43,7 @@ fn take_one(planned: &coverage::Unit, index: usize, found: Found) -> Unit {
         Err(failure) => return Unit::failed(planned, index, None, failure),
     };
     match bring_up(&mut unit) {
-        Ok(roots) => Unit::enforcing(planned, index, unit, roots),
+        Ok(roots) => Unit::taken(planned, index, unit, roots),
         // The hardware may go on using its queue, whose pages stay taken.
         Err(failure) => Unit::failed(planned, index, Some(&unit), failure.to_string()),
     }
@@ -88,6 +88,7 @@ impl Unit {
             let before = control.unit.is_enforcing();
             let roots = bring_up(&mut fresh)?;
             let after = fresh.is_enforcing();
+            self.note_bring_up(&fresh);
             control.unit = fresh;
             core::mem::replace(&mut control.roots, roots).release(&mut FrameMemory);
             Ok(before && after)

@@ -11,10 +11,10 @@ use report::{Event, Hex, InvalidationKind, UnitKind, UnitState};
 use vtd::spec::command::GlobalStatus;
 use vtd::spec::second_stage::TableLevels;
 use vtd::tables::{Format, RequestWalk, RootTable, TableError, walk_request};
-use vtd::{FaultPort, Invalidation, InvalidationPath};
+use vtd::{EnforcementLost, EnforcementPort, FaultPort, Invalidation, InvalidationPath};
 
 use super::hardware::{FrameMemory, KernelClock, Window};
-use super::{IommuError, findings};
+use super::{IommuError, enforcement, findings, silence};
 use crate::arch::interrupts::{InterruptsOff, IrqLock};
 use crate::journal;
 use crate::memory::direct;
@@ -34,11 +34,18 @@ pub struct Unit {
     pub facts: Option<Facts>,
     /// Its fault records, apart from the rest so that the fault handler needs no lock.
     pub faults: Option<FaultPort<Window>>,
-    /// Why it does not enforce.
+    /// Why it could not be taken.
     pub failure: Option<String>,
-    enforcing: AtomicBool,
+    /// What is asked whether it still enforces; none if it could not be taken. The lock is held for no longer than a
+    /// copy takes.
+    port: IrqLock<Option<EnforcementPort<Window>>>,
+    /// It did not confirm an invalidation in time.
+    silent: AtomicBool,
     control: IrqLock<Option<Control>>,
 }
+
+/// What is said of a unit that did not answer.
+const SILENT: &str = "it did not confirm an invalidation in time; its devices are cut off";
 
 /// What a unit said of itself.
 #[derive(Clone, Copy)]
@@ -66,14 +73,15 @@ pub(super) struct Control {
 }
 
 impl Unit {
-    /// A unit that enforces, with everything blocked.
-    pub(super) fn enforcing(
+    /// A unit that was taken, with everything blocked.
+    pub(super) fn taken(
         plan: &coverage::Unit,
         index: usize,
         unit: vtd::Unit<Window>,
         roots: RootTable,
     ) -> Self {
         let faults = Some(unit.fault_port());
+        let port = IrqLock::new(unit.enforcement_port());
         let facts = Some(Facts::of(&unit));
         let register_bytes = unit.register_bytes();
         // Domain 0 tags entries that are not present where those are cached, so it is nobody's.
@@ -86,7 +94,8 @@ impl Unit {
             facts,
             faults,
             failure: None,
-            enforcing: AtomicBool::new(true),
+            port,
+            silent: AtomicBool::new(false),
             control: IrqLock::new(Some(control)),
         }
     }
@@ -106,19 +115,43 @@ impl Unit {
             facts: unit.map(Facts::of),
             faults: unit.map(vtd::Unit::fault_port),
             failure: Some(failure),
-            enforcing: AtomicBool::new(false),
+            port: IrqLock::new(None),
+            silent: AtomicBool::new(false),
             control: IrqLock::new(None),
         }
     }
 
-    /// Tells whether it translates by our tables.
-    pub fn is_enforcing(&self) -> bool {
-        self.enforcing.load(Ordering::Relaxed)
+    /// Tells whether it was brought up; whether it still enforces is for [`is_enforcing`](Self::is_enforcing) to say.
+    pub const fn was_taken(&self) -> bool {
+        self.failure.is_none()
     }
 
-    /// Asks the hardware whether it still translates by our tables.
-    pub fn enforces_now(&self) -> bool {
-        self.control(|control| Ok(control.unit.is_enforcing())).unwrap_or(false)
+    /// Asks the hardware whether it still enforces; `None` if it could not be taken. Reads two registers.
+    pub fn ask(&self) -> Option<Result<(), EnforcementLost>> {
+        // Held only where a second bring-up was interrupted by a stop, which then counts as none.
+        let port = (*self.port.try_lock()?)?;
+        Some(port.ask())
+    }
+
+    /// Asks the hardware whether it translates by our tables now. One that does not confirm invalidations does not
+    /// count: what it remembers of them nobody knows.
+    pub fn is_enforcing(&self) -> bool {
+        !self.is_silent() && self.ask().is_some_and(|answer| answer.is_ok())
+    }
+
+    /// Tells whether it once did not confirm an invalidation in time.
+    pub fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it did not confirm; false if that was known.
+    pub(super) fn note_silence(&self) -> bool {
+        !self.silent.swap(true, Ordering::Relaxed)
+    }
+
+    /// Takes note that it was brought up once more.
+    pub(super) fn note_bring_up(&self, unit: &vtd::Unit<Window>) {
+        *self.port.lock() = unit.enforcement_port();
     }
 
     /// Reads its status; `None` if it could not be taken.
@@ -162,7 +195,17 @@ impl Unit {
         work: impl FnOnce(&mut Control) -> Result<T, IommuError>,
     ) -> Result<T, IommuError> {
         let mut control = self.lock_control(off);
-        work(control.as_mut().ok_or(IommuError::NotEnforcing { unit: self.index })?)
+        let result = work(control.as_mut().ok_or(IommuError::NotEnforcing { unit: self.index })?);
+        let dead = control.as_ref().is_some_and(|control| control.unit.is_dead());
+        drop(control);
+        if let Err(IommuError::Invalidation(_)) = result {
+            // Somebody may have switched its queue off, and the rest with it.
+            enforcement::demand();
+            if dead {
+                silence::cut_off(self);
+            }
+        }
+        result
     }
 
     /// The controlling half, if the unit could be taken, where interrupts are off already.
@@ -231,6 +274,12 @@ impl Unit {
                 })
             })
             .unwrap_or(None);
+        let (state, lost) = match self.ask() {
+            Some(Ok(())) if self.is_silent() => (UnitState::Failed, Some(SILENT.to_string())),
+            Some(Ok(())) => (UnitState::Enforcing, None),
+            Some(Err(lost)) => (UnitState::Failed, Some(lost.to_string())),
+            None => (UnitState::Failed, None),
+        };
         journal::emit(&Event::Unit(report::Unit {
             t: clock::now_ns(),
             index: self.index as u32,
@@ -243,8 +292,8 @@ impl Unit {
             levels: self.facts.and_then(|facts| facts.levels).map(TableLevels::count),
             fault_records: self.facts.map_or(0, |facts| facts.capabilities.fault_records() as u32),
             invalidation,
-            state: if self.is_enforcing() { UnitState::Enforcing } else { UnitState::Failed },
-            detail: self.failure.as_deref().map(Into::into),
+            state,
+            detail: lost.as_deref().or(self.failure.as_deref()).map(Into::into),
             findings: findings.as_slice().into(),
         }));
     }
@@ -316,9 +365,11 @@ impl core::fmt::Display for Unit {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let facts = self.facts.as_ref().map(Facts::version_text).unwrap_or_else(|| "?".to_string());
         write!(f, "unit {} at {}, segment {:04x}, version {facts}: ", self.index, self.base, self.segment.0)?;
-        match &self.failure {
-            None => write!(f, "enforcing, {} address bits", self.width()),
-            Some(failure) => write!(f, "FAILED, {failure}"),
+        match (&self.failure, self.ask()) {
+            (Some(failure), _) => write!(f, "FAILED, {failure}"),
+            (None, Some(Err(lost))) => write!(f, "LOST, {lost}"),
+            (None, _) if self.is_silent() => write!(f, "SILENT, {SILENT}"),
+            (None, _) => write!(f, "enforcing, {} address bits", self.width()),
         }
     }
 }

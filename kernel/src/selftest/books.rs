@@ -21,7 +21,7 @@ pub(super) fn run() {
 }
 
 fn units_enforce() -> Result<(), &'static str> {
-    let lapsed = iommu::units().iter().any(|unit| unit.is_enforcing() && !unit.enforces_now());
+    let lapsed = iommu::units().iter().any(|unit| unit.was_taken() && !unit.is_enforcing());
     if lapsed { Err("a unit no longer enforces our tables") } else { Ok(()) }
 }
 

@@ -19,6 +19,7 @@ mod registers;
 mod release;
 mod reset;
 mod rest;
+mod silence;
 mod stale;
 mod tables;
 mod takeover;
@@ -56,7 +57,7 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 27] = [
+const TESTS: [Test; 28] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
@@ -69,6 +70,7 @@ const TESTS: [Test; 27] = [
     Test { name: "shared-domain", part: Part::ByName, run: claims::run },
     Test { name: "function-reset", part: Part::ByName, run: reset::run },
     Test { name: "takeover", part: Part::ByName, run: takeover::run },
+    Test { name: "silent-unit", part: Part::ByName, run: silence::run },
     Test { name: "tables", part: Part::ByName, run: tables::run },
     Test { name: "regions", part: Part::ByName, run: regions::run },
     Test { name: "registers", part: Part::ByName, run: registers::run },

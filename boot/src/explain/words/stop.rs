@@ -8,6 +8,8 @@ use super::{Explanation, request};
 
 /// Stop code of a DMA violation.
 const VIOLATION: u64 = 0xe6;
+/// Stop code of a unit that lost its enforcement.
+const PROTECTION_LOST: u64 = 0x1e6;
 /// Stop code of a processor exception.
 const EXCEPTION: u64 = 0x7f;
 
@@ -15,6 +17,7 @@ const EXCEPTION: u64 = 0x7f;
 pub(super) fn explain(stop: &Stop) -> Explanation {
     match (&stop.digest.fault, &stop.request) {
         (Some(fault), Some(request)) => violation(stop, fault, request),
+        _ if stop.digest.code.0 == PROTECTION_LOST => protection_lost(stop),
         _ => without_fault(stop),
     }
 }
@@ -56,6 +59,27 @@ fn violation(stop: &Stop, fault: &FaultDigest<'_>, request: &Request) -> Explana
         None => (general.causes, general.next),
     };
     Explanation { meaning, causes, next }
+}
+
+fn protection_lost(stop: &Stop) -> Explanation {
+    let [unit, status, root, _] = stop.parameters();
+    let words = stop.digest.detail.as_ref().map_or(String::new(), |words| format!(" It said: {words}."));
+    Explanation {
+        meaning: format!(
+            "ivt{} stopped the machine because IOMMU unit {unit} did not enforce any more: its status register read \
+             {status:#x}, its root table register {root:#x}. From that moment until the stop, 100 ms at most, devices \
+             could have reached any memory.{words}",
+            version(stop)
+        ),
+        causes: Vec::from([
+            "A device got its driver to write the unit's registers, or wrote them itself.",
+            "Firmware (SMM) switched the unit off behind the kernel's back.",
+            "The unit is faulty: a register that reads as all ones says so.",
+        ]),
+        next: "Unplug what is external and see whether it comes again; report the line with the devices that were \
+               started or spoken to last."
+            .into(),
+    }
 }
 
 fn without_fault(stop: &Stop) -> Explanation {
@@ -247,6 +271,19 @@ mod tests {
     fn an_unknown_verdict_falls_back_to_the_reason() {
         let Explanation { meaning, causes, .. } = explained(&LINE.replace("is=stale", "is=sideways"));
         assert!(meaning.contains("The verdict is sideways. ") && causes.len() > 2, "{meaning}");
+    }
+
+    #[test]
+    fn a_lost_unit_is_told_with_its_registers() {
+        let Explanation { meaning, causes, next } = explained(
+            "IVT1:stop=1e6,1,44000000,113d000,0;ver=0.1.0;say=unit+1+does+not+enforce+any+more:+translation+is+off;",
+        );
+        for part in
+            ["ivt 0.1.0", "unit 1", "0x44000000", "0x113d000", "It said: unit 1 does not enforce any more"]
+        {
+            assert!(meaning.contains(part), "{part}: {meaning}");
+        }
+        assert!(causes[0].contains("registers") && next.contains("Unplug"));
     }
 
     #[test]

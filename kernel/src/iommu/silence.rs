@@ -1,0 +1,31 @@
+//! A unit that does not answer: nothing can be taken from its devices any more, so they lose bus mastering.
+
+use coverage::Shortfall;
+use pci::control::BusMaster;
+use report::DeviceState;
+
+use super::Unit;
+use crate::devices::{self, Role};
+use crate::platform::pci as bus;
+use crate::protection;
+
+/// Cuts off everything behind a unit that did not confirm an invalidation in time. It goes on translating what it did,
+/// and is asked nothing any more; its devices get no domain.
+///
+/// Called with interrupts off, by the fault handler too. Allocates nothing, and does its work once.
+pub(super) fn cut_off(unit: &Unit) {
+    if !unit.note_silence() {
+        return;
+    }
+    protection::give_up(Shortfall::UnitSilent { unit: unit.index });
+    for record in devices::all() {
+        if record.unit != Some(unit.index) || record.role != Role::Endpoint {
+            continue;
+        }
+        bus::set_bus_master(record.bdf, BusMaster::Off);
+        if matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion) {
+            record.set_state(DeviceState::Quarantined);
+        }
+    }
+    unit.report();
+}
