@@ -99,7 +99,7 @@ pub struct Buses {
 }
 
 impl Function {
-    /// Tells whether it passes requests of other functions on, so that it has to keep bus mastering.
+    /// Tells whether it passes requests of other functions on, for which it needs bus mastering.
     pub const fn is_bridge(&self) -> bool {
         matches!(self.kind, Kind::Bridge(_))
     }
