@@ -85,6 +85,23 @@ fn every_drill_is_blocked_with_its_verdict() {
     assert_faults(&outcome);
 }
 
+/// What is reported of a target is still so at the end, seen from outside: nobody uses its memory again.
+#[test]
+fn targets_stay_as_reported_until_the_power_goes() {
+    let mut running = Run::new().options("policy=log").script("drill; attack 00:03.0 write; drill").start();
+    running.wait_end();
+    let probes = running.report().of_kind("drill").filter(|probe| !probe["target_phys"].is_null());
+    let targets: Vec<_> = probes
+        .map(|probe| (tests::hex(&probe["target_phys"]), probe["after"].clone(), probe.clone()))
+        .collect();
+    for (address, after, probe) in &targets {
+        let there: String = running.memory(*address, 16).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(after, &there.as_str(), "{probe}");
+    }
+    running.finish().assert_status(0);
+    assert!(targets.len() > 2 * 2 * TARGETS.len(), "{} targets", targets.len());
+}
+
 /// The NVMe disk of the default machine.
 const DISK: &str = "0000:00:05.0";
 

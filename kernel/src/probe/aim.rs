@@ -5,6 +5,7 @@ use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 use options::Target;
 
 use super::Overreach;
+use super::kept;
 use super::neighbour::{self, Neighbour};
 use super::order::Sabotage;
 use crate::diagnosis::predict;
@@ -47,7 +48,6 @@ pub struct Load<'a> {
 }
 
 /// What keeps a target as it is, until it is dropped.
-#[expect(dead_code, reason = "what is held is never looked at, only kept")]
 pub enum Hold {
     /// It lasts by itself.
     Nothing,
@@ -65,6 +65,24 @@ pub enum Hold {
     Foreign(Mapping<Both>),
     /// A buffer of the device's in a page with another one.
     Neighbour(Neighbour),
+}
+
+impl Hold {
+    /// The target's memory by itself, taken back from whoever had it; none if it lasts by itself, or if the unit
+    /// does not confirm that it is out of reach.
+    pub fn into_target(self) -> Option<kept::Target> {
+        let page = match self {
+            Self::Nothing => return None,
+            Self::Neighbour(neighbour) => return Some(kept::Target::Bytes(neighbour.into_beside())),
+            Self::Page(page) => Some(page),
+            Self::BesideReadable(before, page) => before.unmap().ok().map(|_| page),
+            Self::BesideWritable(before, page) => before.unmap().ok().map(|_| page),
+            Self::Readable(mapping) => mapping.unmap().ok(),
+            Self::Writable(mapping) => mapping.unmap().ok(),
+            Self::Foreign(mapping) => mapping.unmap().ok(),
+        };
+        page.map(kept::Target::Page)
+    }
 }
 
 /// Why a target cannot be had.

@@ -11,6 +11,7 @@ use report::DrillResult;
 use super::aim::{Aim, Hold, Load, NotPossible};
 use super::contents::{bytes_at, contents, is_telling};
 use super::flight::{self, Flight, FlightId};
+use super::kept;
 use super::loans::Loans;
 use super::order::{Judgement, Order, Sabotage};
 use super::{Overreach, Progress, Skill, StartRefused};
@@ -344,7 +345,8 @@ impl Attempt {
         }
     }
 
-    /// Takes the buffers back. A failure there is the unit's, and is reported where it arises.
+    /// Takes the buffers back, and keeps the target of a probe that was reported. A failure there is the unit's, and
+    /// is reported where it arises.
     pub fn finish(mut self) {
         if let Some(id) = self.flight.take() {
             flight::land(id);
@@ -352,6 +354,10 @@ impl Attempt {
         if self.target_is_mapped && !self.unmap_target() {
             // The device may still reach it, so it is never used again.
             mem::forget(self.aim.take());
+        }
+        let is_reported = self.tries > 0 && self.order.command.is_some();
+        if let Some(aim) = self.aim.take().filter(|_| is_reported) {
+            kept::keep(aim.hold);
         }
     }
 

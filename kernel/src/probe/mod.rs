@@ -9,6 +9,7 @@ mod aim;
 mod attempt;
 mod contents;
 mod flight;
+mod kept;
 mod loans;
 mod neighbour;
 mod order;

@@ -26,7 +26,7 @@ pub struct Neighbour {
     /// Gone once it is judged.
     lent: Option<Lent>,
     /// Never looked at by this, only kept.
-    _beside: ByteBuffer,
+    beside: ByteBuffer,
 }
 
 /// A buffer lent one way or the other.
@@ -56,7 +56,7 @@ pub(super) fn aim(
         _ => Lent::Readable(lend(device, buffer, load.sabotage)?),
     };
     let iova = lent.iova().checked_add(bytes as u64).ok_or(NotPossible::Beyond)?;
-    let hold = Hold::Neighbour(Neighbour { lent: Some(lent), _beside: beside });
+    let hold = Hold::Neighbour(Neighbour { lent: Some(lent), beside });
     Ok(Aim { iova, memory: Some(memory), expected: None, hold })
 }
 
@@ -91,6 +91,11 @@ fn side_by_side(bytes: usize) -> Result<(ByteBuffer, ByteBuffer), NotPossible> {
 }
 
 impl Neighbour {
+    /// The neighbour by itself.
+    pub(super) fn into_beside(self) -> ByteBuffer {
+        self.beside
+    }
+
     /// Judges an access that has neither shown nor changed the neighbour: what the device was told to write must
     /// have come to lie in the mapped page, or the access proves nothing, and the buffer must be as it was.
     ///
