@@ -105,6 +105,7 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
     let dmar = Dmar::parse(&table.bytes).ok();
     diagnosis::note_table(&table.bytes);
     let plan = dmar.as_ref().map(|dmar| Plan::new(dmar, &topology, cpu::physical_address_bits()));
+    devices::check_windows(&mut topology, plan.as_ref(), tables.map_or(&[][..], |tables| &tables.ecam));
     let of_regions =
         plan.as_ref().map(|plan| regions::set_aside(plan, &topology, tables)).unwrap_or_default();
     devices::enumerate(&topology, plan.as_ref(), options);
@@ -122,7 +123,6 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
         iommu::take(plan, found);
     }
     devices::all().iter().for_each(DeviceRecord::report);
-    dma::keep_clear_of(bus::memory_windows(&topology));
     devices::give_firmware_regions();
     announce_protection(table);
     topology

@@ -90,7 +90,7 @@ pub fn start() -> Result<Mode, MmioError> {
     let mode = if flags.contains(ApicBaseFlags::X2APIC_ENABLE) { Mode::X2Apic } else { Mode::XApic };
     let window = match mode {
         Mode::X2Apic => None,
-        Mode::XApic => Some(Mmio::map(PhysAddr::new(frame.start_address().as_u64()), 0x1000)?),
+        Mode::XApic => Some(Mmio::of_platform(PhysAddr::new(frame.start_address().as_u64()), 0x1000)?),
     };
     if !flags.contains(ApicBaseFlags::LAPIC_ENABLE) {
         // SAFETY: turns the APIC on where it lies; nothing else of the register changes.

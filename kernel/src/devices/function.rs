@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use dma_types::Iova;
-use pci::Bar;
+use pci::Window;
 use pci::control::{self, BusMaster, MemoryDecode, set_memory_decode};
 use pci::reset::{self, Refused};
 
@@ -18,13 +18,12 @@ use crate::platform::pci::{self as bus, config};
 #[derive(Clone, Copy)]
 pub struct Function {
     record: &'static DeviceRecord,
-    bars: [Bar; 6],
 }
 
 impl Function {
-    /// Looks at a function. Nobody may use it meanwhile.
-    pub(super) fn new(record: &'static DeviceRecord) -> Self {
-        Self { record, bars: pci::bars(config(), record.bdf, record.pci.header) }
+    /// The function of a record.
+    pub(super) const fn new(record: &'static DeviceRecord) -> Self {
+        Self { record }
     }
 
     /// The kernel's record of it.
@@ -40,14 +39,27 @@ impl Function {
     /// Maps the first `bytes` of a register window, or all of a smaller one, and lets the function answer.
     ///
     /// # Errors
-    /// If there is no such window or it cannot be mapped.
+    /// If there is no such window that is believed, or it cannot be mapped.
     pub fn window(&self, bar: u8, bytes: usize) -> Result<Mmio, StartError> {
-        let Some(Bar::Memory { address, size, .. }) = self.bars.get(usize::from(bar)).copied() else {
-            return Err(StartError::NoWindow { bar });
-        };
+        let window = self.pci().windows.of_register(bar).ok_or(StartError::NoWindow { bar })?;
+        self.map(window, bytes)
+    }
+
+    fn map(&self, window: Window, bytes: usize) -> Result<Mmio, StartError> {
+        let registers = Mmio::of_device(window, bytes).map_err(StartError::Window)?;
         set_memory_decode(config(), self.record.bdf, MemoryDecode::On);
-        let bytes = usize::try_from(size).unwrap_or(usize::MAX).min(bytes);
-        Mmio::map(address, bytes).map_err(StartError::Window)
+        Ok(registers)
+    }
+
+    /// Maps the first `bytes` of the table of interrupt messages. Gives the window and where in it the table starts.
+    ///
+    /// # Errors
+    /// If there is no table where it can be used, or it cannot be mapped.
+    pub(super) fn vectors(&self, bytes: usize) -> Result<(Mmio, usize), StartError> {
+        let table = self.pci().windows.vectors().ok_or(StartError::NoMessages)?;
+        let start = table.offset as usize;
+        let end = start.checked_add(bytes).ok_or(StartError::NoMessages)?;
+        Ok((self.map(table.window, end)?, start))
     }
 
     /// Claims the device, which can send addresses up to `highest`.

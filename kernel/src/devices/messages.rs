@@ -99,9 +99,7 @@ fn program(function: &Function, index: u8) -> Result<(), StartError> {
 
 /// Writes the first vector of a table, with the others held back as they are after a reset.
 fn program_table(function: &Function, msix: &MsixCapability, message: MsiMessage) -> Result<(), StartError> {
-    let start = msix.table.offset as usize;
-    let end = start.checked_add(table::ENTRY).ok_or(StartError::NoMessages)?;
-    let window = function.window(msix.table.bar, end)?;
+    let (window, start) = function.vectors(table::ENTRY)?;
     msix.set_state(config(), function.pci().bdf, MsixState::Masked);
     window.write32(start, message.address as u32);
     window.write32(start + table::UPPER_ADDRESS, (message.address >> 32) as u32);

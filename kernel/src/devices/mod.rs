@@ -14,6 +14,7 @@ pub(crate) mod nvme;
 mod record;
 mod start;
 pub(crate) mod virtio;
+mod windows;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -32,6 +33,7 @@ pub use messages::Messages;
 pub use nic::{Link, Nic, NicError, Received};
 pub use record::{Admission, DeviceRecord, Facts, Path, Role, SELF_TEST, Trust};
 pub use start::{enumerate, give_firmware_regions, start_drivers};
+pub use windows::check as check_windows;
 
 /// The drivers, in the order in which they start.
 const KINDS: &[Kind] = &[edu::KIND, nvme::KIND, virtio::BLOCK, virtio::NETWORK, e1000e::KIND];

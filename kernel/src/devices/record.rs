@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::Deref;
+use core::ops::{Deref, Range};
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use dma_types::{Bdf, Iova, SourceId};
@@ -92,6 +92,8 @@ pub struct Facts {
     pub requester: Bdf,
     /// Every id that its DMA may carry, sorted, `requester` among them.
     pub aliases: Vec<SourceId>,
+    /// The addresses that bridges above turn to its neighbours, before a unit sees them.
+    pub turned: Vec<Range<Iova>>,
     /// Whether its requests pass through the unit that covers it.
     pub path: Path,
     /// Whether firmware left its bus mastering on.

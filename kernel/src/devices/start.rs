@@ -2,12 +2,13 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::time::Duration;
 
 use coverage::{Plan, Shortfall};
-use dma_types::Bdf;
+use dma_types::{Bdf, Iova};
 use options::{ExternalDevices, Options};
-use pci::{Groups, Names, Topology};
+use pci::{AddressRange, Groups, Names, Topology};
 use report::DeviceState;
 
 use super::{
@@ -37,6 +38,7 @@ pub fn enumerate(topology: &Topology, plan: Option<&Plan>, options: &Options<'_>
             group: groups.of(function.bdf).map_or(u32::MAX, |group| group.0),
             requester: Bdf::new(segment, topology.requester(function)),
             aliases: topology.aliases(function),
+            turned: topology.turned(function).map(as_requested).collect(),
             path: virtio::path_of(function),
             bus_master_at_boot: function.bus_master_at_boot,
             trust: trust(topology, &groups, function, options),
@@ -69,6 +71,11 @@ fn tell_of_the_fabric(topology: &Topology) {
     for port in topology.ports_without_source_validation().take(MOST_TOLD) {
         log::warn!("{}: {}", port.bdf, pci::acs::NO_SOURCE_VALIDATION);
     }
+}
+
+/// The same numbers in a request.
+fn as_requested(range: AddressRange) -> Range<Iova> {
+    Iova::new(range.first().as_u64())..Iova::new(range.last().as_u64().saturating_add(1))
 }
 
 /// Trusts a device only with all endpoints of its group: they share its domain, so they see what it sees.

@@ -101,7 +101,7 @@ impl Domain {
             let base = region.base.as_u64();
             Iova::new(base)..Iova::new(base + region.bytes)
         });
-        let room = IovaAllocator::new(addresses.clone(), window::reserved().chain(taken), start)?;
+        let room = IovaAllocator::new(addresses.clone(), window::reserved(group).chain(taken), start)?;
         let mut books = Books::new(room, AddressSpace::new(unit)?, addresses)?;
         for region in regions {
             books.hold_firmware_region(region.base, region.bytes, site)?;

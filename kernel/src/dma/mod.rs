@@ -46,4 +46,3 @@ pub use mapping::{Both, DirectionType, FromDevice, Mapping, Refused, ToDevice};
 pub use quarantine::{contain, cut_off_with, domain_of, hold_firmware_regions, rejoin, release, silence};
 pub use reach::{ReachTrial, trial_runs};
 pub use shared::Shared;
-pub use window::keep_clear_of;

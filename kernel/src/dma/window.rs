@@ -1,20 +1,17 @@
 //! Where a domain's addresses lie.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use dma_types::Iova;
-use spin::Once;
 
-static PCI_WINDOWS: Once<Vec<Range<Iova>>> = Once::new();
+use crate::devices;
 
-/// Notes where devices' own registers lie: no domain hands out such numbers, since a bridge may turn them
-/// to a neighbour before any unit sees them. To be called once, before the first domain.
-pub fn keep_clear_of(windows: Vec<Range<Iova>>) {
-    PCI_WINDOWS.call_once(|| windows);
-}
+/// Where firmware places windows below 4 GiB, and may open more than stood at start.
+const LOW_WINDOWS: Range<Iova> = Iova::new(0xc000_0000)..Iova::new(1 << 32);
 
-/// What no domain hands out.
-pub(super) fn reserved() -> impl Iterator<Item = Range<Iova>> {
-    PCI_WINDOWS.get().into_iter().flatten().cloned()
+/// What the domain of a group does not hand out: numbers that a bridge above a member would turn to a neighbour before
+/// the unit sees them. What bridges elsewhere pass down, or functions elsewhere say, takes nothing from it.
+pub(super) fn reserved(group: u32) -> impl Iterator<Item = Range<Iova>> {
+    let members = devices::all().iter().filter(move |record| record.group == group);
+    core::iter::once(LOW_WINDOWS).chain(members.flat_map(|record| record.turned.iter().cloned()))
 }

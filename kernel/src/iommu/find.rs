@@ -42,16 +42,28 @@ fn probe(plan: &Plan, planned: &coverage::Unit) -> Found {
     if let Some(problem) = planned.problem {
         return Err(problem.to_string());
     }
-    let window = |bytes| Mmio::map(planned.base, bytes).map_err(|error| error.to_string());
-    let in_words = |error: vtd::UnitError| error.to_string();
-    let first_page = window(PAGE_SIZE as usize)?;
-    let bytes = vtd::register_bytes(&Window(Box::leak(Box::new(first_page)))).map_err(in_words)?;
+    let bytes = register_bytes(planned)?;
     if let Some(index) = plan.unit_within(planned.base, bytes as u64) {
         return Err(format!(
             "its registers, {bytes:#x} bytes by its own word, reach into those of unit {index}"
         ));
     }
-    vtd::Unit::probe(Window(Box::leak(Box::new(window(bytes)?)))).map_err(in_words)
+    let registers = map(planned, bytes)?;
+    vtd::Unit::probe(registers).map_err(|error| error.to_string())
+}
+
+/// Bytes of a unit's registers, as many as it says itself that it has.
+///
+/// # Errors
+/// In words, if it does not answer.
+pub fn register_bytes(planned: &coverage::Unit) -> Result<usize, String> {
+    let first_page = map(planned, PAGE_SIZE as usize)?;
+    vtd::register_bytes(&first_page).map_err(|error| error.to_string())
+}
+
+fn map(planned: &coverage::Unit, bytes: usize) -> Result<Window, String> {
+    let window = Mmio::of_platform(planned.base, bytes).map_err(|error| error.to_string())?;
+    Ok(Window(Box::leak(Box::new(window))))
 }
 
 /// Takes the fault records of earlier times away.

@@ -26,7 +26,7 @@ use dma_types::PhysAddr;
 use spin::Once;
 
 pub use error::IommuError;
-pub use find::{Found, find};
+pub use find::{Found, find, register_bytes};
 pub use pass_through::PassThrough;
 pub use space::{AddressSpace, Size, Unmapping};
 pub use take::{Evidence, take};

@@ -97,7 +97,7 @@ pub(super) fn find_usable(length: u64) -> Option<Span> {
 }
 
 /// The next stretch of memory of any kind from an address on.
-pub(super) fn next_ram(from: PhysAddr) -> Option<Span> {
+pub fn next_ram(from: PhysAddr) -> Option<Span> {
     let map = MAP.lock();
     let mut ram = map.overlapping(Span::new(from, PhysAddr::new(u64::MAX))).filter(|part| part.kind.is_ram());
     let first = ram.next()?.span;

@@ -1,10 +1,16 @@
 //! Device registers: uncached, never executable, never over memory.
+//!
+//! The platform's registers are mapped by address, since the kernel takes it from tables and processor registers. A
+//! device's are mapped by a [`pci::Window`] alone, which only the check of all devices' windows makes; and whatever that
+//! found, none of the platform's is mapped in that way.
 #![expect(unsafe_code, reason = "UNSAFETY: accesses device registers by address")]
 
 use core::fmt;
 use core::ptr::NonNull;
 
 use dma_types::PhysAddr;
+use pci::{Claims, Owner, Window};
+use spin::Once;
 use volatile::VolatilePtr;
 
 use super::image::Use;
@@ -28,6 +34,14 @@ unsafe impl Send for Mmio {}
 // SAFETY: as above; there is no state on this side.
 unsafe impl Sync for Mmio {}
 
+/// What no device's registers may be.
+static NO_DEVICES: Once<Claims> = Once::new();
+
+/// Notes what no device's registers may be. To be called once, before the first [`Mmio::of_device`].
+pub fn keep_from_devices(claims: Claims) {
+    NO_DEVICES.call_once(|| claims);
+}
+
 macro_rules! accessors {
     ($width:literal, $type:ty, $read:ident, $write:ident) => {
         #[doc = concat!("Reads a ", $width, "-bit register; all ones outside of the window or where misaligned.")]
@@ -45,11 +59,27 @@ macro_rules! accessors {
 }
 
 impl Mmio {
-    /// Maps `length` bytes of registers; what is mapped already is shared.
+    /// Maps the first `length` bytes of a device's registers, or all if there are fewer; what is mapped already is
+    /// shared.
+    ///
+    /// # Errors
+    /// If there are registers of the platform, or it is not known yet where those are; otherwise as
+    /// [`of_platform`](Self::of_platform).
+    pub fn of_device(window: Window, length: usize) -> Result<Self, MmioError> {
+        let claims = NO_DEVICES.get().ok_or(MmioError::TooEarly)?;
+        if let Some(claim) = claims.met_by(window.range()) {
+            return Err(MmioError::Platform { start: window.start(), owner: claim.owner });
+        }
+        let all = usize::try_from(window.bytes()).unwrap_or(usize::MAX);
+        Self::of_platform(window.start(), length.min(all))
+    }
+
+    /// Maps `length` bytes of registers that belong to the platform: units, configuration space, interrupt
+    /// controllers, and what else firmware's tables name. What is mapped already is shared.
     ///
     /// # Errors
     /// If the range is empty, lies beyond what the processor can address, touches memory, or there is no room.
-    pub fn map(start: PhysAddr, length: usize) -> Result<Self, MmioError> {
+    pub fn of_platform(start: PhysAddr, length: usize) -> Result<Self, MmioError> {
         let end = start.checked_add(length as u64).ok_or(MmioError::Beyond { start, length })?;
         if length == 0 {
             return Err(MmioError::Empty { start });
@@ -119,6 +149,15 @@ pub enum MmioError {
         /// Its bytes.
         length: usize,
     },
+    /// The range is a device's by its own word, but the platform's.
+    Platform {
+        /// Where it starts.
+        start: PhysAddr,
+        /// Whose it is.
+        owner: Owner,
+    },
+    /// It is not known yet what is the platform's.
+    TooEarly,
     /// No room is left, in the window or for tables.
     Full,
 }
@@ -139,6 +178,8 @@ impl fmt::Display for MmioError {
             Self::Memory { start, length } => {
                 write!(f, "{length} bytes at {start} touch memory, which is no device's")
             }
+            Self::Platform { start, owner } => write!(f, "registers at {start} are no device's, but {owner}"),
+            Self::TooEarly => f.write_str("no device's registers are mapped before the platform's are known"),
             Self::Full => f.write_str("no room left to map device registers"),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::class::HeaderType;
 use crate::config::{Command, ConfigSpace, register, update_command};
+use crate::control::MemoryDecode;
 use dma_types::{Bdf, PhysAddr};
 
 /// What one base address register asks for.
@@ -27,6 +28,11 @@ pub enum Bar {
         /// Ports, a power of two.
         size: u32,
     },
+    /// The bits that can be set are no address of any window.
+    Contradictory {
+        /// The bits.
+        mask: u64,
+    },
 }
 
 /// Bits of a memory window's address.
@@ -38,30 +44,54 @@ pub enum BarWidth {
     Bits64,
 }
 
-/// Sizes the windows of a function and leaves its registers as they were.
+/// What the base address registers of a function say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bars {
+    /// The registers as they were found.
+    pub(crate) registers: [u32; 6],
+    /// What they ask for.
+    pub(crate) bars: [Bar; 6],
+    /// Whether the function answered memory accesses.
+    pub(crate) decode: MemoryDecode,
+}
+
+/// Reads and sizes the windows of a function, and leaves its registers as they were.
 ///
 /// While it runs the function decodes nothing, so nobody may use the function meanwhile, and the screen and
 /// the console must not depend on it.
-pub fn bars(config: &impl ConfigSpace, function: Bdf, header: HeaderType) -> [Bar; 6] {
+pub(crate) fn read(config: &impl ConfigSpace, function: Bdf, header: HeaderType) -> Bars {
     let decode = Command::IO_SPACE.union(Command::MEMORY_SPACE);
     let before = Command::from_bits_retain(config.read16(function, register::COMMAND)).intersection(decode);
     update_command(config, function, Command::empty(), decode);
+    let mut probes = [Probe::NOTHING; 6];
+    for (found, offset) in probes.iter_mut().zip((register::BAR0..).step_by(4)).take(header.bar_count()) {
+        *found = probe(config, function, offset);
+    }
+    update_command(config, function, before, Command::empty());
+    let answers = before.contains(Command::MEMORY_SPACE);
+    Bars {
+        registers: probes.map(|probe| probe.value),
+        bars: meaning(probes),
+        decode: if answers { MemoryDecode::On } else { MemoryDecode::Off },
+    }
+}
+
+/// What the registers mean, some of which are the upper halves of those before.
+fn meaning(probes: [Probe; 6]) -> [Bar; 6] {
     let mut bars = [Bar::Absent; 6];
-    let mut registers = (register::BAR0..).step_by(4).take(header.bar_count());
+    let mut probes = probes.into_iter();
     let mut slots = bars.iter_mut();
-    while let (Some(offset), Some(slot)) = (registers.next(), slots.next()) {
-        let low = probe(config, function, offset);
+    while let (Some(low), Some(slot)) = (probes.next(), slots.next()) {
         *slot = match low.value & 7 {
             0b100 => {
-                let Some(upper) = registers.next() else { break };
+                let Some(high) = probes.next() else { break };
                 slots.next();
-                memory_64(low, probe(config, function, upper))
+                memory_64(low, high)
             }
             kind if kind & 1 == 0 => memory_32(low),
             _ => io(low),
         };
     }
-    update_command(config, function, before, Command::empty());
     bars
 }
 
@@ -72,6 +102,10 @@ struct Probe {
     mask: u32,
 }
 
+impl Probe {
+    const NOTHING: Self = Self { value: 0, mask: 0 };
+}
+
 fn probe(config: &impl ConfigSpace, function: Bdf, offset: u16) -> Probe {
     let value = config.read32(function, offset);
     config.write32(function, offset, u32::MAX);
@@ -80,28 +114,31 @@ fn probe(config: &impl ConfigSpace, function: Bdf, offset: u16) -> Probe {
     Probe { value, mask }
 }
 
-/// The size that a mask of settable address bits tells: its lowest bit. `None` if no bit is settable.
-fn size(mask: u64) -> Option<u64> {
-    (mask != 0).then(|| 1 << mask.trailing_zeros())
+/// The window of an address and the mask of its bits that can be set: the lowest tells the size, and those above
+/// follow it without a gap (PCI "Base Addresses"). Of the highest ones some may be missing.
+fn memory(address: u64, mask: u64, width: BarWidth, low: Probe) -> Bar {
+    if mask == 0 {
+        return Bar::Absent;
+    }
+    let has_gap = mask >> mask.trailing_zeros() & (mask >> mask.trailing_zeros()).wrapping_add(1) != 0;
+    if has_gap {
+        return Bar::Contradictory { mask };
+    }
+    Bar::Memory {
+        address: PhysAddr::new(address),
+        size: 1 << mask.trailing_zeros(),
+        width,
+        prefetchable: low.value & 8 != 0,
+    }
 }
 
 fn memory_64(low: Probe, high: Probe) -> Bar {
     let join = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low & !0xf);
-    size(join(low.mask, high.mask)).map_or(Bar::Absent, |size| Bar::Memory {
-        address: PhysAddr::new(join(low.value, high.value)),
-        size,
-        width: BarWidth::Bits64,
-        prefetchable: low.value & 8 != 0,
-    })
+    memory(join(low.value, high.value), join(low.mask, high.mask), BarWidth::Bits64, low)
 }
 
 fn memory_32(low: Probe) -> Bar {
-    size(u64::from(low.mask & !0xf)).map_or(Bar::Absent, |size| Bar::Memory {
-        address: PhysAddr::new(u64::from(low.value & !0xf)),
-        size,
-        width: BarWidth::Bits32,
-        prefetchable: low.value & 8 != 0,
-    })
+    memory(u64::from(low.value & !0xf), u64::from(low.mask & !0xf), BarWidth::Bits32, low)
 }
 
 fn io(low: Probe) -> Bar {
@@ -127,7 +164,7 @@ mod tests {
                 .bar(3, 0x0000_0080, 0xffff_ffff)
                 .set16(0x04, 0x0407)
         });
-        let found = bars(&space, at, HeaderType(0));
+        let Bars { bars: found, decode, registers } = read(&space, at, HeaderType(0));
         let memory = |address, size, width, prefetchable| Bar::Memory {
             address: PhysAddr::new(address),
             size,
@@ -138,6 +175,8 @@ mod tests {
         assert_eq!(found[1], Bar::Io { port: 0xc000, size: 32 });
         assert_eq!(found[2], memory(0x80_0000_0000, 0x1000_0000, BarWidth::Bits64, true));
         assert_eq!(found[3..], [Bar::Absent; 3]);
+        assert_eq!(decode, MemoryDecode::On);
+        assert_eq!(registers, [0xfea0_0000, 0xc001, 0xc, 0x80, 0, 0]);
         assert_eq!(space.read32(at, 0x10), 0xfea0_0000);
         assert_eq!(space.read32(at, 0x1c), 0x80);
         assert_eq!(space.read16(at, 0x04), 0x0407);
@@ -155,6 +194,24 @@ mod tests {
     fn a_64_bit_window_without_its_upper_half_is_absent() {
         let space =
             FakeSpace::new().endpoint("00:05.0", 0x8086, 1).with("00:05.0", |f| f.bar(5, 0x4, 0xffff_f004));
-        assert_eq!(bars(&space, bdf("00:05.0"), HeaderType(0)), [Bar::Absent; 6]);
+        assert_eq!(read(&space, bdf("00:05.0"), HeaderType(0)).bars, [Bar::Absent; 6]);
+    }
+
+    #[test]
+    fn a_mask_with_a_gap_is_no_window() {
+        for (value, mask, expected) in [
+            (0x0, 0xfff0_f000, Some(0xfff0_f000)),
+            (0x0, 0x0ff0_0000, None),
+            (0x4, 0xffff_0004, None),
+            (0x4, 0xfeff_0004, Some(0x7f_feff_0000)),
+        ] {
+            let at = "00:05.0";
+            let space = FakeSpace::new()
+                .endpoint(at, 0x8086, 1)
+                .with(at, |f| f.bar(0, value, mask).bar(1, 0, if value == 4 { 0x7f } else { 0 }));
+            let found = read(&space, bdf(at), HeaderType(0)).bars[0];
+            let gap = if let Bar::Contradictory { mask } = found { Some(mask) } else { None };
+            assert_eq!(gap, expected, "{mask:#x}: {found:?}");
+        }
     }
 }

@@ -20,6 +20,17 @@ impl ClassCode {
         Self { base, sub, interface }
     }
 
+    /// Tells whether the processor reaches memory or legacy devices through it.
+    pub const fn is_host_or_isa_bridge(self) -> bool {
+        self.base == 0x06 && matches!(self.sub, 0x00 | 0x01)
+    }
+
+    /// Tells whether it is a part of the platform that some chipsets show as a function: an interrupt controller, a
+    /// timer or a remapping unit.
+    pub const fn is_platform(self) -> bool {
+        self.base == 0x08 && matches!(self.sub, 0x00 | 0x03 | 0x06)
+    }
+
     /// Tells whether it is a display controller.
     pub const fn is_display(self) -> bool {
         self.base == 0x03
@@ -84,6 +95,11 @@ mod tests {
         assert_eq!(class, ClassCode { base: 1, sub: 8, interface: 2 });
         assert!(!class.is_display() && ClassCode::from_register(0x0300_0000).is_display());
         assert_eq!(std::format!("{class}"), "010802");
+        let host = ClassCode::from_register(0x0600_0000);
+        let timer = ClassCode::from_register(0x0803_0000);
+        assert!(host.is_host_or_isa_bridge() && !host.is_platform());
+        assert!(timer.is_platform() && !timer.is_host_or_isa_bridge());
+        assert!(!class.is_platform() && !ClassCode::from_register(0x0604_0000).is_host_or_isa_bridge());
         let header = HeaderType(0x81);
         assert!(header.is_multi_function());
         assert_eq!((header.layout(), header.bar_count()), (1, 2));

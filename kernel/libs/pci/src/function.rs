@@ -10,9 +10,13 @@ use crate::fabric::Place;
 use crate::msi::{MsiCapability, MsixCapability};
 use crate::refusal::Refusal;
 use crate::sriov::SrIov;
+use crate::windows::Windows;
 use dma_types::Bdf;
 
-/// A function, read once; only [`Function::acs`] is kept up to date afterwards.
+/// A function, read once; only [`Function::acs`] is kept up to date afterwards, and what [`Topology::check_windows`]
+/// decides is added.
+///
+/// [`Topology::check_windows`]: crate::Topology::check_windows
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
     /// Where it is.
@@ -55,6 +59,8 @@ pub struct Function {
     ///
     /// [`Topology::note_bus_masters`]: crate::Topology::note_bus_masters
     pub bus_master_at_boot: bool,
+    /// Its register windows, once they have been checked.
+    pub windows: Windows,
     /// Why it is not believed, if it is not.
     pub refused: Option<Refusal>,
 }
@@ -147,6 +153,7 @@ impl Function {
             ats: None,
             sr_iov: None,
             bus_master_at_boot: command.contains(Command::BUS_MASTER),
+            windows: Windows::default(),
             refused: None,
         };
         let broken = function.read_capabilities(config).err();

@@ -23,7 +23,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod acs;
-pub mod bar;
+mod bar;
 mod capability;
 mod class;
 pub mod config;
@@ -45,10 +45,9 @@ mod sweep;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod topology;
-mod windows;
+pub mod windows;
 
 pub use acs::{Acs, AcsControls};
-pub use bar::{Bar, bars};
 pub use capability::for_each_vendor_capability;
 pub use class::{ClassCode, HeaderType};
 pub use config::{Command, ConfigSpace};
@@ -60,8 +59,8 @@ pub use groups::{Group, GroupId, Groups};
 pub use msi::{MsiCapability, MsixCapability};
 pub use names::Names;
 pub use passage::Passage;
-pub use refusal::Refusal;
+pub use refusal::{Conflict, Refusal};
 pub use sriov::SrIov;
 pub use sweep::{FunctionSet, may_serve_firmware, sweep};
 pub use topology::Topology;
-pub use windows::memory_windows;
+pub use windows::{AddressRange, Claims, Owner, VectorTable, Window};

@@ -6,7 +6,7 @@ use crate::config::ConfigSpace;
 use crate::enumerate::{BusRange, enumerate};
 use crate::express::PortType;
 use crate::topology::Topology;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -33,13 +33,14 @@ pub struct Write {
 pub struct FakeFunction {
     bytes: Vec<u8>,
     writable: Vec<u8>,
+    answers: BTreeMap<usize, VecDeque<u32>>,
 }
 
 impl FakeFunction {
     fn new() -> Self {
         let mut writable = vec![0xff; 4096];
         writable[0x10..0x28].fill(0);
-        Self { bytes: vec![0; 4096], writable }
+        Self { bytes: vec![0; 4096], writable, answers: BTreeMap::new() }
     }
 
     /// Sets a byte.
@@ -72,6 +73,28 @@ impl FakeFunction {
         self.set32(offset, value);
         self.writable[offset..offset + 4].copy_from_slice(&(all_ones & !(value & 0xf)).to_le_bytes());
         self
+    }
+
+    /// The bits of a base address register that can be set, where it is the upper half of the one before.
+    pub fn upper_bar(&mut self, index: usize, writable: u32) -> &mut Self {
+        let offset = 0x10 + 4 * index;
+        self.writable[offset..offset + 4].copy_from_slice(&writable.to_le_bytes());
+        self
+    }
+
+    /// The next reads of four bytes at an offset give these values one after the other, whatever stands there.
+    pub fn answers(&mut self, offset: usize, values: &[u32]) -> &mut Self {
+        self.answers.entry(offset).or_default().extend(values);
+        self
+    }
+
+    fn read<const N: usize>(&mut self, offset: usize) -> Option<[u8; N]> {
+        if N == 4
+            && let Some(answer) = self.answers.get_mut(&offset).and_then(VecDeque::pop_front)
+        {
+            return answer.to_le_bytes().get(..N)?.try_into().ok();
+        }
+        self.bytes.get(offset..offset + N)?.try_into().ok()
     }
 
     fn write(&mut self, offset: usize, value: &[u8]) {
@@ -187,9 +210,8 @@ impl FakeSpace {
     fn read<const N: usize>(&self, function: Bdf, offset: u16) -> [u8; N] {
         let offset = usize::from(offset);
         assert_eq!(offset % N, 0, "aligned");
-        let functions = self.functions.borrow();
-        let bytes = functions.get(&function).and_then(|function| function.bytes.get(offset..offset + N));
-        bytes.map_or([0xff; N], |bytes| bytes.try_into().expect("as long as asked"))
+        let mut functions = self.functions.borrow_mut();
+        functions.get_mut(&function).and_then(|function| function.read(offset)).unwrap_or([0xff; N])
     }
 
     fn write(&self, function: Bdf, offset: u16, value: &[u8], number: u32) {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use pci::{ConfigSpace, Function, for_each_vendor_capability};
+use pci::{ConfigSpace, Function, Refusal, for_each_vendor_capability};
 
 /// The vendor of every virtio device, virtio "PCI Device Discovery".
 const VENDOR: u16 = 0x1af4;
@@ -120,6 +120,23 @@ impl Layout {
             interrupt_status: region(interrupt_status).ok_or(LayoutError::InterruptStatus)?,
             device: region(device),
         })
+    }
+
+    /// Checks that every structure lies within a register window of its function, as far as that window is believed:
+    /// without one it cannot be reached at all.
+    ///
+    /// # Errors
+    /// If a structure reaches beyond its window; the function is to be refused for that.
+    pub fn check(&self, function: &Function) -> Result<(), Refusal> {
+        let reaches_out = |region: &Region| {
+            function.windows.of_register(region.bar).is_some_and(|window| region.end() > window.bytes())
+        };
+        match self.regions().find(reaches_out) {
+            Some(Region { bar, offset, length }) => {
+                Err(Refusal::Structure { register: bar, offset, bytes: length })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Every region.

@@ -21,4 +21,4 @@ use error::VirtioError;
 pub use blk::KIND as BLOCK;
 pub use hal::{Announced, Lender};
 pub use net::KIND as NETWORK;
-pub use offer::path_of;
+pub use offer::{find_structures, path_of};

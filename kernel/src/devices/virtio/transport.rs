@@ -10,7 +10,7 @@ use core::mem::ManuallyDrop;
 use core::time::Duration;
 
 use virtio::common::{self, NO_VECTOR};
-use virtio::{CheckedConfig, Layout, NegotiationError, Region, Window};
+use virtio::{CheckedConfig, NegotiationError, Region, Window};
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::pci::bus::{DeviceFunction, PciRoot};
 use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
@@ -19,10 +19,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::VirtioError;
 use super::hal::{KernelHal, Paper};
+use super::offer::layout_of;
 use crate::devices::{Function, StartError};
 use crate::memory::mmio::Mmio;
 use crate::platform::clock::{self, Deadline};
-use crate::platform::pci::config;
 
 /// Queues of a device that can be used.
 const QUEUES: usize = 3;
@@ -77,7 +77,7 @@ impl IsolatedTransport {
     /// # Errors
     /// If it has no such structures, or is not to be reset.
     pub fn new(function: &Function) -> core::result::Result<Self, StartError> {
-        let layout = Layout::find(config(), function.pci()).map_err(VirtioError::Layout)?;
+        let layout = layout_of(function.pci().bdf).map_err(VirtioError::Layout)?;
         let mut windows = Vec::new();
         for bar in 0..6 {
             let bytes = layout.bytes_of(bar).min(LARGEST_WINDOW);

@@ -34,7 +34,7 @@ fn read_outside(start: PhysAddr, len: usize, bytes: &mut Vec<u8>) -> Option<()> 
     let before = start.as_u64() % WORD;
     let first = PhysAddr::new(start.as_u64() - before);
     let words = (before as usize).checked_add(len)?.div_ceil(WORD as usize);
-    let window = Mmio::map(first, words.checked_mul(WORD as usize)?).ok()?;
+    let window = Mmio::of_platform(first, words.checked_mul(WORD as usize)?).ok()?;
     for index in 0..words {
         bytes.extend_from_slice(&window.read64(index * WORD as usize).to_le_bytes());
     }

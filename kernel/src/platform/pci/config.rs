@@ -42,7 +42,7 @@ impl MachineConfig {
     /// left out.
     pub fn open(windows: &[EcamWindow]) -> Self {
         let mapped = windows.iter().filter_map(|place| {
-            let mapped = Mmio::map(place.start(), place.len() as usize);
+            let mapped = Mmio::of_platform(place.start(), place.len() as usize);
             let registers =
                 mapped.inspect_err(|error| log::warn!("{place:?} is not mapped: {error}")).ok()?;
             Some(Window { place: *place, registers })

@@ -5,10 +5,9 @@ mod ports;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::ops::Range;
 use core::time::Duration;
 
-use dma_types::{Bdf, Iova, Segment};
+use dma_types::{Bdf, Segment};
 use pci::control::{self, BusMaster, Patience, Transactions};
 use pci::{BusRange, EcamWindow, Function, FunctionSet, Passage, Topology};
 use spin::Once;
@@ -35,9 +34,6 @@ const LEGACY_SEGMENT: Segment = Segment(0);
 
 /// All buses of segment 0, which the legacy ports reach even where no table names them.
 const LEGACY_BUSES: BusRange = BusRange { segment: LEGACY_SEGMENT, first: 0, last: u8::MAX };
-
-/// Where firmware places windows below 4 GiB.
-const LOW_WINDOWS: Range<Iova> = Iova::new(0xc000_0000)..Iova::new(1 << 32);
 
 /// Opens configuration space and finds every function. To be called once.
 pub fn enumerate(windows: &[EcamWindow]) -> Topology {
@@ -123,16 +119,6 @@ pub fn drain(function: &Function) -> Transactions {
 /// Tells whether a function may start requests.
 pub fn masters(function: Bdf) -> bool {
     control::bus_master(config(), function) == BusMaster::On
-}
-
-/// Where devices' own registers lie: addresses that no domain should hand out, since a bridge could turn a
-/// request for one to a neighbour before the IOMMU sees it. No driver may use its function meanwhile.
-///
-/// Below 4 GiB all of the upper part counts, where windows are opened that did not stand before.
-pub fn memory_windows(topology: &Topology) -> Vec<Range<Iova>> {
-    let windows = topology.functions().iter().flat_map(|function| pci::memory_windows(config(), function));
-    let windows = windows.map(|window| Iova::new(window.start.as_u64())..Iova::new(window.end.as_u64()));
-    core::iter::once(LOW_WINDOWS).chain(windows).collect()
 }
 
 /// Closes every bridge, for those below that do not obey their own bit. Those above functions that may work are opened

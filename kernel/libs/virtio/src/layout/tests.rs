@@ -85,3 +85,32 @@ fn other_functions_of_the_vendor_are_no_virtio_devices() {
     assert!(is(0x1000) && is(0x1041) && is(0x107f));
     assert!(!is(0x1110), "shared memory between guests");
 }
+
+#[test]
+fn a_structure_lies_in_a_window_that_is_believed() {
+    let check = |change: &dyn Fn(&mut FakeFunction)| {
+        let space = device().with(AT, |f| {
+            f.bar(4, 0xfe80_0000, 0xffff_c000).set16(4, 2);
+            change(f);
+            f
+        });
+        let mut topology = space.enumerate();
+        topology.check_windows(&space, &pci::Claims::of_machine(40));
+        let function = topology.get(bdf(AT)).unwrap();
+        Layout::find(&space, function).unwrap().check(function)
+    };
+    assert_eq!(check(&|_| {}), Ok(()), "up to the last byte");
+    for (offset, value) in
+        [(0x40 + 8, 0x3001), (0x54 + 12, 0x3001), (0x68 + 8, 0x4000), (0x7c + 12, u32::MAX)]
+    {
+        let found = check(&|f| {
+            f.set32(offset, value);
+        });
+        assert!(matches!(found, Err(pci::Refusal::Structure { register: 4, .. })), "{offset:#x}: {found:?}");
+    }
+    // Without an address nothing is reached, and nothing is a lie.
+    let unplaced = check(&|f| {
+        f.bar(4, 0, 0xffff_c000).set32(0x40 + 8, 0x4000);
+    });
+    assert_eq!(unplaced, Ok(()));
+}
