@@ -105,9 +105,10 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
     let dmar = Dmar::parse(&table.bytes).ok();
     diagnosis::note_table(&table.bytes);
     let plan = dmar.as_ref().map(|dmar| Plan::new(dmar, &topology, cpu::physical_address_bits()));
-    devices::check_windows(&mut topology, plan.as_ref(), tables.map_or(&[][..], |tables| &tables.ecam));
+    let ecam = tables.map_or(&[][..], |tables| &tables.ecam);
+    let claims = devices::check_windows(&mut topology, plan.as_ref(), ecam);
     let of_regions =
-        plan.as_ref().map(|plan| regions::set_aside(plan, &topology, tables)).unwrap_or_default();
+        plan.as_ref().map(|plan| regions::set_aside(plan, &topology, claims, tables)).unwrap_or_default();
     devices::enumerate(&topology, plan.as_ref(), options);
     if let Err(error) = diagnosis::start(options.policy, options.storm) {
         log::error!("faults cannot be counted: {error:?}");

@@ -14,11 +14,13 @@ use crate::platform::pci::config;
 ///
 /// To be called once, after enumeration, before firmware's regions are honoured and before any driver looks at a
 /// device; nobody may use a function meanwhile. `ecam` is what the firmware's table says of configuration space.
-pub fn check(topology: &mut Topology, plan: Option<&Plan>, ecam: &[EcamWindow]) {
+///
+/// Gives what is no device's.
+pub fn check(topology: &mut Topology, plan: Option<&Plan>, ecam: &[EcamWindow]) -> &'static Claims {
     let claims = platform(plan, ecam);
     topology.check_windows(config(), &claims);
     virtio::find_structures(topology);
-    mmio::keep_from_devices(claims);
+    mmio::keep_from_devices(claims)
 }
 
 /// What is no device's on this machine.
@@ -30,7 +32,7 @@ fn platform(plan: Option<&Plan>, ecam: &[EcamWindow]) -> Claims {
     }
     for region in plan.map_or(&[][..], |plan| &plan.regions) {
         let owner = Owner::Region { offset: region.offset };
-        claims.add(AddressRange::with_length(region.base, region.bytes), owner);
+        claims.add(region.pages.range(), owner);
     }
     let mut from = PhysAddr::new(0);
     while let Some(span) = map::next_ram(from) {

@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use coverage::Pages;
 use diagnosis::{Backing, Book, Mapping, Site, Step, Timestamp};
 use dma_types::{Direction, Iova, PAGE_SIZE, PageSize, PhysAddr};
 use iova::{IovaAllocator, IovaRange};
@@ -79,15 +80,11 @@ impl Books {
     ///
     /// # Errors
     /// If there is no memory.
-    pub(super) fn hold_firmware_region(
-        &mut self,
-        base: PhysAddr,
-        bytes: u64,
-        site: Site,
-    ) -> Result<(), DmaError> {
+    pub(super) fn hold_firmware_region(&mut self, pages: Pages, site: Site) -> Result<(), DmaError> {
         let permissions = Direction::Bidirectional.permissions();
-        self.space.map(Iova::new(base.as_u64()), base, bytes, permissions, &InterruptsOff::new())?;
-        let backing = Backing::new(base, bytes);
+        let (memory, bytes) = (pages.start(), pages.bytes());
+        self.space.map(pages.iovas().start, memory, bytes, permissions, &InterruptsOff::new())?;
+        let backing = Backing::new(memory, bytes);
         self.book.record_firmware_region(backing, step(site)).map_err(|_| DmaError::Books)
     }
 

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::ops::{DerefMut, Range};
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use coverage::Pages;
 use diagnosis::Site;
 use dma_types::{DomainId, Iova};
 use iova::{DomainWindow, IovaAllocator};
@@ -96,15 +97,12 @@ impl Domain {
     ) -> Result<Arc<Self>, DmaError> {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let DomainWindow { addresses, start } = DomainWindow::choose(number, highest, unit.width());
-        let regions = regions::of_group(group);
-        let taken = regions.clone().map(|region| {
-            let base = region.base.as_u64();
-            Iova::new(base)..Iova::new(base + region.bytes)
-        });
+        let regions = coverage::union(regions::of_group(group).map(|region| region.pages));
+        let taken = regions.clone().map(Pages::iovas);
         let room = IovaAllocator::new(addresses.clone(), window::reserved(group).chain(taken), start)?;
         let mut books = Books::new(room, AddressSpace::new(unit)?, addresses)?;
-        for region in regions {
-            books.hold_firmware_region(region.base, region.bytes, site)?;
+        for pages in regions {
+            books.hold_firmware_region(pages, site)?;
         }
         expect_retirement(group)?;
         let id = books.space().id();

@@ -1,13 +1,14 @@
 //! Memory that firmware reserves for devices (RMRR).
 //!
-//! A region is honoured only if nothing of the kernel lies in it. Then its RAM leaves the frame allocator,
-//! and exactly the devices that the table names get it, at its own address.
+//! A region is honoured only if nothing of the kernel lies in it, and no registers but its only device's. Then its RAM
+//! leaves the frame allocator, and exactly the devices that the table names get it, at its own address.
 
 use alloc::vec::Vec;
 
 use ::frames::Span;
-use coverage::{Finding, Plan, Region, Shortfall};
-use dma_types::{Bdf, PhysAddr};
+use coverage::{Finding, Ground, Pages, Plan, Region};
+use dma_types::Bdf;
+use pci::Claims;
 use spin::Once;
 
 use crate::memory::{frames, map};
@@ -22,49 +23,49 @@ struct Honoured {
 
 static REGIONS: Once<Vec<Honoured>> = Once::new();
 
-/// Takes the regions' RAM out of the frame allocator. To be called once, before tables and buffers are made.
+/// Takes the regions' RAM out of the frame allocator. To be called once, before tables and buffers are made, and when
+/// `topology` has its windows checked; `claims` is what is no device's.
 ///
-/// A region in which memory of the kernel lies is refused: its devices stay blocked.
+/// A region that lies over registers, or in which memory of the kernel lies, is refused: its devices stay blocked.
 ///
 /// Gives what there is to say about them besides.
-pub fn set_aside(plan: &Plan, topology: &pci::Topology, tables: Option<&AcpiTables>) -> Vec<Finding> {
-    for finding in &plan.findings {
-        if let Finding::BadRegion { offset, base, .. } = *finding {
-            protection::give_up(Shortfall::RegionRefused { offset, base });
-        }
-    }
+pub fn set_aside(
+    plan: &Plan,
+    topology: &pci::Topology,
+    claims: &Claims,
+    tables: Option<&AcpiTables>,
+) -> Vec<Finding> {
+    let is_kernel = |pages: Pages| map::is_kernel(pages.start(), pages.bytes());
+    let is_acpi =
+        |pages: Pages| holds_tables(tables, pages) || map::touches_acpi(pages.start(), pages.bytes());
+    let ground = Ground { claims, topology, is_kernel: &is_kernel, is_acpi: &is_acpi };
     let (mut honoured, mut findings) = (Vec::new(), Vec::new());
     for region in &plan.regions {
-        let span = Span::with_length(region.base, region.bytes);
-        let holds_tables = tables.is_some_and(|tables| {
-            let lies_in = |(start, length): &(PhysAddr, u64)| {
-                !Span::with_length(*start, *length).intersection(span).is_empty()
-            };
-            tables.spans.iter().any(lies_in)
-        });
-        if holds_tables
-            || map::is_kernel(region.base, region.bytes)
-            || map::touches_acpi(region.base, region.bytes)
-        {
-            log::error!(
-                "firmware region {} to {:#x} covers memory of the kernel or of ACPI: not mapped, its devices stay \
-                 blocked",
-                region.base,
-                region.base.as_u64() + (region.bytes - 1)
-            );
-            protection::give_up(Shortfall::RegionRefused { offset: region.offset, base: region.base });
+        let Region { offset, pages, .. } = *region;
+        if let Some(over) = region.obstacle(&ground) {
+            findings.push(Finding::RegionRefused { offset, base: pages.start(), over });
             continue;
         }
-        let free = frames::reserve(region.base, region.bytes);
+        let free = frames::reserve(pages.start(), pages.bytes());
         if free > 0 {
-            findings.push(Finding::RegionNotReserved { offset: region.offset, base: region.base, free });
+            findings.push(Finding::RegionNotReserved { offset, base: pages.start(), free });
         }
         let named = region.functions.iter().filter_map(|index| topology.functions().get(*index));
         let devices = named.map(|function| function.bdf).collect();
         honoured.push(Honoured { region: region.clone(), devices });
     }
+    plan.findings.iter().chain(&findings).filter_map(Finding::shortfall).for_each(protection::give_up);
     REGIONS.call_once(|| honoured);
     findings
+}
+
+/// Tells whether one of the firmware's tables lies in these pages.
+fn holds_tables(tables: Option<&AcpiTables>, pages: Pages) -> bool {
+    let span = Span::with_length(pages.start(), pages.bytes());
+    tables.is_some_and(|tables| {
+        let mut spans = tables.spans.iter();
+        spans.any(|(start, length)| !Span::with_length(*start, *length).intersection(span).is_empty())
+    })
 }
 
 /// The regions of a group's members.

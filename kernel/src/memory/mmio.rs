@@ -38,8 +38,8 @@ unsafe impl Sync for Mmio {}
 static NO_DEVICES: Once<Claims> = Once::new();
 
 /// Notes what no device's registers may be. To be called once, before the first [`Mmio::of_device`].
-pub fn keep_from_devices(claims: Claims) {
-    NO_DEVICES.call_once(|| claims);
+pub fn keep_from_devices(claims: Claims) -> &'static Claims {
+    NO_DEVICES.call_once(|| claims)
 }
 
 macro_rules! accessors {

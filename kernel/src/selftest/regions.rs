@@ -22,7 +22,7 @@ const FILL: u8 = 0xc3;
 pub(super) fn run() {
     let mut with_region = copying_devices().filter_map(|device| {
         let region = regions::of_group(device.record().group).next()?;
-        device.dma().is_open().then_some((device, region.base))
+        device.dma().is_open().then_some((device, region.pages.start()))
     });
     let Some((device, base)) = with_region.next() else {
         return skip(NAME, "no device here that can be told what to read has a region of firmware's");

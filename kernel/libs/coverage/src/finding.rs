@@ -5,6 +5,9 @@ use core::fmt;
 use acpi_tables::lint::{Rule, Severity};
 use dma_types::{Bdf, PhysAddr, Segment};
 
+use crate::region::Obstacle;
+use crate::shortfall::Shortfall;
+
 /// Something in the table that the machine contradicts; what to do about it is already decided. Shown, it is
 /// the sentence on what is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,35 @@ pub enum Finding {
         base: PhysAddr,
         /// Its last byte.
         limit: PhysAddr,
+    },
+    /// A region has addresses that the processor cannot form, or no end; it is not mapped.
+    RegionBeyondWidth {
+        /// Where in the table.
+        offset: usize,
+        /// Its first byte.
+        base: PhysAddr,
+        /// Its last byte.
+        limit: PhysAddr,
+        /// The processor's width in bits.
+        width: u8,
+    },
+    /// A region lies over what its devices must not reach; it is not mapped.
+    RegionRefused {
+        /// Where in the table.
+        offset: usize,
+        /// Its first byte.
+        base: PhysAddr,
+        /// What is there.
+        over: Obstacle,
+    },
+    /// A region names a bridge as if that made requests of its own; it is mapped for nobody because of it.
+    RegionOfBridge {
+        /// Where in the table.
+        offset: usize,
+        /// Its first byte.
+        base: PhysAddr,
+        /// The bridge.
+        device: Bdf,
     },
     /// No unit covers the function: nothing can keep its DMA in bounds.
     Uncovered {
@@ -121,6 +153,25 @@ impl Finding {
                 meaning: "Its devices stay without it, and what firmware does with them may fail.",
                 remedy: UPDATE,
             },
+            Self::RegionBeyondWidth { .. } => Rule {
+                id: "rmrr-beyond-width",
+                severity: Severity::Warning,
+                meaning: "Its devices stay without it, and what firmware does with them may fail.",
+                remedy: UPDATE,
+            },
+            Self::RegionRefused { .. } => Rule {
+                id: "rmrr-refused",
+                severity: Severity::Error,
+                meaning: "Its devices could change what protection rests on, or another device; here they stay \
+                          without the region.",
+                remedy: UPDATE,
+            },
+            Self::RegionOfBridge { .. } => Rule {
+                id: "rmrr-of-bridge",
+                severity: Severity::Warning,
+                meaning: "Who is to reach the region is left to guesswork: devices below the bridge stay without it.",
+                remedy: UPDATE,
+            },
             Self::Uncovered { .. } => Rule {
                 id: "device-uncovered",
                 severity: Severity::Error,
@@ -163,11 +214,33 @@ impl Finding {
             | Self::NamedTwice { offset, .. }
             | Self::IncludeAllTwice { offset, .. }
             | Self::BadRegion { offset, .. }
+            | Self::RegionBeyondWidth { offset, .. }
+            | Self::RegionRefused { offset, .. }
+            | Self::RegionOfBridge { offset, .. }
             | Self::RegionNotReserved { offset, .. }
             | Self::UnitSilent { offset, .. }
             | Self::NoInterruptRemapping { offset, .. }
             | Self::Narrow { offset, .. } => Some(offset),
             Self::Uncovered { .. } => None,
+        }
+    }
+
+    /// What is given up because of it, if anything is.
+    pub const fn shortfall(&self) -> Option<Shortfall> {
+        match *self {
+            Self::BadRegion { offset, base, .. }
+            | Self::RegionBeyondWidth { offset, base, .. }
+            | Self::RegionRefused { offset, base, .. }
+            | Self::RegionOfBridge { offset, base, .. } => Some(Shortfall::RegionRefused { offset, base }),
+            // Functions without a unit, and units that fail, are counted where they stand.
+            Self::Uncovered { .. } | Self::UnitSilent { .. } => None,
+            Self::NoSuchDevice { .. }
+            | Self::OtherKind { .. }
+            | Self::NamedTwice { .. }
+            | Self::IncludeAllTwice { .. }
+            | Self::RegionNotReserved { .. }
+            | Self::NoInterruptRemapping { .. }
+            | Self::Narrow { .. } => None,
         }
     }
 
@@ -202,6 +275,18 @@ impl fmt::Display for Finding {
             Self::BadRegion { offset, base, limit } => write!(
                 f,
                 "the region at {offset:#x} from {base} to {limit} is reversed or not whole pages, not mapped"
+            ),
+            Self::RegionBeyondWidth { offset, base, limit, width } => write!(
+                f,
+                "the region at {offset:#x} from {base} to {limit} passes the processor's {width}-bit physical \
+                 addresses, not mapped"
+            ),
+            Self::RegionRefused { offset, base, over } => {
+                write!(f, "the region at {offset:#x} from {base} on lies over {over}, not mapped")
+            }
+            Self::RegionOfBridge { offset, base, device } => write!(
+                f,
+                "the region at {offset:#x} from {base} on names bridge {device} as an endpoint, not mapped for it"
             ),
             Self::Uncovered { device } => write!(f, "no unit covers {device}"),
             Self::RegionNotReserved { offset, base, free } => write!(

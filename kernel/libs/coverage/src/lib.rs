@@ -14,10 +14,12 @@ extern crate std;
 
 mod finding;
 mod plan;
+mod region;
 mod shortfall;
 #[cfg(test)]
 mod tests;
 
 pub use finding::Finding;
-pub use plan::{Plan, Region, Unit, UnitProblem};
+pub use plan::{Plan, Unit, UnitProblem};
+pub use region::{Ground, Obstacle, Pages, Region, union};
 pub use shortfall::Shortfall;

@@ -10,6 +10,7 @@ use dma_types::{Bdf, PAGE_SIZE, PhysAddr, Segment};
 use pci::Topology;
 
 use crate::finding::Finding;
+use crate::region::{Pages, Region};
 
 /// Who serves whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,19 +72,6 @@ impl fmt::Display for UnitProblem {
     }
 }
 
-/// Memory that firmware wants certain functions to reach.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Region {
-    /// Where in the table.
-    pub offset: usize,
-    /// First byte; at a page.
-    pub base: PhysAddr,
-    /// Bytes; whole pages, at least one.
-    pub bytes: u64,
-    /// The functions, by index into the topology.
-    pub functions: Vec<usize>,
-}
-
 impl Plan {
     /// Joins table and machine; `physical_width` is the processor's, in bits.
     ///
@@ -109,7 +97,7 @@ impl Plan {
         }
         plan.cover_the_rest(topology, &below, &rest);
         for rmrr in dmar.rmrrs() {
-            plan.add_region(&rmrr, topology);
+            plan.add_region(&rmrr, topology, physical_width);
         }
         plan
     }
@@ -204,19 +192,31 @@ impl Plan {
         }
     }
 
-    fn add_region(&mut self, rmrr: &Rmrr<'_>, topology: &Topology) {
-        let bytes =
-            rmrr.bytes().filter(|bytes| rmrr.base.is_aligned(PAGE_SIZE) && bytes.is_multiple_of(PAGE_SIZE));
-        let Some(bytes) = bytes else {
-            let Rmrr { offset, base, limit, .. } = *rmrr;
-            self.findings.push(Finding::BadRegion { offset, base, limit });
-            return;
+    fn add_region(&mut self, rmrr: &Rmrr<'_>, topology: &Topology, physical_width: u8) {
+        let pages = match Pages::reserved_by(rmrr, physical_width) {
+            Ok(pages) => pages,
+            Err(finding) => return self.findings.push(finding),
         };
         let mut functions = Vec::new();
         for scope in rmrr.scopes().flatten() {
-            functions.extend(self.resolve(&scope, rmrr.segment, topology));
+            let Some(named) = self.resolve(&scope, rmrr.segment, topology) else { continue };
+            let Some(function) = topology.functions().get(named) else { continue };
+            match (function.is_bridge(), scope.kind) {
+                (false, _) => functions.push(named),
+                // All that is below it, as for units.
+                (true, ScopeKind::SUB_HIERARCHY) => {
+                    let below = topology.below(function.bdf).iter().filter(|function| !function.is_bridge());
+                    functions.extend(below.filter_map(|function| topology.index_of(function.bdf)));
+                }
+                (true, _) => {
+                    let (base, device) = (rmrr.base, function.bdf);
+                    self.findings.push(Finding::RegionOfBridge { offset: rmrr.offset, base, device });
+                }
+            }
         }
-        self.regions.push(Region { offset: rmrr.offset, base: rmrr.base, bytes, functions });
+        functions.sort_unstable();
+        functions.dedup();
+        self.regions.push(Region { offset: rmrr.offset, pages, functions });
     }
 }
 

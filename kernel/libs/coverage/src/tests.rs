@@ -9,7 +9,9 @@ use dma_types::{PhysAddr, Segment};
 use pci::Topology;
 use pci::testing::{FakeSpace, bdf};
 
-use crate::{Finding, Plan, Region, UnitProblem};
+mod regions;
+
+use crate::{Finding, Obstacle, Plan, Region, UnitProblem};
 
 const REST: DrhdFlags = DrhdFlags::INCLUDE_PCI_ALL;
 const NONE: DrhdFlags = DrhdFlags::empty();
@@ -165,10 +167,13 @@ fn regions_belong_to_exactly_the_functions_named() {
         .rmrr(SEGMENT, at(0), at(u64::MAX), &edu);
     let plan = plan(table, &topology);
     let functions = vec![topology.index_of(bdf("00:03.0")).unwrap()];
-    let [Region { base, bytes, functions: named, .. }] = plan.regions.as_slice() else { panic!("{plan:?}") };
-    assert_eq!((*base, *bytes, named), (at(0x7000_0000), 0x2000, &functions));
-    assert!(plan.findings.iter().all(|finding| matches!(finding, Finding::BadRegion { .. })));
-    assert_eq!(plan.findings.len(), 5);
+    let [Region { pages, functions: named, .. }] = plan.regions.as_slice() else { panic!("{plan:?}") };
+    assert_eq!((pages.start(), pages.bytes(), named), (at(0x7000_0000), 0x2000, &functions));
+    let [bad @ .., last] = plan.findings.as_slice() else { panic!("{plan:?}") };
+    assert!(bad.len() == 4 && bad.iter().all(|finding| matches!(finding, Finding::BadRegion { .. })));
+    // All 2^64 addresses are whole pages, and have no end.
+    assert!(matches!(last, Finding::RegionBeyondWidth { .. }));
+    assert!(plan.findings.iter().all(|finding| finding.shortfall().is_some()));
 }
 
 #[test]
@@ -180,6 +185,9 @@ fn every_finding_says_what_it_means_and_what_helps() {
         Finding::NamedTwice { offset, device },
         Finding::IncludeAllTwice { offset, segment: SEGMENT },
         Finding::BadRegion { offset, base: base(0), limit: base(0) },
+        Finding::RegionBeyondWidth { offset, base: base(0), limit: base(0), width: WIDTH },
+        Finding::RegionRefused { offset, base: base(0), over: Obstacle::Kernel },
+        Finding::RegionOfBridge { offset, base: base(0), device },
         Finding::Uncovered { device },
         Finding::RegionNotReserved { offset, base: base(0), free: 0x1000 },
         Finding::UnitSilent { offset, base: base(0) },

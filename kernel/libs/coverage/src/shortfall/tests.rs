@@ -37,7 +37,7 @@ shown! {
     RegionRefused: Shortfall::RegionRefused { offset: 0x40, base: PhysAddr::new(0x1000) }
         => "tests/tests/regions.rs", "a_region_over_the_kernel_is_refused";
     RegionLost: Shortfall::RegionLost { device: DEVICE }
-        => "kernel/libs/coverage/src/shortfall/tests.rs", "each_is_told_in_a_line_of_its_own";
+        => "tests/tests/hostile_tables.rs", "a_region_beyond_the_units_addresses_is_given_up";
     Fabric: Shortfall::Fabric(pci::Finding::TooManyFunctions { at: DEVICE })
         => "kernel/libs/pci/src/enumerate/tests.rs", "enumeration_stops_at_its_limit";
     DeviceRefused: Shortfall::DeviceRefused { device: DEVICE }
