@@ -1,19 +1,17 @@
 //! The machine's bus from outside: registers read and written past the kernel, by QEMU's test port.
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use boot::qemu::TestPort;
 use tempfile::TempDir;
 
-/// Where QEMU's BIOS puts the memory-mapped configuration space of segment 0.
-const CONFIG_SPACE: u64 = 0xb000_0000;
+pub use boot::qemu::config_space;
 
 /// The port; QEMU opens it, and it is used once the machine is there.
 #[derive(Debug)]
 pub struct Outside {
     folder: TempDir,
-    port: Option<BufReader<UnixStream>>,
+    port: Option<TestPort>,
 }
 
 impl Outside {
@@ -27,8 +25,7 @@ impl Outside {
 
     /// What opens the port.
     pub(crate) fn arguments(&self) -> [String; 4] {
-        let port = format!("unix:{},server=on,wait=off", self.path().display());
-        ["-qtest".to_owned(), port, "-qtest-log".to_owned(), "/dev/null".to_owned()]
+        TestPort::arguments(&self.path())
     }
 
     fn path(&self) -> PathBuf {
@@ -38,13 +35,13 @@ impl Outside {
     /// Writes four bytes of memory or of a device's registers.
     #[track_caller]
     pub fn write32(&mut self, address: u64, value: u32) {
-        self.ask(&format!("writel {address:#x} {value:#x}"));
+        told(self.port().write32(address, value));
     }
 
     /// Writes eight bytes.
     #[track_caller]
     pub fn write64(&mut self, address: u64, value: u64) {
-        self.ask(&format!("writeq {address:#x} {value:#x}"));
+        told(self.port().write64(address, value));
     }
 
     /// Reads four bytes of memory or of a device's registers.
@@ -53,46 +50,33 @@ impl Outside {
     /// If QEMU does not answer with a number.
     #[track_caller]
     pub fn read32(&mut self, address: u64) -> u32 {
-        let answer = self.ask(&format!("readl {address:#x}"));
-        let digits = answer.trim().trim_start_matches("0x");
-        u32::from_str_radix(digits, 16).unwrap_or_else(|_| panic!("{answer}"))
+        told(self.port().read32(address))
     }
 
     /// Writes four bytes of configuration space through the ports, which work before firmware ran too. No guest may
     /// use them meanwhile.
     #[track_caller]
     pub fn write_config_by_ports(&mut self, function: u16, offset: u8, value: u32) {
-        let address = 1 << 31 | u32::from(function) << 8 | u32::from(offset);
-        self.ask(&format!("outl 0xcf8 {address:#x}"));
-        self.ask(&format!("outl 0xcfc {value:#x}"));
+        told(self.port().write_config_by_ports(function, offset, value));
     }
 
-    /// Gives one command, and what QEMU says besides that it is done.
     #[track_caller]
-    fn ask(&mut self, command: &str) -> String {
+    fn port(&mut self) -> &mut TestPort {
         let path = self.path();
-        let port = self.port.get_or_insert_with(|| match UnixStream::connect(path) {
-            Ok(stream) => BufReader::new(stream),
-            Err(error) => panic!("QEMU's test port: {error}"),
-        });
-        let mut answer = String::new();
-        let exchanged = writeln!(port.get_mut(), "{command}").and_then(|()| port.read_line(&mut answer));
-        match (exchanged, answer.strip_prefix("OK")) {
-            (Ok(_), Some(rest)) => rest.trim().to_owned(),
-            _ => panic!("{command}: {answer}"),
-        }
+        self.port.get_or_insert_with(|| told(TestPort::connect(&path)))
     }
+}
+
+/// What an exchange with QEMU gave.
+#[track_caller]
+fn told<T>(exchanged: Result<T, boot::Error>) -> T {
+    exchanged.unwrap_or_else(|error| panic!("{error}"))
 }
 
 impl Default for Outside {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Where a function's configuration space lies in memory, once QEMU's BIOS has run.
-pub const fn config_space(bus: u8, device: u8, function: u8) -> u64 {
-    CONFIG_SPACE | (bus as u64) << 20 | (device as u64) << 15 | (function as u64) << 12
 }
 
 /// Registers of `edu` (QEMU "EDU device").

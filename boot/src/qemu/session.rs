@@ -204,6 +204,25 @@ impl Session {
         })
     }
 
+    /// Takes what has come since the last look, without waiting, and says whether the machine is over.
+    ///
+    /// # Errors
+    /// If the report cannot be read.
+    pub fn look(&mut self) -> Result<Option<Ending>, Error> {
+        // The report is read after the signs of an end, so that none of it is missed.
+        let exit = self.process.exit_status();
+        for event in self.control.events() {
+            self.guest_ending = self.guest_ending.or(guest_ending(&event));
+        }
+        self.read_report()?;
+        let gone = exit.map(|status| match self.launch.console {
+            ConsoleMode::Terminal if status.success() => Ending::Left,
+            _ => Ending::Died,
+        });
+        let told = self.launch.stop.load(Ordering::Relaxed).then_some(Ending::Died);
+        Ok(self.guest_ending.or(gone).or(told))
+    }
+
     /// Ends QEMU, if it has not ended itself, and returns what remains.
     ///
     /// # Errors
@@ -232,22 +251,6 @@ impl Session {
             }
             std::thread::sleep(POLL);
         }
-    }
-
-    /// Takes what has come from the machine, and says whether it is over.
-    fn look(&mut self) -> Result<Option<Ending>, Error> {
-        // The report is read after the signs of an end, so that none of it is missed.
-        let exit = self.process.exit_status();
-        for event in self.control.events() {
-            self.guest_ending = self.guest_ending.or(guest_ending(&event));
-        }
-        self.read_report()?;
-        let gone = exit.map(|status| match self.launch.console {
-            ConsoleMode::Terminal if status.success() => Ending::Left,
-            _ => Ending::Died,
-        });
-        let told = self.launch.stop.load(Ordering::Relaxed).then_some(Ending::Died);
-        Ok(self.guest_ending.or(gone).or(told))
     }
 
     fn read_report(&mut self) -> Result<(), Error> {
