@@ -15,6 +15,11 @@ pub enum Error {
         /// What came of it.
         why: String,
     },
+    /// No QEMU that takes devices made of software.
+    #[error(
+        "no QEMU 11.1 or newer, whose vfio-user-pci this needs: run scripts/setup --with-qemu 11.1, or name one with --qemu or IVT_QEMU"
+    )]
+    NoDeviceProcesses,
     /// No UEFI firmware for QEMU was found.
     #[error("no UEFI firmware for QEMU (OVMF) found: run scripts/setup, or install the package ovmf")]
     NoOvmf,

@@ -5,6 +5,7 @@
 //! - [`machine`] describes a virtual machine, [`qemu`] finds QEMU and runs such a machine.
 //! - [`report`](mod@report) reads what the kernel says, [`judge`] turns that into an exit status.
 //! - [`audit`] judges firmware tables and [`explain`] fault messages, without the kernel.
+//! - [`evil`] sets hostile devices on a kernel.
 //! - [`cli`] is the command `ivt` on top.
 //!
 //! Everything a run writes lies in a temporary folder of its own, so that any number of runs may go on
@@ -15,6 +16,7 @@ pub mod audit;
 pub mod cli;
 pub mod colour;
 mod error;
+pub mod evil;
 pub mod explain;
 pub mod flash;
 pub mod image;

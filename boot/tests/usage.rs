@@ -54,6 +54,18 @@ fn files_that_cannot_be_written_are_refused() {
 }
 
 #[test]
+fn hostile_devices_are_listed_and_need_their_emulator() {
+    let output = ivt(&["evil", "list"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.lines().any(|line| line.starts_with("power-on  ")), "{text}");
+    assert_refused(&["evil", "fly"], "no scenario 'fly'");
+    assert_refused(&["evil", "removal", "--image", "/dev/null"], "this kernel only");
+    // Whatever this is, it is no QEMU that is new enough.
+    assert_refused(&["evil", "--qemu", "/bin/true"], "scripts/setup --with-qemu 11.1");
+}
+
+#[test]
 fn help_is_no_mistake() {
     let output = ivt(&["--help"]);
     assert_eq!(output.status.code(), Some(0));

@@ -35,6 +35,9 @@ pub(super) enum Command {
     /// Explain a DMA fault message or Windows bug check 0xE6
     #[command(after_help = EXPLAIN_HELP)]
     Explain(ExplainArguments),
+    /// Boot the kernel beside hostile devices and show what came of what they tried
+    #[command(after_help = EVIL_HELP)]
+    Evil(EvilArguments),
 }
 
 /// Options of the commands that boot.
@@ -158,4 +161,45 @@ pub(super) struct ExplainArguments {
     /// Write a JSON object a line, one line a fault; repeats are counted
     #[arg(long)]
     pub(super) json: bool,
+}
+
+const EVIL_HELP: &str = "\
+Needs QEMU 11.1 (scripts/setup --with-qemu 11.1), which takes devices that are processes of the host. With --image, or
+where the arguments for QEMU name a system to start (-kernel, -drive, -hda, -cdrom), that system is watched instead of
+this kernel: only scenarios that need nothing of the kernel are played, and what lands is measured, not judged.
+
+Exit status: 0 nothing got through and the kernel lived; 1 otherwise.
+
+Examples:
+  ivt evil list
+  ivt evil power-on --json findings.json
+  ivt evil power-on --image disk.img --seconds 120";
+
+/// Options of `evil`.
+#[derive(Debug, Args)]
+pub(super) struct EvilArguments {
+    /// Names of scenarios; all plays every one; list shows them [default: all]
+    #[arg(value_name = "SCENARIO")]
+    pub(super) scenarios: Vec<String>,
+    /// What random choices are made from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// How many random steps are made
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(super) steps: u64,
+    /// Where to write the findings, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// A raw disk image to start instead of this kernel's
+    #[arg(long, value_name = "FILE")]
+    pub(super) image: Option<PathBuf>,
+    /// How long a system that is not this kernel is watched
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(super) seconds: u64,
+    /// The QEMU to use [default: IVT_QEMU or qemu-system-x86_64 if new enough, else the one that was unpacked]
+    #[arg(long, value_name = "PATH")]
+    pub(super) qemu: Option<PathBuf>,
+    /// Further arguments for QEMU
+    #[arg(last = true, value_name = "ARGS")]
+    pub(super) arguments: Vec<OsString>,
 }

@@ -7,6 +7,7 @@
 mod arguments;
 mod audit;
 mod bench_table;
+mod evil;
 mod explain;
 mod flash;
 mod image;
@@ -51,6 +52,7 @@ fn run_with(arguments: Vec<OsString>) -> ExitCode {
         Command::Flash(arguments) => flash::write(&arguments),
         Command::Audit(arguments) => audit::run(&arguments).map_err(Into::into),
         Command::Explain(arguments) => explain::run(&arguments).map_err(Into::into),
+        Command::Evil(arguments) => evil::run(&arguments),
     };
     done.map_or_else(
         |error| {

@@ -14,7 +14,7 @@ use crate::qemu::{ConsoleMode, Launch, Moment, Outcome, Qemu, Session, find_uefi
 use crate::{Error, image};
 
 /// Exit status after Ctrl-C or a request to terminate.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// Does a run and returns the exit status.
 pub(super) fn run(plan: &Plan) -> Result<u8, Error> {
@@ -59,7 +59,7 @@ pub(super) fn check_writable(path: &Path) -> Result<(), Error> {
 }
 
 /// A flag that Ctrl-C and requests to terminate set, so that QEMU and its files go in order.
-fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
+pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGHUP, SIGINT, SIGTERM] {
