@@ -8,24 +8,24 @@ use crate::class::{ClassCode, HeaderType};
 use crate::config::{ConfigSpace, register};
 use crate::function::header_type;
 
+/// Devices of a segment: 32 on each of 256 buses.
+const DEVICES: u16 = 1 << 13;
+
 /// Visits every function of a segment that answers, in rising order. Allocates nothing and waits for nothing.
 ///
 /// Functions 1 to 7 of a device are looked at only where function 0 says that there are such. Those that alternative
 /// routing (ARI) numbers from 8 on are passed over.
 pub fn sweep(config: &impl ConfigSpace, segment: Segment, mut visit: impl FnMut(Bdf, HeaderType)) {
-    let mut several = false;
-    for id in 0..=u16::MAX {
-        let function = Bdf::new(segment, SourceId::from_bits(id));
-        let is_first = function.source.function() == 0;
-        if !is_first && !several {
-            continue;
-        }
-        let header = header_type(config, function);
-        if is_first {
-            several = header.is_some_and(HeaderType::is_multi_function);
-        }
-        if let Some(header) = header {
-            visit(function, header);
+    for device in 0..DEVICES {
+        let function = |number| Bdf::new(segment, SourceId::from_bits(device << 3 | number));
+        let Some(first) = header_type(config, function(0)) else { continue };
+        visit(function(0), first);
+        if first.is_multi_function() {
+            for other in (1..8).map(function) {
+                if let Some(header) = header_type(config, other) {
+                    visit(other, header);
+                }
+            }
         }
     }
 }
