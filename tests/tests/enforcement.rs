@@ -120,6 +120,7 @@ fn the_devices_of_a_silent_unit_lose_bus_mastering() {
     for function in DRIVEN.into_iter().chain(["0000:01:00.0", PORT]) {
         assert!(!running.may_master_the_bus(function), "{function}");
     }
+    running.run_command("report");
     assert_eq!(outside.read32(STATUS) & TRANSLATION, TRANSLATION, "what it did before it goes on doing");
     running.send_line("poweroff");
     running.wait_end();

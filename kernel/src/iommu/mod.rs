@@ -16,6 +16,7 @@ pub mod records;
 pub mod regions;
 mod silence;
 mod space;
+mod standing;
 mod take;
 pub mod throttle;
 mod unit;

@@ -27,5 +27,4 @@ pub(super) fn cut_off(unit: &Unit) {
             record.set_state(DeviceState::Quarantined);
         }
     }
-    unit.report();
 }

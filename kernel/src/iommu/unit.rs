@@ -1,24 +1,21 @@
 //! One unit of the machine.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::ops::DerefMut;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::AtomicBool;
 
 use dma_types::{DomainId, Iova, PAGE_SIZE, PhysAddr, Segment, SourceId};
-use report::{Event, Hex, InvalidationKind, UnitKind, UnitState};
 use vtd::spec::command::GlobalStatus;
 use vtd::spec::second_stage::TableLevels;
 use vtd::tables::{Format, RequestWalk, RootTable, TableError, walk_request};
-use vtd::{EnforcementLost, EnforcementPort, FaultPort, Invalidation, InvalidationPath};
+use vtd::{EnforcementPort, FaultPort, Invalidation};
 
 use super::hardware::{FrameMemory, KernelClock, Window};
-use super::{IommuError, enforcement, findings, silence};
+use super::{IommuError, enforcement, silence};
 use crate::arch::interrupts::{InterruptsOff, IrqLock};
-use crate::journal;
 use crate::memory::direct;
-use crate::platform::clock;
 
 /// A unit that the firmware's table names, whether it could be taken or not.
 pub struct Unit {
@@ -38,14 +35,11 @@ pub struct Unit {
     pub failure: Option<String>,
     /// What is asked whether it still enforces; none if it could not be taken. The lock is held for no longer than a
     /// copy takes.
-    port: IrqLock<Option<EnforcementPort<Window>>>,
+    pub(super) port: IrqLock<Option<EnforcementPort<Window>>>,
     /// It did not confirm an invalidation in time.
-    silent: AtomicBool,
+    pub(super) silent: AtomicBool,
     control: IrqLock<Option<Control>>,
 }
-
-/// What is said of a unit that did not answer.
-const SILENT: &str = "it did not confirm an invalidation in time; its devices are cut off";
 
 /// What a unit said of itself.
 #[derive(Clone, Copy)]
@@ -119,39 +113,6 @@ impl Unit {
             silent: AtomicBool::new(false),
             control: IrqLock::new(None),
         }
-    }
-
-    /// Tells whether it was brought up; whether it still enforces is for [`is_enforcing`](Self::is_enforcing) to say.
-    pub const fn was_taken(&self) -> bool {
-        self.failure.is_none()
-    }
-
-    /// Asks the hardware whether it still enforces; `None` if it could not be taken. Reads two registers.
-    pub fn ask(&self) -> Option<Result<(), EnforcementLost>> {
-        // Held only where a second bring-up was interrupted by a stop, which then counts as none.
-        let port = (*self.port.try_lock()?)?;
-        Some(port.ask())
-    }
-
-    /// Asks the hardware whether it translates by our tables now. One that does not confirm invalidations does not
-    /// count: what it remembers of them nobody knows.
-    pub fn is_enforcing(&self) -> bool {
-        !self.is_silent() && self.ask().is_some_and(|answer| answer.is_ok())
-    }
-
-    /// Tells whether it once did not confirm an invalidation in time.
-    pub fn is_silent(&self) -> bool {
-        self.silent.load(Ordering::Relaxed)
-    }
-
-    /// Notes that it did not confirm; false if that was known.
-    pub(super) fn note_silence(&self) -> bool {
-        !self.silent.swap(true, Ordering::Relaxed)
-    }
-
-    /// Takes note that it was brought up once more.
-    pub(super) fn note_bring_up(&self, unit: &vtd::Unit<Window>) {
-        *self.port.lock() = unit.enforcement_port();
     }
 
     /// Reads its status; `None` if it could not be taken.
@@ -259,44 +220,6 @@ impl Unit {
             log::error!("unit {}: invalidation queue stopped: {error}", self.index);
         }
     }
-
-    /// Writes its line into the report.
-    pub fn report(&self) {
-        let version = self.facts.map(|facts| facts.version_text());
-        let findings: Vec<_> = findings::of_unit(self.index).map(report::Text::from).collect();
-        let raw = |bits: fn(&Facts) -> u64| Hex(self.facts.as_ref().map_or(0, bits));
-        let invalidation = self
-            .control(|control| {
-                Ok(match control.unit.invalidation_path() {
-                    InvalidationPath::Queue => Some(InvalidationKind::Queued),
-                    InvalidationPath::Registers => Some(InvalidationKind::Registers),
-                    InvalidationPath::None | InvalidationPath::Dead => None,
-                })
-            })
-            .unwrap_or(None);
-        let (state, lost) = match self.ask() {
-            Some(Ok(())) if self.is_silent() => (UnitState::Failed, Some(SILENT.to_string())),
-            Some(Ok(())) => (UnitState::Enforcing, None),
-            Some(Err(lost)) => (UnitState::Failed, Some(lost.to_string())),
-            None => (UnitState::Failed, None),
-        };
-        journal::emit(&Event::Unit(report::Unit {
-            t: clock::now_ns(),
-            index: self.index as u32,
-            kind: UnitKind::VtD,
-            segment: self.segment.0,
-            base: Hex(self.base.as_u64()),
-            version: version.unwrap_or_default().into(),
-            capabilities: raw(|facts| facts.capabilities.0),
-            extended_capabilities: raw(|facts| facts.extended.0),
-            levels: self.facts.and_then(|facts| facts.levels).map(TableLevels::count),
-            fault_records: self.facts.map_or(0, |facts| facts.capabilities.fault_records() as u32),
-            invalidation,
-            state,
-            detail: lost.as_deref().or(self.failure.as_deref()).map(Into::into),
-            findings: findings.as_slice().into(),
-        }));
-    }
 }
 
 impl Facts {
@@ -310,7 +233,7 @@ impl Facts {
         }
     }
 
-    fn version_text(&self) -> String {
+    pub(super) fn version_text(&self) -> String {
         let (major, minor) = self.version;
         alloc::format!("{major}.{minor}")
     }
@@ -358,18 +281,5 @@ impl Control {
     /// Has all of it forgotten.
     pub(super) fn forget(&mut self, what: &[Invalidation]) -> Result<(), IommuError> {
         Ok(self.unit.invalidate_all(what, &mut FrameMemory, &KernelClock)?)
-    }
-}
-
-impl core::fmt::Display for Unit {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let facts = self.facts.as_ref().map(Facts::version_text).unwrap_or_else(|| "?".to_string());
-        write!(f, "unit {} at {}, segment {:04x}, version {facts}: ", self.index, self.base, self.segment.0)?;
-        match (&self.failure, self.ask()) {
-            (Some(failure), _) => write!(f, "FAILED, {failure}"),
-            (None, Some(Err(lost))) => write!(f, "LOST, {lost}"),
-            (None, _) if self.is_silent() => write!(f, "SILENT, {SILENT}"),
-            (None, _) => write!(f, "enforcing, {} address bits", self.width()),
-        }
     }
 }
