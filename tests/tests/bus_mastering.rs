@@ -2,8 +2,11 @@
 //!
 //! Machine: the default one (q35, BIOS, VT-d with 48 bits, `edu` at 00:03.0 and 00:04.0) with what each test names.
 
+use acpi_tables::DrhdFlags;
+use acpi_tables::testing::{DmarBuilder, ScopeSpec};
 use boot::machine::Iommu;
 use boot::qemu::Moment;
+use dma_types::{PhysAddr, Segment};
 use serde_json::json;
 use tests::{Outside, Run, Running, config_space};
 
@@ -82,6 +85,41 @@ fn where_the_unit_holds_the_stop_says_so() {
     let outcome = running.finish();
     assert!(outcome.serial.contains("every IOMMU unit still enforces"));
     assert!(!outcome.serial.contains("Given up before"));
+}
+
+/// Two devices without a driver and with a region that firmware names: the one was left mastering the bus, and its port is
+/// open for it; the other was not.
+#[test]
+fn a_port_is_open_above_a_firmware_region_s_device_that_works() {
+    let region = (PhysAddr::new(0x300_0000), PhysAddr::new(0x300_ffff));
+    let below = |port| ScopeSpec::endpoint(0, port, 0).then(0, 0);
+    let table = DmarBuilder::new()
+        .width_bits(48)
+        .drhd(DrhdFlags::INCLUDE_PCI_ALL, Segment(0), PhysAddr::new(0xfed9_0000), &[])
+        .rmrr(Segment(0), region.0, region.1, &[below(0x11), below(0x12)])
+        .build();
+    let mut running = Run::new()
+        .options("dmar=fw_cfg")
+        .fw_cfg("opt/ivt/dmar", table)
+        .device("pcie-root-port,id=used,bus=pcie.0,addr=11.0,chassis=17")
+        .device("pcie-root-port,id=unused,bus=pcie.0,addr=12.0,chassis=18")
+        .device("pcie-root-port,id=empty,bus=pcie.0,addr=13.0,chassis=19")
+        .device("ich9-ahci,bus=used")
+        .device("pci-testdev,bus=unused")
+        .start();
+    running.wait_for_prompt();
+    assert_ports(&mut running, &[USED]);
+    running.send_line("poweroff");
+    running.wait_end();
+    let outcome = running.finish();
+    outcome.assert_status(0);
+    for (bdf, was_on) in [("0000:01:00.0", true), ("0000:02:00.0", false)] {
+        let device = outcome.device(bdf);
+        assert_eq!(
+            (&device["state"], &device["bus_master_at_boot"]),
+            (&"firmware-region".into(), &was_on.into())
+        );
+    }
 }
 
 /// A card whose virtual functions somebody switched on: a stop ends them.
