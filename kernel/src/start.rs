@@ -77,6 +77,7 @@ pub fn run(facts: &'static mut BootFacts) -> ! {
     open_channels(&options, screen);
 
     let tables = find_tables(facts);
+    clock::correct_by(tables.as_ref().and_then(|tables| tables.fixed.timer));
     let table = choose_table(&options, tables.as_ref(), fw_cfg.as_mut());
     report_boot(facts, cmdline, tables.as_ref(), &table);
     complaints.iter().for_each(complain);

@@ -1,22 +1,28 @@
 //! The rate of the time-stamp counter.
 //!
 //! The processor or the hypervisor may say it. Otherwise it is measured against channel 2 of the 8254 interval
-//! timer, which counts at 1.193182 MHz on every PC: the channel counts down, and the counter is read around the
-//! write that starts it and around the read that sees it done. (8254 data sheet, "Mode 0".)
+//! timer, which counts at 1.193182 MHz on every PC that has one: the channel counts down, and the counter is read around
+//! the write that starts it and around the read that sees it done (8254 data sheet, "Mode 0"). Where there is none, a
+//! rate is assumed until the ACPI tables name the power management timer.
 #![expect(unsafe_code, reason = "UNSAFETY: reads and writes the ports of the interval timer")]
 
 use core::fmt;
 use core::num::NonZeroU64;
 
-use ::calibration::Reads;
+use ::calibration::{Reads, time_stamp_rate};
 use x86_64::instructions::port::Port;
 
+use super::acpi::PmTimer;
 use crate::arch::cpu::{self, Features};
 
 /// Ticks of the interval timer a second, in parts of three: 1193181 + 2/3.
 const PIT_THIRDS_HERTZ: u64 = 3_579_545;
 /// Ticks that are measured: half a millisecond.
 const PIT_TICKS: u16 = 597;
+/// Ticks of the power management timer a second; ACPI "Power Management Timer".
+const PM_HERTZ: u64 = 3_579_545;
+/// Ticks of it that are measured: half a millisecond.
+const PM_TICKS: u16 = 1790;
 /// Polls of the timer's output until it is taken for stopped: more than a port can answer meanwhile.
 const MAX_POLLS: u32 = 200_000;
 /// What is assumed where nothing can be found out: fast, so that a wait is rather too long than too short.
@@ -33,6 +39,8 @@ pub enum Source {
     Hypervisor,
     /// It was measured against the interval timer.
     IntervalTimer,
+    /// It was measured against the power management timer.
+    PowerManagementTimer,
     /// Nothing says it.
     Assumed,
 }
@@ -43,6 +51,7 @@ impl fmt::Display for Source {
             Self::Processor => "as the processor says",
             Self::Hypervisor => "as the hypervisor says",
             Self::IntervalTimer => "measured against the interval timer",
+            Self::PowerManagementTimer => "measured against the power management timer",
             Self::Assumed => "assumed, since nothing tells",
         })
     }
@@ -64,13 +73,19 @@ impl fmt::Display for Rate {
     }
 }
 
-/// Finds the rate out.
+/// Finds the rate out, before any table is read.
 pub(super) fn find_rate() -> Rate {
-    let found = |hertz, source| Some(Rate { hertz: NonZeroU64::new(hertz)?, source });
+    let found = |hertz, source| Some(Rate { hertz: time_stamp_rate(hertz)?, source });
     None.or_else(|| found(processor_hertz()?, Source::Processor))
         .or_else(|| found(hypervisor_hertz()?, Source::Hypervisor))
-        .or_else(|| found(measured_hertz()?, Source::IntervalTimer))
+        .or_else(|| found(measured_hertz(PIT_SPAN, count_down)?, Source::IntervalTimer))
         .unwrap_or(Rate { hertz: ASSUMED_HERTZ, source: Source::Assumed })
+}
+
+/// Finds the rate out with the power management timer; `None` if that does not count.
+pub(super) fn rate_by(timer: PmTimer) -> Option<Rate> {
+    let hertz = measured_hertz(PM_SPAN, || wait_for_ticks(timer))?;
+    Some(Rate { hertz: time_stamp_rate(hertz)?, source: Source::PowerManagementTimer })
 }
 
 /// SDM "CPUID—CPU Identification", leaf 0x15; where that lacks the crystal's rate, leaf 0x16.
@@ -91,9 +106,21 @@ fn hypervisor_hertz() -> Option<u64> {
     Some(u64::from(cpu::hypervisor(0x4000_0010)?.eax) * 1000)
 }
 
-/// Measures, and rounds to megahertz where the measurement is that exact.
-fn measured_hertz() -> Option<u64> {
-    let reads = ::calibration::measure(count_down)?;
+/// Ticks of a timer, and how fast it ticks.
+#[derive(Clone, Copy)]
+struct Ticks {
+    count: u16,
+    /// Ticks a second, in parts of three.
+    thirds_hertz: u64,
+}
+
+const PIT_SPAN: Ticks = Ticks { count: PIT_TICKS, thirds_hertz: PIT_THIRDS_HERTZ };
+const PM_SPAN: Ticks = Ticks { count: PM_TICKS, thirds_hertz: 3 * PM_HERTZ };
+
+/// Measures over so many ticks, and rounds to megahertz where the measurement is that exact.
+fn measured_hertz(span: Ticks, once: impl FnMut() -> Option<Reads>) -> Option<u64> {
+    let in_hertz = |counts: u64| counts.saturating_mul(span.thirds_hertz) / (3 * u64::from(span.count));
+    let reads = ::calibration::measure(once)?;
     let (hertz, error) = (in_hertz(reads.counts()), in_hertz(reads.error()));
     let rounded = (hertz + MEGAHERTZ / 2) / MEGAHERTZ * MEGAHERTZ;
     // A real timer also waits for its next tick before it starts.
@@ -101,9 +128,25 @@ fn measured_hertz() -> Option<u64> {
     Some(if is_exact && rounded > 0 { rounded } else { hertz })
 }
 
-/// Counts over [`PIT_TICKS`] as counts a second.
-fn in_hertz(counts: u64) -> u64 {
-    counts.saturating_mul(PIT_THIRDS_HERTZ) / (3 * u64::from(PIT_TICKS))
+/// Waits until the power management timer has ticked [`PM_TICKS`] times; `None` if it does not.
+fn wait_for_ticks(timer: PmTimer) -> Option<Reads> {
+    let mut port = Port::<u32>::new(timer.port);
+    let mask = if timer.bits >= 32 { u32::MAX } else { (1 << timer.bits) - 1 };
+    // SAFETY: the ACPI tables name the port; reading has no effect.
+    let mut count = || unsafe { port.read() } & mask;
+    let before_start = cpu::time_stamp();
+    let start = count();
+    let after_start = cpu::time_stamp();
+    let mut before_end = after_start;
+    for _ in 0..MAX_POLLS {
+        let passed = count().wrapping_sub(start) & mask;
+        let now = cpu::time_stamp();
+        if passed >= u32::from(PM_TICKS) {
+            return Some(Reads { before_start, after_start, before_end, after_end: now });
+        }
+        before_end = now;
+    }
+    None
 }
 
 /// Lets the channel count down once; `None` if it does not.

@@ -3,11 +3,13 @@
 //! The clock is the processor's time-stamp counter. Its rate becomes a multiplier once, so that reading the
 //! clock takes a multiplication and a shift.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
-use super::calibration::{self, Rate};
-use crate::arch::{cpu, interrupts, timer};
+use super::acpi::PmTimer;
+use super::calibration::{self, Rate, Source};
+use crate::arch::interrupts::{self, InterruptsOff};
+use crate::arch::{cpu, timer};
 
 /// Nanoseconds of a second.
 const NS_PER_SECOND: u128 = 1_000_000_000;
@@ -16,6 +18,9 @@ const NS_PER_SECOND: u128 = 1_000_000_000;
 static ENTRY: AtomicU64 = AtomicU64::new(0);
 /// Nanoseconds of one count, in parts of 2^32.
 static NS_PER_COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// Whether nothing told the rate.
+static IS_ASSUMED: AtomicBool = AtomicBool::new(false);
 
 /// The time at which the kernel was entered.
 #[derive(Clone, Copy, Debug)]
@@ -32,9 +37,34 @@ impl EntryTime {
 pub(crate) fn start(entry: EntryTime) -> Rate {
     ENTRY.store(entry.0, Ordering::Relaxed);
     let rate = calibration::find_rate();
-    let hertz = u128::from(rate.hertz.get());
-    NS_PER_COUNT.store(u64::try_from((NS_PER_SECOND << 32) / hertz).unwrap_or(u64::MAX), Ordering::Relaxed);
+    NS_PER_COUNT.store(ns_per_count(rate), Ordering::Relaxed);
+    IS_ASSUMED.store(rate.source == Source::Assumed, Ordering::Relaxed);
     rate
+}
+
+/// Takes the rate from the power management timer, where it had to be assumed; the clock goes on from what it shows.
+/// To be called before anything waits: the timer that ends a sleep is measured against the clock.
+pub(crate) fn correct_by(timer: Option<PmTimer>) {
+    if !IS_ASSUMED.load(Ordering::Relaxed) {
+        return;
+    }
+    let Some(rate) = timer.and_then(calibration::rate_by) else {
+        log::warn!("the clock goes by an assumed rate, since no timer was found to count");
+        return;
+    };
+    log::info!("time-stamp counter at {rate}");
+    let _off = InterruptsOff::new();
+    let (now, ns_per_count) = (timestamp(), ns_per_count(rate));
+    let counts =
+        (u128::from(in_ns(now.wrapping_sub(ENTRY.load(Ordering::Relaxed)))) << 32) / u128::from(ns_per_count);
+    ENTRY.store(now.wrapping_sub(u64::try_from(counts).unwrap_or(u64::MAX)), Ordering::Relaxed);
+    NS_PER_COUNT.store(ns_per_count, Ordering::Relaxed);
+    IS_ASSUMED.store(false, Ordering::Relaxed);
+}
+
+/// Nanoseconds of one count at a rate, in parts of 2^32; never zero.
+fn ns_per_count(rate: Rate) -> u64 {
+    u64::try_from((NS_PER_SECOND << 32) / u128::from(rate.hertz.get())).unwrap_or(u64::MAX).max(1)
 }
 
 /// The time-stamp counter as it is: what is cheapest to note. [`ns_at`] makes a time of it.

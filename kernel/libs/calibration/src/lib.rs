@@ -5,6 +5,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+use core::num::NonZeroU64;
+
 /// Times a span is measured at most: on a busy host, one of these is left alone.
 pub const TRIES: usize = 16;
 
@@ -39,30 +41,46 @@ impl Reads {
         start.saturating_add(end) / 2
     }
 
+    /// Whether the span was seen under way. One that is over at the first look may never have begun: nothing is there
+    /// that counts, and its output floats.
+    const fn saw_it_run(&self) -> bool {
+        self.before_end > self.after_start
+    }
+
     fn is_good(&self) -> bool {
         self.error().saturating_mul(GOOD) <= self.counts()
     }
 }
 
 /// Measures until a measurement is good, and gives the best one of [`TRIES`] where none is; `None` if the span does
-/// not end.
+/// not end, or was never seen under way.
 pub fn measure(mut once: impl FnMut() -> Option<Reads>) -> Option<Reads> {
-    let mut best = once()?;
-    for _ in 1..TRIES {
-        if best.is_good() {
+    let mut best: Option<Reads> = None;
+    for _ in 0..TRIES {
+        let Some(next) = once() else { break };
+        if next.saw_it_run() && best.is_none_or(|best| next.error() < best.error()) {
+            best = Some(next);
+        }
+        if best.is_some_and(|best| best.is_good()) {
             break;
         }
-        let Some(next) = once() else { break };
-        if next.error() < best.error() {
-            best = next;
-        }
     }
-    Some(best)
+    best
+}
+
+/// Counts a second below which no processor's time-stamp counter runs: what is slower was not measured.
+const SLOWEST_HERTZ: u64 = 100_000_000;
+
+/// The rate of a time-stamp counter; `None` if none runs so slowly, whoever says it.
+pub const fn time_stamp_rate(hertz: u64) -> Option<NonZeroU64> {
+    if hertz < SLOWEST_HERTZ { None } else { NonZeroU64::new(hertz) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Reads, TRIES, measure};
+    use core::num::NonZeroU64;
+
+    use super::{Reads, SLOWEST_HERTZ, TRIES, measure, time_stamp_rate};
 
     /// Counts of a span, and between two reads that nothing comes between.
     const SPAN: u64 = 1_000_000;
@@ -144,12 +162,36 @@ mod tests {
         assert_eq!(measure(|| None), None);
     }
 
+    /// Where no timer is, a port reads as ones, and the count seems done at the first look.
+    #[test]
+    fn a_span_that_was_never_under_way_gives_nothing() {
+        let floating =
+            |now| Reads { before_start: now, after_start: now + 9, before_end: now + 9, after_end: now + 18 };
+        assert_eq!(measure(|| Some(floating(3))), None);
+        // A processor that was held up over the first look tries again.
+        let mut tries = 0;
+        let reads = measure(|| {
+            tries += 1;
+            Some(if tries == 1 { floating(3) } else { held_up(0, u64::MAX, 0) })
+        });
+        assert_near(&reads.expect("a span"));
+    }
+
+    #[test]
+    fn no_time_stamp_counter_is_slow() {
+        // As seen without an interval timer.
+        assert_eq!(time_stamp_rate(363_000), None);
+        assert_eq!(time_stamp_rate(0), None);
+        assert_eq!(time_stamp_rate(SLOWEST_HERTZ).map(NonZeroU64::get), Some(SLOWEST_HERTZ));
+    }
+
     #[test]
     fn nothing_overflows() {
-        let all = Reads { before_start: 0, after_start: u64::MAX, before_end: 0, after_end: u64::MAX };
+        let all = Reads { before_start: 0, after_start: 0, before_end: u64::MAX, after_end: u64::MAX };
+        let wide =
+            Reads { before_start: 0, after_start: u64::MAX - 1, before_end: u64::MAX, after_end: u64::MAX };
         let back = Reads { before_start: 9, after_start: 3, before_end: 2, after_end: 1 };
-        for reads in [all, back] {
-            assert!(measure(|| Some(reads)).is_some());
-        }
+        assert!(measure(|| Some(all)).is_some() && measure(|| Some(wide)).is_some());
+        assert_eq!(measure(|| Some(back)), None);
     }
 }
