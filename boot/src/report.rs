@@ -35,7 +35,7 @@ pub struct Report {
 }
 
 /// The kinds of events that must have all their fields.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "boot",
     "window",
     "unit",
@@ -48,6 +48,7 @@ const KNOWN: [&str; 13] = [
     "drill",
     "check",
     "bench",
+    "lost",
     "end",
 ];
 

@@ -1,30 +1,26 @@
 //! The kernel's report: writes its lines, and counts what `end` must tell.
 //!
-//! Lines go out whole and in order, and nothing here allocates. An exception may come in the middle of a
-//! line; what the stopped kernel then has to say goes through a second writer, on a line of its own.
+//! Lines go out whole and in order, their times never go back, and nothing here allocates. They wait for the port in a
+//! ring where the writer must not. An exception may come while one is written; what the stopped kernel then has to say
+//! goes past the ring, on a line of its own.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use report::{Check, End, EndStatus, Event, MAX_LINE, Outcome};
+use outbox::Outbox;
+use report::{Check, End, EndStatus, Event, Lost, MAX_LINE, Outcome};
 
-use crate::arch::interrupts::IrqLock;
+use crate::arch::interrupts::{IrqGuard, IrqLock};
 use crate::platform::clock;
-use crate::platform::serial::ReportPort;
+use crate::platform::serial::{self, InUse, REPORT};
 
-/// Where lines go and the buffer they are made in; apart, so that the buffer is all zeros and takes no room in
-/// the kernel's file.
-struct Writer {
-    port: IrqLock<Option<ReportPort>>,
-    line: &'static IrqLock<[u8; MAX_LINE]>,
-}
-
+/// A line in the making.
 static LINE: IrqLock<[u8; MAX_LINE]> = IrqLock::new([0; MAX_LINE]);
+
+/// For a kernel that stopped in the middle of one.
 static SPARE_LINE: IrqLock<[u8; MAX_LINE]> = IrqLock::new([0; MAX_LINE]);
 
-static WRITER: Writer = Writer { port: IrqLock::new(None), line: &LINE };
-
-/// For a kernel that stopped in the middle of a line.
-static SPARE: Writer = Writer { port: IrqLock::new(None), line: &SPARE_LINE };
+/// The time of the latest line.
+static LATEST: AtomicU64 = AtomicU64::new(0);
 
 static CHECKS: AtomicU64 = AtomicU64::new(0);
 static FAILED: AtomicU64 = AtomicU64::new(0);
@@ -35,39 +31,60 @@ static SPURIOUS: AtomicU64 = AtomicU64::new(0);
 static BROKEN: AtomicBool = AtomicBool::new(false);
 static ENDED: AtomicBool = AtomicBool::new(false);
 
-/// Chooses where the report goes; without a port it is dropped, and the kernel goes on.
-pub fn set_port(open: impl Fn() -> Option<ReportPort>) {
-    *SPARE.port.lock() = open();
-    *WRITER.port.lock() = open();
-}
-
 /// Writes one line.
 pub fn emit(event: &Event<'_>) {
     if ENDED.load(Ordering::Relaxed) {
         return;
     }
-    if WRITER.write(b"", event).is_err() {
-        // With both in use there is nothing left to write with.
-        let _ = SPARE.write(b"\n", event);
+    REPORT.make_room();
+    if write(event).is_err()
+        && let Some(line) = SPARE_LINE.try_lock()
+    {
+        with_line(event, line, serial::write_spare);
+    }
+    match event {
+        // Nobody will send what a stop says.
+        Event::Bugcheck(_) | Event::End(_) => REPORT.send_all(),
+        _ => REPORT.send_if_free(),
     }
 }
 
-/// The writer is in the middle of a line.
-struct InUse;
+/// Puts a line into the ring.
+fn write(event: &Event<'_>) -> Result<(), InUse> {
+    let line = LINE.try_lock().ok_or(InUse)?;
+    with_line(event, line, |bytes| REPORT.push(bytes, &say_how_many_are_missing)).unwrap_or(Ok(()))
+}
 
-impl Writer {
-    /// Writes a line, and something before it.
-    fn write(&self, before: &[u8], event: &Event<'_>) -> Result<(), InUse> {
-        let mut port = self.port.try_lock().ok_or(InUse)?;
-        let mut line = self.line.try_lock().ok_or(InUse)?;
-        let Some(port) = &mut *port else { return Ok(()) };
-        port.write_bytes(before);
-        match report::write_line(event, &mut *line) {
-            Ok(bytes) => port.write_bytes(bytes),
-            Err(error) => log::error!("{error}"),
+/// Makes the line of an event and hands it on. An interrupt may have written since the event was made: then the line is
+/// as late as that one's.
+fn with_line<T>(
+    event: &Event<'_>,
+    mut line: IrqGuard<'_, [u8; MAX_LINE]>,
+    then: impl FnOnce(&[u8]) -> T,
+) -> Option<T> {
+    let latest = LATEST.fetch_max(event.t(), Ordering::Relaxed);
+    let made = if event.t() < latest {
+        let mut event = event.clone();
+        event.set_t(latest);
+        report::write_line(&event, &mut *line)
+    } else {
+        report::write_line(event, &mut *line)
+    };
+    match made {
+        Ok(bytes) => Some(then(bytes)),
+        Err(error) => {
+            log::error!("{error}");
+            None
         }
-        Ok(())
     }
+}
+
+/// Says where lines are missing; a report that is not whole vouches for nothing.
+fn say_how_many_are_missing(lines: u64, outbox: &mut Outbox<{ serial::ROOM }>) -> bool {
+    note_failure();
+    let mut line = [0; 128];
+    let lost = Event::Lost(Lost { t: LATEST.load(Ordering::Relaxed), lines });
+    report::write_line(&lost, &mut line).is_ok_and(|bytes| outbox.push(bytes).is_ok())
 }
 
 /// Reports a check and counts it.
@@ -140,6 +157,9 @@ pub enum Ending {
 
 /// Writes the last line; later ones are dropped.
 pub fn end(ending: Ending) {
+    if REPORT.lost() > 0 {
+        note_failure();
+    }
     let failed = FAILED.load(Ordering::Relaxed);
     let status = match ending {
         Ending::Stopped => EndStatus::Bugcheck,

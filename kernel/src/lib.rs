@@ -43,6 +43,7 @@ pub fn start(boot_info: &'static mut BootInfo, entry: EntryTime) -> ! {
 extern "C" fn on_own_stack(facts: &'static mut BootFacts) -> ! {
     memory::reclaim();
     arch::start_interrupts();
+    platform::serial::let_others_send();
     log::info!("booted by {}, {} MiB of memory", facts.firmware, memory::map::total_bytes() >> 20);
     start::run(facts)
 }

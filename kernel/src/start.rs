@@ -25,7 +25,7 @@ use crate::memory::map;
 use crate::platform::acpi::{self, AcpiTables};
 use crate::platform::boot::BootFacts;
 use crate::platform::fw_cfg::{self, FwCfg};
-use crate::platform::serial::{self, ReportPort};
+use crate::platform::serial::{self, Port};
 use crate::platform::{clock, framebuffer, pci as bus, power};
 use crate::{bench, diagnosis, dma, iommu, journal, probe, protection, stop};
 
@@ -242,8 +242,8 @@ fn read_file(fw_cfg: Option<&mut FwCfg>, name: &str, limit: usize) -> Vec<u8> {
 fn open_channels(options: &Options<'_>, screen: Option<FrameBuffer>) {
     match options.report {
         ReportTarget::Off => {}
-        ReportTarget::Com2 => journal::set_port(ReportPort::com2),
-        ReportTarget::DebugCon => journal::set_port(ReportPort::debugcon),
+        ReportTarget::Com2 => serial::set_report_port(Port::com2),
+        ReportTarget::DebugCon => serial::set_report_port(Port::debugcon),
     }
     if let Some(screen) = screen {
         framebuffer::init(screen);

@@ -75,6 +75,18 @@ impl Running {
         told(self.session().send_line(line));
     }
 
+    /// Reads nothing of the serial console for now, like a terminal that was stopped.
+    #[track_caller]
+    pub fn stop_reading(&mut self) {
+        self.session().stop_reading();
+    }
+
+    /// Reads on.
+    #[track_caller]
+    pub fn read_on(&mut self) {
+        self.session().read_on();
+    }
+
     /// Waits for the console's prompt.
     ///
     /// # Panics

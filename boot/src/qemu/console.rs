@@ -2,8 +2,10 @@
 
 use std::io::{Read, Write};
 use std::process::ChildStdin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::termios::{self, OptionalActions, Termios};
 
@@ -71,6 +73,16 @@ impl Console {
         self.output.text()
     }
 
+    /// Reads nothing more for now, like a terminal that was stopped.
+    pub(super) fn stop_reading(&self) {
+        self.output.held.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads on.
+    pub(super) fn read_on(&self) {
+        self.output.held.store(false, Ordering::Relaxed);
+    }
+
     /// The whole text, once QEMU has ended.
     pub(super) fn finish(&mut self) -> String {
         self.output.finish()
@@ -86,10 +98,15 @@ impl Drop for Console {
     }
 }
 
+/// How often a reader that was stopped looks whether it may go on.
+const HELD_POLL: Duration = Duration::from_millis(5);
+
 /// Reads a stream of QEMU's to its end, beside everything else.
 #[derive(Debug)]
 pub(super) struct Drain {
     text: Arc<Mutex<Vec<u8>>>,
+    /// Whether nothing is read for now.
+    held: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -97,8 +114,9 @@ impl Drain {
     /// Starts reading; what comes also goes to `echo`, for as long as that takes it.
     pub(super) fn start(source: Option<impl Read + Send + 'static>, mut echo: Box<dyn Write + Send>) -> Self {
         let text = Arc::new(Mutex::new(Vec::new()));
+        let held = Arc::new(AtomicBool::new(false));
         let thread = source.map(|mut source| {
-            let text = Arc::clone(&text);
+            let (text, held) = (Arc::clone(&text), Arc::clone(&held));
             std::thread::spawn(move || {
                 let mut buffer = [0; 4096];
                 while let Ok(count @ 1..) = source.read(&mut buffer) {
@@ -106,10 +124,13 @@ impl Drain {
                         text.extend_from_slice(&buffer[..count]);
                     }
                     let _ = echo.write_all(&buffer[..count]).and_then(|()| echo.flush());
+                    while held.load(Ordering::Relaxed) {
+                        std::thread::sleep(HELD_POLL);
+                    }
                 }
             })
         });
-        Self { text, thread }
+        Self { text, held, thread }
     }
 
     /// What came so far.
@@ -119,6 +140,7 @@ impl Drain {
 
     /// Waits for the stream's end and returns all that came.
     pub(super) fn finish(&mut self) -> String {
+        self.held.store(false, Ordering::Relaxed);
         let _ = self.thread.take().map(JoinHandle::join);
         self.text()
     }

@@ -121,6 +121,16 @@ impl Session {
         self.console.send_line(line).map_err(Error::system("typing on COM1"))
     }
 
+    /// Reads nothing of COM1 for now, like a terminal that was stopped.
+    pub fn stop_reading(&self) {
+        self.console.stop_reading();
+    }
+
+    /// Reads on.
+    pub fn read_on(&self) {
+        self.console.read_on();
+    }
+
     /// Gives QEMU a command of its machine protocol.
     ///
     /// # Errors

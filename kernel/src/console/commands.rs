@@ -12,7 +12,7 @@ use super::{faults, network, output};
 use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
 use crate::journal::{self, Ending};
-use crate::platform::{clock, power};
+use crate::platform::{clock, power, serial};
 use crate::{bench, diagnosis, iommu, println, probe, protection, selftest};
 
 /// Why a command that was understood could not be carried out.
@@ -108,6 +108,7 @@ fn finish() {
     iommu::records::poll();
     diagnosis::finish();
     journal::end(Ending::Regular);
+    serial::send_all();
     output::draw_all();
 }
 

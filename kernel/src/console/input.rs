@@ -1,9 +1,14 @@
 //! Keys, from the serial line and from the keyboard.
 
+use core::iter;
+
 use options::{Key, KeyDecoder};
 
 use crate::platform::keyboard::Keyboard;
 use crate::platform::serial;
+
+/// Bytes of the serial line that one look takes at most: more than a key has.
+const MOST_BYTES: usize = 16;
 
 /// Where keys come from.
 pub struct Input {
@@ -23,7 +28,8 @@ impl Input {
 
     /// Takes the next key, if one was pressed. Never waits.
     pub fn poll(&mut self) -> Option<Key> {
-        while let Some(byte) = serial::read_byte() {
+        // A line that never stops sending leaves the keyboard its turn.
+        for byte in iter::from_fn(serial::read_byte).take(MOST_BYTES) {
             if let Some(key) = self.serial.take(byte) {
                 return Some(key);
             }

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use super::acpi::PmTimer;
 use super::calibration::{self, Rate, Source};
+use super::serial;
 use crate::arch::interrupts::{self, InterruptsOff};
 use crate::arch::{cpu, timer};
 
@@ -132,12 +133,14 @@ pub fn sleep(duration: Duration) {
 /// Waits until `done` says so; it is asked first of all, and after every interrupt. Tells whether it did before
 /// the deadline.
 ///
-/// This is the one place where the kernel lets the processor rest. `done` is asked, and the timer armed, with
-/// interrupts off until the halt: one that comes in between is taken by the halt, and ends it. Where interrupts are
-/// off, or there is no timer, it waits without halting.
+/// This is the one place where the kernel lets the processor rest, and what waits for a port is sent meanwhile. `done` is
+/// asked, and the timer armed, with interrupts off until the halt: one that comes in between is taken by the halt, and
+/// ends it. Where interrupts are off, or there is no timer, it waits without halting.
 pub fn wait_until(deadline: Deadline, mut done: impl FnMut() -> bool) -> bool {
-    let may_halt = timer::is_available() && interrupts::are_enabled();
+    let interruptible = interrupts::are_enabled();
+    let may_halt = interruptible && timer::is_available();
     loop {
+        let nap = if interruptible && serial::send_some() { serial::NAP } else { Duration::MAX };
         if may_halt {
             x86_64::instructions::interrupts::disable();
         }
@@ -149,7 +152,7 @@ pub fn wait_until(deadline: Deadline, mut done: impl FnMut() -> bool) -> bool {
             return over;
         }
         if may_halt {
-            timer::arm(deadline.remaining());
+            timer::arm(deadline.remaining().min(nap));
             x86_64::instructions::interrupts::enable_and_hlt();
         } else {
             core::hint::spin_loop();

@@ -5,8 +5,8 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bench, Boot, Bugcheck, Check, Device, Domain, Drill, End, Fault, Finding, Protected, Unit, Violation,
-    Window,
+    Bench, Boot, Bugcheck, Check, Device, Domain, Drill, End, Fault, Finding, Lost, Protected, Unit,
+    Violation, Window,
 };
 
 /// Bytes that the longest line may take, its newline among them.
@@ -46,8 +46,54 @@ pub enum Event<'a> {
     Check(Check<'a>),
     /// A figure.
     Bench(Bench<'a>),
+    /// Lines that are missing.
+    Lost(Lost),
     /// The end.
     End(End),
+}
+
+impl Event<'_> {
+    /// When it was, in nanoseconds since kernel entry.
+    pub const fn t(&self) -> u64 {
+        match self {
+            Self::Boot(Boot { t, .. })
+            | Self::Window(Window { t, .. })
+            | Self::Unit(Unit { t, .. })
+            | Self::Device(Device { t, .. })
+            | Self::Protected(Protected { t, .. })
+            | Self::Finding(Finding { t, .. })
+            | Self::Domain(Domain { t, .. })
+            | Self::Fault(Fault { t, .. })
+            | Self::Violation(Violation { t, .. })
+            | Self::Bugcheck(Bugcheck { t, .. })
+            | Self::Drill(Drill { t, .. })
+            | Self::Check(Check { t, .. })
+            | Self::Bench(Bench { t, .. })
+            | Self::Lost(Lost { t, .. })
+            | Self::End(End { t, .. }) => *t,
+        }
+    }
+
+    /// Says that it was at another time.
+    pub const fn set_t(&mut self, at: u64) {
+        match self {
+            Self::Boot(Boot { t, .. })
+            | Self::Window(Window { t, .. })
+            | Self::Unit(Unit { t, .. })
+            | Self::Device(Device { t, .. })
+            | Self::Protected(Protected { t, .. })
+            | Self::Finding(Finding { t, .. })
+            | Self::Domain(Domain { t, .. })
+            | Self::Fault(Fault { t, .. })
+            | Self::Violation(Violation { t, .. })
+            | Self::Bugcheck(Bugcheck { t, .. })
+            | Self::Drill(Drill { t, .. })
+            | Self::Check(Check { t, .. })
+            | Self::Bench(Bench { t, .. })
+            | Self::Lost(Lost { t, .. })
+            | Self::End(End { t, .. }) => *t = at,
+        }
+    }
 }
 
 /// The line does not fit the buffer.
@@ -188,8 +234,10 @@ mod tests {
                 spurious: 0,
             }),
         ];
-        for event in events {
+        for mut event in events {
+            event.set_t(event.t() + 1);
             let text = line(&event);
+            assert!(text.contains(&std::format!(",\"t\":{},", event.t())), "{text}");
             assert_eq!(serde_json::from_str::<Event<'_>>(&text).unwrap(), event, "{text}");
         }
     }

@@ -24,5 +24,5 @@ pub use machine::{
     Boot, Device, DeviceState, DmarSource, Domain, Finding, InvalidationKind, Protected, Severity,
     StaleFault, Unit, UnitKind, UnitState, Window,
 };
-pub use run::{Bench, Check, Drill, DrillCommand, DrillResult, End, EndStatus, ExpectedFault, Outcome};
+pub use run::{Bench, Check, Drill, DrillCommand, DrillResult, End, EndStatus, ExpectedFault, Lost, Outcome};
 pub use value::{Access, Direction, Function, Hex, List, Registers, Text};

@@ -114,6 +114,15 @@ pub struct Bench<'a> {
     pub n: u64,
 }
 
+/// Lines that are missing at this place: the port could not take them as fast as they came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Nanoseconds since kernel entry.
+    pub t: u64,
+    /// How many.
+    pub lines: u64,
+}
+
 /// The last line, always.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct End {
