@@ -249,7 +249,7 @@ fn open_channels(options: &Options<'_>, screen: Option<FrameBuffer>) {
         framebuffer::init(screen);
     }
     output::init(&format_args!("ivt {}", env!("CARGO_PKG_VERSION")));
-    serial::set_log_mirror(output::note);
+    serial::set_log_mirror(output::note_log);
 }
 
 const fn level(level: LogLevel) -> log::LevelFilter {

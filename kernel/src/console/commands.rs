@@ -8,7 +8,7 @@ use dma_types::{Access, Bdf};
 use options::{COMMANDS, Command, Policy, RecordForm, Switch, VerifierOrder};
 
 use super::disks::{self, DiskMistake};
-use super::{faults, network, output};
+use super::{faults, memory, network, output};
 use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
 use crate::journal::{self, Ending};
@@ -63,6 +63,7 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         Command::Mappings(bdf) => mappings(find(bdf)?),
         Command::Faults { device, form: None } => faults::list(device),
         Command::Faults { device, form: Some(RecordForm::Cper) } => faults::show_records(device),
+        Command::Memory => memory::show(),
         Command::Report => report(),
         Command::Drill => probe::drill_all(),
         Command::Attack { device, transfer, target } => {

@@ -5,6 +5,7 @@
 
 use alloc::boxed::Box;
 use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use screen::{Progress, TextScreen};
 
@@ -38,8 +39,22 @@ pub fn write(text: fmt::Arguments<'_>) {
     note(text);
 }
 
-/// Notes text for the screen alone: for the log, which has the serial line to itself.
-pub fn note(text: fmt::Arguments<'_>) {
+/// Lines of the log since this was last asked.
+static LOG_LINES: AtomicU32 = AtomicU32::new(0);
+
+/// Notes a line of the log for the screen, since the serial line has it already.
+pub fn note_log(line: fmt::Arguments<'_>) {
+    LOG_LINES.fetch_add(1, Ordering::Relaxed);
+    note(line);
+}
+
+/// How many lines that nobody asked for were written since this was last asked: of the log, and of what is missing.
+pub fn take_unasked_lines() -> u32 {
+    LOG_LINES.swap(0, Ordering::Relaxed).saturating_add(serial::take_gaps())
+}
+
+/// Notes text for the screen alone.
+fn note(text: fmt::Arguments<'_>) {
     // Held only where an exception came in between: then the serial line alone has the text.
     if let Some(mut screen) = TEXT.try_lock()
         && let Some(screen) = &mut *screen

@@ -20,9 +20,13 @@ pub fn run() -> ! {
     let mut input = Input::detect();
     let mut editor = LineEditor::new();
     println!("\n'help' lists the commands.");
-    print!("{PROMPT}");
+    ask(&editor);
     loop {
         let Some(key) = input.poll() else {
+            if output::take_unasked_lines() > 0 {
+                // They stand where the user was typing.
+                ask(&editor);
+            }
             if output::draw_some() == Progress::Done {
                 clock::sleep(POLL_INTERVAL);
             }
@@ -34,8 +38,14 @@ pub fn run() -> ! {
             // Whoever typed it has read what was wrong.
             Edit::Line(line) => drop(execute(line)),
         }
-        print!("{PROMPT}");
+        ask(&editor);
     }
+}
+
+/// Shows that a command is waited for, and what was typed of it.
+fn ask(editor: &LineEditor) {
+    let _ = output::take_unasked_lines();
+    print!("{PROMPT}{}", editor.typed());
 }
 
 /// Carries out one line. A mistake in it is answered with one line that says what was expected, and

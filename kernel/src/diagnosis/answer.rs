@@ -1,5 +1,7 @@
 //! One fault: judged, counted, told, answered.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use ::diagnosis::{
     Cadence, Completeness, Fault, FaultKey, Holder, Line, Pace, Reason, Scope, Timestamp, Urgency, Verdict,
     Window, diagnose,
@@ -30,6 +32,9 @@ const MOST_AT_ONCE: usize = 8;
 /// verdict on those is by what held then.
 static CONDEMNED: IrqLock<ArrayVec<&DeviceRecord, MOST_AT_ONCE>> = IrqLock::new(ArrayVec::new_const());
 
+/// Whether a unit has dropped records: said once.
+static DROPPED: AtomicBool = AtomicBool::new(false);
+
 /// Answers every fault that waits, oldest first, and cuts off whom that costs its address space. Interrupts are off.
 ///
 /// `frame` is the interrupted state, where an interrupt brought the faults. Does not return if the policy
@@ -37,7 +42,9 @@ static CONDEMNED: IrqLock<ArrayVec<&DeviceRecord, MOST_AT_ONCE>> = IrqLock::new(
 pub fn answer_waiting(frame: Option<&TrapFrame>) {
     if records::take_lost() {
         account::with(|accounts| accounts.ledger.note_dropped());
-        log::warn!("a unit dropped fault records; counts are lower bounds from here on");
+        if !DROPPED.swap(true, Ordering::Relaxed) {
+            log::warn!("a unit dropped fault records; counts are lower bounds from here on");
+        }
     }
     while let Some(captured) = records::next() {
         answer(&captured, frame);
@@ -216,8 +223,14 @@ fn next_condemned() -> Option<&'static DeviceRecord> {
     CONDEMNED.lock().pop()
 }
 
+/// Cuts a device off, and says so if that changes anything: one that goes on faulting is told of by its faults.
 fn cut_off(record: &'static DeviceRecord) {
-    match dma::contain(record) {
+    let before = record.state();
+    let contained = dma::contain(record);
+    if record.state() == before {
+        return;
+    }
+    match contained {
         Ok(()) => log::warn!("{record} is quarantined; `release {}` lets it work again", record.bdf),
         Err(error) => log::error!("{record} has lost bus mastering, but its unit did not confirm: {error}"),
     }

@@ -61,6 +61,11 @@ pub fn free_frames() -> usize {
     TABLE.lock().as_ref().map_or(0, FrameTable::free_frames)
 }
 
+/// Frames that an owner has. Looks at all of them.
+pub fn frames_of(owner: Owner) -> usize {
+    TABLE.lock().as_ref().map_or(0, |table| table.frames_of(owner))
+}
+
 /// Tells whether the kernel itself has a frame that the span touches.
 pub(super) fn is_kernel(span: Span) -> bool {
     TABLE.lock().as_ref().is_some_and(|table| table.is_kernel(span))

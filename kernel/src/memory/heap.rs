@@ -35,6 +35,14 @@ pub fn used_bytes() -> usize {
     USED.load(Ordering::Relaxed)
 }
 
+/// Bytes that the heap has taken from the frames, for good.
+static CLAIMED: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes that the heap has: in use, free, or needed by the allocator itself.
+pub fn claimed_bytes() -> usize {
+    CLAIMED.load(Ordering::Relaxed)
+}
+
 // SAFETY: talc hands out blocks of memory that it was given and that overlap nothing else, of the layout asked
 // for; the lock is never taken twice, since growing does not allocate.
 unsafe impl GlobalAlloc for Heap {
@@ -88,6 +96,7 @@ unsafe impl Source for Frames {
             [ample, least].into_iter().find_map(|order| Some((order, frames::allocate(order)?))).ok_or(())?;
         // SAFETY: the block was just allocated for the kernel, is seen in the direct map, and stays the heap's.
         unsafe { talc.claim(direct::frame_ptr(start), order.bytes() as usize) }.ok_or(())?;
+        CLAIMED.fetch_add(order.bytes() as usize, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -41,6 +41,11 @@ impl<'a> BitSet<'a> {
         }
     }
 
+    /// How many members there are.
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
     /// Tells whether at least one number of the range is a member.
     pub fn any(&self, range: Range<usize>) -> bool {
         masks(range)

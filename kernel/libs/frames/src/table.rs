@@ -104,6 +104,14 @@ impl<'a> FrameTable<'a> {
         self.buddy.free_frames()
     }
 
+    /// Frames that an owner has. Looks at all of them.
+    pub fn frames_of(&self, owner: Owner) -> usize {
+        match owner {
+            Owner::Kernel => self.kernel.count(),
+            Owner::Device => self.device.count(),
+        }
+    }
+
     fn owned(&mut self, owner: Owner) -> &mut BitSet<'a> {
         match owner {
             Owner::Kernel => &mut self.kernel,

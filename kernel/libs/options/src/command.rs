@@ -33,6 +33,8 @@ pub enum Command<'a> {
         /// How they are shown; `None`: a line each.
         form: Option<RecordForm>,
     },
+    /// Show how much memory is in use.
+    Memory,
     /// Show the protection report.
     Report,
     /// Let every capable device attack every target, announced.
@@ -119,13 +121,14 @@ pub struct CommandHelp {
 }
 
 /// Every command, in the order in which `help` lists them.
-pub const COMMANDS: [CommandHelp; 22] = [
+pub const COMMANDS: [CommandHelp; 23] = [
     help(Verb::Help, "help", "", "list the commands"),
     help(Verb::Units, "units", "", "list the remapping units and what they can do"),
     help(Verb::Devices, "devices", "", "list every PCI function, its state and its driver"),
     help(Verb::Domains, "domains", "", "list the domains and what they hold"),
     help(Verb::Mappings, "mappings", "BDF", "list what a device can reach"),
     help(Verb::Faults, "faults", "[BDF [cper]]", "list the blocked accesses, or show them as error records"),
+    help(Verb::Memory, "memory", "", "show the frames and the heap in use, and by whom"),
     help(Verb::Report, "report", "", "show how well this machine is protected"),
     help(Verb::Drill, "drill", "", "let every capable device overreach once a target, announced"),
     help(Verb::Attack, "attack", "BDF read|write [TARGET]", "let one device overreach, unannounced"),
@@ -158,6 +161,7 @@ enum Verb {
     Domains,
     Mappings,
     Faults,
+    Memory,
     Report,
     Drill,
     Attack,
@@ -237,6 +241,7 @@ impl<'a> Command<'a> {
             Verb::Domains => Self::Domains,
             Verb::Mappings => Self::Mappings(arguments.required(DEVICE)?),
             Verb::Faults => Self::parse_faults(arguments)?,
+            Verb::Memory => Self::Memory,
             Verb::Report => Self::Report,
             Verb::Drill => Self::Drill,
             Verb::Attack => Self::Attack {

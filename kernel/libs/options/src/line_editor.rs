@@ -74,6 +74,11 @@ impl LineEditor {
         Edit::Open
     }
 
+    /// What the line holds so far.
+    pub fn typed(&self) -> &str {
+        self.line.as_str()
+    }
+
     /// Ends the line and puts it into the history.
     fn complete(&mut self) -> Edit<'_> {
         let line = core::mem::replace(&mut self.line, Line::EMPTY);
@@ -176,6 +181,15 @@ mod tests {
             }
         }
         (lines, echo)
+    }
+
+    #[test]
+    fn what_was_typed_can_be_shown_again() {
+        let mut editor = LineEditor::new();
+        type_in(&mut editor, b"unix\x08ts");
+        assert_eq!(editor.typed(), "units");
+        type_in(&mut editor, b"\r");
+        assert_eq!(editor.typed(), "");
     }
 
     fn lines(bytes: &[u8]) -> Vec<String> {
