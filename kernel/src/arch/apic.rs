@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "UNSAFETY: reads and writes the APIC's model-specific registers")]
 
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dma_types::PhysAddr;
 use exceptions::TrapFrame;
@@ -25,6 +25,8 @@ impl Register {
     const TASK_PRIORITY: Self = Self(0x80);
     const END_OF_INTERRUPT: Self = Self(0xb0);
     const SPURIOUS: Self = Self(0xf0);
+    /// The first of eight with a bit for each vector that is in service.
+    const IN_SERVICE: Self = Self(0x100);
     const ERROR_STATUS: Self = Self(0x280);
     const LVT_THERMAL: Self = Self(0x330);
     const LVT_COUNTERS: Self = Self(0x340);
@@ -159,6 +161,23 @@ pub fn end_of_interrupt() {
     write(Register::END_OF_INTERRUPT, 0);
 }
 
+/// Tells whether an interrupt or a message with this vector is being handled: an exception never is, nor a withdrawn
+/// interrupt.
+pub fn is_in_service(vector: u8) -> bool {
+    let Register(first) = Register::IN_SERVICE;
+    read(Register(first + u16::from(vector / 32) * 0x10)) & 1 << (vector % 32) != 0
+}
+
+/// Lets no interrupt in whose vector's class is this one's or lower (SDM "Task Priority Register").
+pub(super) fn hold_back(highest: u8) {
+    write(Register::TASK_PRIORITY, u32::from(highest));
+}
+
+/// Lets every interrupt in.
+pub(super) fn let_all_in() {
+    write(Register::TASK_PRIORITY, 0);
+}
+
 /// The id of this processor's APIC.
 pub fn id() -> u32 {
     match APIC.get().map(Apic::window) {
@@ -213,8 +232,19 @@ const fn msr(register: Register) -> u32 {
     0x800 + (register.0 >> 4) as u32
 }
 
+/// Errors that are said one by one; a device may cause them at will.
+const ERRORS_TOLD: u64 = 4;
+
 /// Notes errors of the APIC; the register must be written before it is read.
 fn on_error(_frame: &TrapFrame) {
+    static ERRORS: AtomicU64 = AtomicU64::new(0);
     write(Register::ERROR_STATUS, 0);
-    log::warn!("local APIC error {:#x}", read(Register::ERROR_STATUS));
+    let status = read(Register::ERROR_STATUS);
+    let before = ERRORS.fetch_add(1, Ordering::Relaxed);
+    interrupts::note_unwanted();
+    if before < ERRORS_TOLD {
+        log::warn!("local APIC error {status:#x}: a device may have sent a message with a vector below 16");
+    } else if (before + 1).is_power_of_two() {
+        log::warn!("{} local APIC errors so far, the latest {status:#x}", before + 1);
+    }
 }

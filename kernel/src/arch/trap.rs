@@ -1,6 +1,6 @@
 //! Entry of exceptions and interrupts.
 //!
-//! Every vector has a stub. It pushes a zero where the processor pushes no error code, then its number, and
+//! Every vector has a stub. It pushes a zero where the processor has pushed no error code, then its number, and
 //! goes on to a common part that saves the general registers, calls a function with a pointer to the
 //! [`TrapFrame`] that lies on the stack then, and takes all of it back:
 //!
@@ -115,6 +115,12 @@ global_asm!(
     "  .balign {stub_bytes}",
     "  .if trap_vector >= 32 || (({error_codes} >> trap_vector) & 1) == 0",
     "    push 0",
+    "  .else",
+    // The processor has aligned the stack before it pushed five words, or six with an error code.
+    "    test spl, 8",
+    "    jz 2f",
+    "    push 0",
+    "2:",
     "  .endif",
     "  push trap_vector",
     "  jmp trap_common",
@@ -145,7 +151,8 @@ global_asm!(
 extern "C" fn dispatch(frame: &mut TrapFrame) {
     // The stubs push no number above 255.
     let vector = exceptions::Vector(frame.vector as u8);
-    if vector.is_exception() {
+    // A device may send a message with an exception's vector, which comes without an error code and is in service.
+    if vector.is_exception() && !super::apic::is_in_service(vector.0) {
         super::exceptions::unexpected(frame)
     }
     super::interrupts::deliver(vector.0, frame);

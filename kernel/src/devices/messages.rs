@@ -1,15 +1,20 @@
-//! A device's interrupt: one message, counted, and a processor that sleeps until it comes.
+//! A device's interrupt: one message, counted, and a processor that sleeps until it comes. A device that sends it without
+//! end has it masked, and is contained.
 
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use ::diagnosis::{MessageCount, MessageLimit, Pressure, Threshold, Timestamp};
 use exceptions::TrapFrame;
+use options::Storm;
 use pci::msi::{MsiMessage, MsixState};
 use pci::{MsixCapability, control};
-use spin::Mutex;
+use report::DeviceState;
+use spin::Once;
 
 use super::{Function, StartError};
-use crate::arch::{apic, interrupts};
+use crate::arch::apic;
+use crate::arch::interrupts::{self, IrqLock};
+use crate::diagnosis;
 use crate::platform::clock::{self, Deadline};
 use crate::platform::pci::config;
 
@@ -31,8 +36,25 @@ mod table {
     pub const CONTROL: usize = 12;
 }
 
-/// The functions that have a message, each with the vector's place.
-static OWNERS: Mutex<Vec<(Function, u8)>> = Mutex::new(Vec::new());
+/// Who has which vector.
+static OWNERS: [Once<Function>; VECTORS as usize] = [const { Once::new() }; VECTORS as usize];
+
+/// Messages of late, by vector.
+static OF_LATE: [IrqLock<MessageCount>; VECTORS as usize] =
+    [const { IrqLock::new(MessageCount::new()) }; VECTORS as usize];
+
+/// When a device sends too many.
+static LIMIT: Once<MessageLimit> = Once::new();
+
+/// Says when a device sends too many messages: to be called once, before any device has one.
+pub fn limit_messages(storm: Storm) {
+    LIMIT.call_once(|| {
+        MessageLimit::like(match storm {
+            Storm::Off => Threshold::Off,
+            Storm::After(faults) => Threshold::PerSecond(faults),
+        })
+    });
+}
 
 /// One message of one device, switched on.
 pub struct Messages {
@@ -49,12 +71,15 @@ impl Messages {
         let index = index.map_err(|_| StartError::NoMessages)?;
         interrupts::register(FIRST_VECTOR + index, note).map_err(|_| StartError::NoMessages)?;
         program(function, index)?;
-        OWNERS.lock().push((*function, index));
+        if let Some(owner) = OWNERS.get(usize::from(index)) {
+            owner.call_once(|| *function);
+        }
         Ok(Self { index, function: *function })
     }
 
-    /// Messages that arrived so far.
+    /// Messages that arrived so far. Who asks has heeded them.
     pub fn arrived(&self) -> u64 {
+        self.heed();
         ARRIVED.get(usize::from(self.index)).map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
@@ -69,7 +94,17 @@ impl Messages {
     /// Waits until `done` says so; it is asked first of all, and after every interrupt. Tells whether it did
     /// before the deadline. The processor halts in between.
     pub fn wait_until(&self, deadline: Deadline, done: impl FnMut() -> bool) -> bool {
-        clock::wait_until(deadline, done)
+        let came = clock::wait_until(deadline, done);
+        if came {
+            self.heed();
+        }
+        came
+    }
+
+    fn heed(&self) {
+        if let Some(of_late) = OF_LATE.get(usize::from(self.index)) {
+            of_late.lock().heed();
+        }
     }
 }
 
@@ -78,9 +113,9 @@ impl Messages {
 /// # Errors
 /// If the function cannot send it any more.
 pub(super) fn program_again(function: &Function) -> Result<(), StartError> {
-    let owners = OWNERS.lock();
-    let its = owners.iter().find(|(owner, _)| owner.pci().bdf == function.pci().bdf);
-    its.map_or(Ok(()), |(_, index)| program(function, *index))
+    let is_its = |owner: &Once<Function>| owner.get().is_some_and(|its| its.pci().bdf == function.pci().bdf);
+    let index = (0..VECTORS).zip(&OWNERS).find(|(_, owner)| is_its(owner)).map(|(index, _)| index);
+    index.map_or(Ok(()), |index| program(function, index))
 }
 
 /// Programs a function's first message, and holds its pin back.
@@ -111,8 +146,30 @@ fn program_table(function: &Function, msix: &MsixCapability, message: MsiMessage
 
 /// Counts a message.
 fn note(frame: &TrapFrame) {
-    let index = (frame.vector as u8).wrapping_sub(FIRST_VECTOR);
-    if let Some(count) = ARRIVED.get(usize::from(index)) {
-        count.fetch_add(1, Ordering::Relaxed);
+    let index = usize::from((frame.vector as u8).wrapping_sub(FIRST_VECTOR));
+    let (Some(count), Some(of_late)) = (ARRIVED.get(index), OF_LATE.get(index)) else { return };
+    count.fetch_add(1, Ordering::Relaxed);
+    let Some(owner) = OWNERS.get(index).and_then(Once::get) else { return };
+    if owner.record().state() == DeviceState::Quarantined {
+        // It goes on although its message is masked, or somebody sends in its name.
+        return interrupts::note_unwanted();
     }
+    let limit = LIMIT.get().copied().unwrap_or(MessageLimit::Off);
+    let pressure = of_late.lock().note(Timestamp::from_nanos(clock::now_ns()), limit);
+    if matches!(pressure, Pressure::TooMany { .. }) {
+        end_storm(owner, frame.vector);
+    }
+}
+
+/// Masks a function's message and contains its owner. Interrupts are off.
+fn end_storm(owner: &Function, vector: u64) {
+    let (record, pci) = (owner.record(), owner.pci());
+    log::warn!("{record} interrupts without end: vector {vector:#x} is masked");
+    if let Some(msix) = &pci.msix {
+        msix.set_state(config(), pci.bdf, MsixState::Masked);
+    }
+    if let Some(msi) = &pci.msi {
+        msi.disable(config(), pci.bdf);
+    }
+    diagnosis::contain_sender(record);
 }

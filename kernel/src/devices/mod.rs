@@ -29,7 +29,7 @@ use crate::probe::Overreach;
 pub use disk::{Disk, DiskError, Namespace};
 pub use driver::{Driver, Kind, Requests, Settling, StartError};
 pub use function::{Function, ResetError};
-pub use messages::Messages;
+pub use messages::{Messages, limit_messages};
 pub use nic::{Link, Nic, NicError, Received};
 pub use record::{Admission, DeviceRecord, Facts, Path, Role, SELF_TEST, Trust};
 pub use start::{enumerate, give_firmware_regions, start_drivers};
@@ -88,8 +88,8 @@ pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
     for member in dma::cut_off_with(record).filter(|member| member.driver().is_some()) {
         match reset(member) {
             Ok(()) => log::info!("{member} was reset alone (function-level reset)"),
-            // Its driver resets it by its own means.
-            Err(ResetError::Refused(Refused::NotOffered)) => {}
+            // Its driver resets it by its own means; its message may have been masked.
+            Err(ResetError::Refused(Refused::NotOffered)) => messages::program_again(&Function::new(member))?,
             Err(error) => return Err(StartError::Device(Box::new(error))),
         }
     }

@@ -71,6 +71,15 @@ pub fn end_window(window: Window) {
     }
 }
 
+/// Contains a device that sends messages without end, like one that faults without end. To be called with interrupts
+/// off.
+pub fn contain_sender(record: &'static DeviceRecord) {
+    journal::note_failure();
+    condemn(record);
+    // It is cut off once the faults that wait are answered.
+    records::poll();
+}
+
 /// The verdict that a request would get if it was this device's.
 pub fn predict(record: &DeviceRecord, iova: Iova, access: Access) -> Verdict {
     let held = Held::of(record.requester);

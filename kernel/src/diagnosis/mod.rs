@@ -13,6 +13,6 @@ pub mod text;
 mod world;
 
 pub use account::{finish, forget_storm, policy, set_policy, start};
-pub use answer::{answer_waiting, end_window, predict};
+pub use answer::{answer_waiting, contain_sender, end_window, predict};
 pub use cper::{error_record, note_table};
 pub use store::{FaultNote, recent};

@@ -1,27 +1,39 @@
 //! Device interrupts: vectors, handlers, and locks that handlers may take.
 #![expect(unsafe_code, reason = "UNSAFETY: raises interrupts by instruction")]
 
+mod gate;
 mod lock;
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use exceptions::TrapFrame;
+use exceptions::{TrapFrame, Vector};
 use spin::Once;
 
+use super::apic;
+
+pub use gate::note_unwanted;
 pub use lock::{InterruptsOff, IrqGuard, IrqLock};
 pub use x86_64::instructions::interrupts::{are_enabled, enable, without_interrupts};
 
 /// The first vector that a device may have.
 pub const FIRST_DEVICE_VECTOR: u8 = 0x30;
+/// The last one.
+pub const LAST_DEVICE_VECTOR: u8 = 0xef;
 /// The timer of the local APIC.
-pub const TIMER_VECTOR: u8 = 0x40;
+pub const TIMER_VECTOR: u8 = 0xf0;
 /// The fault event of every remapping unit: its stub calls `ivt_handle_interrupt` and nothing else.
-pub const FAULT_VECTOR: u8 = 0x50;
+pub const FAULT_VECTOR: u8 = 0xf8;
 /// Errors of the local APIC.
 pub const APIC_ERROR_VECTOR: u8 = 0xfe;
 /// Interrupts that the local APIC withdrew.
 pub const APIC_SPURIOUS_VECTOR: u8 = 0xff;
+
+/// What the kernel depends on outranks every device, whatever a device sends and how often (SDM "Interrupt, Task, and
+/// Processor Priority": the upper half of the vector).
+const _: () = assert!(TIMER_VECTOR >> 4 > LAST_DEVICE_VECTOR >> 4);
+const _: () = assert!(FAULT_VECTOR >> 4 > LAST_DEVICE_VECTOR >> 4);
+const _: () = assert!(APIC_ERROR_VECTOR >> 4 > LAST_DEVICE_VECTOR >> 4);
 
 /// What is called for a device's interrupt, with interrupts off. The end of interrupt is sent for it.
 pub type Handler = fn(&TrapFrame);
@@ -33,7 +45,7 @@ static HANDLERS: [Once<Handler>; 256] = [const { Once::new() }; 256];
 /// # Errors
 /// If the vector is none for a device, or is taken.
 pub fn register(vector: u8, handler: Handler) -> Result<(), VectorError> {
-    if vector < FIRST_DEVICE_VECTOR || vector == FAULT_VECTOR {
+    if !matches!(vector, FIRST_DEVICE_VECTOR..=LAST_DEVICE_VECTOR | TIMER_VECTOR | APIC_ERROR_VECTOR) {
         return Err(VectorError::Unavailable(vector));
     }
     let slot = &HANDLERS[usize::from(vector)];
@@ -72,21 +84,30 @@ pub fn raise_fault_vector() {
 
 /// Calls the handler of a vector and ends the interrupt.
 pub(super) fn deliver(vector: u8, frame: &TrapFrame) {
+    // A withdrawn interrupt has no bit in service, so ending it would end another (SDM "Spurious Interrupt"). A device
+    // may send the same vector; then it has, and all others would wait for its end.
+    if vector == APIC_SPURIOUS_VECTOR && !apic::is_in_service(vector) {
+        return;
+    }
     match HANDLERS[usize::from(vector)].get() {
         Some(handler) => handler(frame),
         None => note_unexpected(vector),
     }
-    // A withdrawn interrupt has no bit in service, so ending it would end another (SDM "Spurious Interrupt").
-    if vector != APIC_SPURIOUS_VECTOR {
-        super::apic::end_of_interrupt();
-    }
+    apic::end_of_interrupt();
 }
 
-/// Says once for each vector that nobody waits for its interrupts.
+/// Takes a message that nobody waits for; says so once for each vector.
 fn note_unexpected(vector: u8) {
     static SEEN: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+    note_unwanted();
     let bit = 1 << (vector % 64);
-    if SEEN[usize::from(vector / 64)].fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-        log::warn!("unexpected interrupt at vector {vector:#x}; further ones are dropped");
+    if SEEN[usize::from(vector / 64)].fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+        return;
+    }
+    log::warn!("unexpected interrupt at vector {vector:#x}; further ones are dropped");
+    if Vector(vector).is_exception() || vector == APIC_SPURIOUS_VECTOR {
+        log::warn!(
+            "no device was given that vector: one of them forges messages; interrupts are not remapped"
+        );
     }
 }

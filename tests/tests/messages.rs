@@ -1,0 +1,114 @@
+//! Interrupt messages that nobody asked for: as long as interrupts are not remapped, any device may send any.
+//!
+//! Machine: the default one. A message is a write to 0xfee00000; it is made from outside, as a device would.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use boot::report::Report;
+use report::DeviceState;
+use tests::{Outside, Run, config_space};
+
+/// Where a message to the first processor is written.
+const MESSAGE: u64 = 0xfee0_0000;
+
+/// Vectors of exceptions with and without an error code, the spurious one, and some that nobody has. Each is survived,
+/// is told of, and leaves the kernel all its interrupts.
+#[test]
+fn a_forged_message_is_survived_whatever_its_vector() {
+    const VECTORS: [u32; 9] = [0x10, 0x11, 0x13, 0x1e, 0x1f, 0x20, 0x50, 0xef, 0xff];
+    let mut outside = Outside::new();
+    let mut running = Run::new().options("policy=log drill=off").reached_by(&outside).start();
+    for vector in VECTORS.repeat(3) {
+        running.wait_for_prompt();
+        outside.write32(MESSAGE, vector);
+        let told = format!("unexpected interrupt at vector {vector:#x}");
+        running.wait_for("word of it", |_, console| console.contains(&told));
+    }
+    running.run_command("attack 00:03.0 write");
+    running.wait_for_events("drill", 1);
+    running.send_line("poweroff");
+    running.wait_end();
+    let outcome = running.finish();
+    outcome.assert_status(0);
+    for vector in VECTORS {
+        let told = format!("unexpected interrupt at vector {vector:#x};");
+        assert_eq!(outcome.serial.matches(&told).count(), 1, "{}", outcome.serial);
+    }
+}
+
+/// Sends messages as fast as it can until it is dropped.
+fn flood(outside: &mut Outside, vector: u32, over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) {
+        outside.write32(MESSAGE, vector);
+    }
+}
+
+/// Vectors that nobody has, without end: a fault is explained and the console answers all the same.
+#[test]
+fn forged_messages_without_end_keep_nothing_from_its_turn() {
+    let mut outside = Outside::new();
+    let mut running = Run::new().options("policy=log drill=off").reached_by(&outside).start();
+    running.wait_for_prompt();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| flood(&mut outside, 0x33, &over));
+        let _ended = EndsWhenDropped(&over);
+        for _ in 0..5 {
+            running.run_command("attack 00:03.0 write");
+            running.run_command("disk read 00:05.0 1 0 8");
+        }
+        running.wait_for_events("drill", 5);
+    });
+    running.send_line("poweroff");
+    running.wait_end();
+    let outcome = running.finish();
+    outcome.assert_status(0);
+    assert!(outcome.probes("attack").iter().all(|probe| probe["result"] == "blocked"));
+}
+
+/// Ends a flood, also where the test fails in its midst.
+struct EndsWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for EndsWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Registers of an Intel 82574 (datasheet "Interrupt Cause Read Register" and "Set Register").
+const CAUSES: u64 = 0xc0;
+const SET_CAUSES: u64 = 0xc8;
+
+/// A network card that repeats its own message is contained; `storm=off` lets it. Others fault, and are explained.
+#[test]
+fn a_device_that_interrupts_without_end_is_contained() {
+    const CARD: &str = "0000:00:08.0";
+    for (storm, state) in [("1", "quarantined"), ("off", "assigned")] {
+        let mut outside = Outside::new();
+        let machine = Run::new().options(&format!("policy=log storm={storm} drill=off"));
+        let mut running = machine.reached_by(&outside).start();
+        running.wait_for_prompt();
+        let registers = u64::from(outside.read32(config_space(0, 8, 0) + 0x10) & !0xf);
+        // A host under load makes slow storms: some window will see enough.
+        let contained =
+            |report: &Report| report.devices().any(|device| device.state == DeviceState::Quarantined);
+        for _ in 0..20_000 {
+            outside.write32(registers + CAUSES, u32::MAX);
+            outside.write32(registers + SET_CAUSES, 1 << 2 | 1 << 20 | 1 << 22 | 1 << 24);
+            if contained(running.report()) {
+                break;
+            }
+        }
+        running.run_command("attack 00:03.0 write");
+        running.wait_for_events("drill", 1);
+        running.send_line("poweroff");
+        running.wait_end();
+        let outcome = running.finish();
+        assert_eq!(outcome.device(CARD)["state"], state, "{}", outcome.serial);
+        let words = outcome.serial.matches("interrupts without end").count();
+        assert_eq!(words, usize::from(state == "quarantined"), "{}", outcome.serial);
+        // Nobody asked for it.
+        outcome.assert_status(if state == "quarantined" { 1 } else { 0 });
+        assert_eq!(outcome.probes("attack")[0]["result"], "blocked");
+    }
+}
