@@ -6,12 +6,14 @@
 
 mod lost;
 mod misuse;
+mod nmi;
 mod violation;
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use ::exceptions::{CpuState, ExceptionReport};
+use ::exceptions::{CpuState, ExceptionReport, Vector};
+use arrayvec::ArrayVec;
 use report::{
     Bugcheck, DIGEST_BYTES, Digest, DrillResult, Event, Fault, Hex, List, Registers, Text, Violation,
 };
@@ -119,21 +121,28 @@ pub fn protection_lost(lost: &Lost) -> ! {
 
 /// Stops for an exception that nothing expected.
 pub fn exception(report: &ExceptionReport) -> ! {
+    // Who may have sent one is seen as long as devices master the bus.
+    let nmi = (report.vector() == Vector::NMI).then(nmi::Suspicion::gather);
     let hold = begin();
     let frame = &report.state.frame;
-    let detail = FixedText::<4096>::of(report);
+    let sender = nmi.map(|suspicion| FixedText::<512>::of(&suspicion));
+    let detail = match &sender {
+        Some(sender) => FixedText::<4096>::of(&format_args!("{}: {sender}\n{report}", report.vector())),
+        None => FixedText::of(report),
+    };
     serial::write_now(format_args!("\n{report}\n"));
     let what = FixedText::<128>::of(&report.vector());
     let code = report.error_code().map(|code| FixedText::<256>::of(&code));
     let at = format_args!("{:#x}, kernel + {:#x}", frame.rip, frame.rip.wrapping_sub(report.image_base))
         .to_fixed();
     let none = "none";
-    let fields = [
-        Field { label: "exception", value: &what },
+    let mut fields = ArrayVec::<_, 5>::from_iter([
+        Field { label: "exception", value: &what as &dyn fmt::Display },
         Field { label: "error code", value: code.as_ref().map_or(&none as &dyn fmt::Display, |code| code) },
         Field { label: "at", value: &at },
         Field { label: "stack", value: &report.stack },
-    ];
+    ]);
+    fields.extend(sender.iter().map(|sender| Field { label: "sender", value: sender }));
     tell(
         &Story {
             code: EXCEPTION,

@@ -10,6 +10,8 @@ use tests::{Outside, Run, config_space};
 
 /// Where a message to the first processor is written.
 const MESSAGE: u64 = 0xfee0_0000;
+/// In its data: delivery as a non-maskable interrupt.
+const NMI: u32 = 0x400;
 
 /// Vectors of exceptions with and without an error code, the spurious one, and some that nobody has. Each is survived,
 /// is told of, and leaves the kernel all its interrupts.
@@ -34,6 +36,22 @@ fn a_forged_message_is_survived_whatever_its_vector() {
         let told = format!("unexpected interrupt at vector {vector:#x};");
         assert_eq!(outcome.serial.matches(&told).count(), 1, "{}", outcome.serial);
     }
+}
+
+#[test]
+fn a_non_maskable_interrupt_without_cause_is_not_blamed_on_the_kernel_alone() {
+    let mut outside = Outside::new();
+    let mut running = Run::new().options("policy=log drill=off").reached_by(&outside).start();
+    running.wait_for_prompt();
+    outside.write32(MESSAGE, NMI);
+    running.wait_end();
+    let outcome = running.finish();
+    outcome.assert_status(3);
+    let stop = outcome.event("bugcheck");
+    assert_eq!((&stop["code"], &stop["p1"]), (&"0x7f".into(), &"0x2".into()));
+    let detail = stop["detail"].as_str().unwrap();
+    assert!(detail.contains("a device may have sent it") && detail.contains("0000:00:03.0"), "{detail}");
+    assert!(outcome.serial.contains("those that master the bus"), "{}", outcome.serial);
 }
 
 /// Sends messages as fast as it can until it is dropped.
