@@ -161,7 +161,8 @@ impl Gate<'_> {
     fn believe_the_rest(&mut self, items: &[Item]) {
         let owner = |number: usize| items.get(number).map_or(usize::MAX, |item| item.function);
         let shared = self.contest(items, What::is_register).in_shared_pages(owner);
-        let left: Vec<_> = self.live(items).filter(|(number, _)| !shared.contains(number)).collect();
+        let left: Vec<_> =
+            self.live(items).filter(|(number, _)| shared.binary_search(number).is_err()).collect();
         for (_, item) in left {
             let Some(function) = self.functions.get_mut(item.function) else { continue };
             let windows = &mut function.windows;

@@ -44,7 +44,7 @@ impl Contest {
         })
     }
 
-    /// The ranges that share a page with that of another owner, as far as none meets another.
+    /// The ranges that share a page with that of another owner, as far as none meets another; by rising number.
     pub(super) fn in_shared_pages(&self, owner: impl Fn(usize) -> usize) -> Vec<usize> {
         let mut found = Vec::new();
         for (one, next) in self.0.iter().zip(self.0.iter().skip(1)) {
@@ -53,6 +53,7 @@ impl Contest {
                 found.extend([one.number, next.number]);
             }
         }
+        found.sort_unstable();
         found
     }
 

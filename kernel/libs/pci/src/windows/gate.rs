@@ -3,7 +3,8 @@
 //! A bus is looked at before the buses below it, since a window must lie within what the bridges above pass down.
 //!
 //! Not every window that does not fit is a lie. An address of zero was never given. A function that does not answer
-//! memory accesses may hold what was left there: it has no window then, and is not refused.
+//! memory accesses may hold what was left there: it has no window then, and is not refused. Port windows and expansion
+//! ROMs are not looked at, since nothing here ever uses one.
 
 use alloc::vec::Vec;
 

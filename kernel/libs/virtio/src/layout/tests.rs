@@ -106,7 +106,7 @@ fn a_structure_lies_in_a_window_that_is_believed() {
         let found = check(&|f| {
             f.set32(offset, value);
         });
-        assert!(matches!(found, Err(pci::Refusal::Structure { register: 4, .. })), "{offset:#x}: {found:?}");
+        assert!(matches!(found, Err(Refusal::Structure { register: 4, .. })), "{offset:#x}: {found:?}");
     }
     // Without an address nothing is reached, and nothing is a lie.
     let unplaced = check(&|f| {
