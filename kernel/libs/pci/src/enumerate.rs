@@ -67,6 +67,16 @@ pub enum Finding {
         /// The function.
         bridge: Bdf,
     },
+    /// The function calls itself a bridge, and what stands on the buses that it claims answers without it.
+    Impostor {
+        /// The function.
+        bridge: Bdf,
+    },
+    /// The function calls itself a bridge, and does not show that what stands on its buses stands below it.
+    UnclearBridge {
+        /// The function.
+        bridge: Bdf,
+    },
     /// Functions answer on a bus that a bridge claims but none leads to; they are refused.
     HiddenBus {
         /// The bridge that claims the bus.
@@ -104,6 +114,12 @@ impl fmt::Display for Finding {
             Self::MisplacedBridge { bridge } => {
                 write!(f, "{bridge} calls itself a bridge where no bridge of its kind can stand")
             }
+            Self::Impostor { bridge } => {
+                write!(f, "{bridge} calls itself a bridge, but the buses that it claims answer without it")
+            }
+            Self::UnclearBridge { bridge } => {
+                write!(f, "{bridge} does not show that what answers on its buses stands below it")
+            }
             Self::HiddenBus { bridge, bus } => {
                 write!(f, "no bridge leads to bus {bus:02x}, which {bridge} claims")
             }
@@ -129,6 +145,8 @@ impl Finding {
             | Self::BusUnavailable { .. }
             | Self::RangeConflict { .. }
             | Self::MisplacedBridge { .. }
+            | Self::Impostor { .. }
+            | Self::UnclearBridge { .. }
             | Self::HiddenBus { .. }
             | Self::TooManyFunctions { .. } => true,
         }
@@ -137,7 +155,9 @@ impl Finding {
 
 /// Finds every function on the given buses.
 ///
-/// Only reads. Several ranges of one segment count as one set of buses.
+/// Only reads, but for functions of root buses that call themselves bridges and are not believed without proof, or
+/// whose ids others' requests would carry: their bus numbers are closed for a moment, so nothing below may have
+/// requests under way. Several ranges of one segment count as one set of buses.
 pub fn enumerate(config: &impl ConfigSpace, ranges: &[BusRange]) -> Topology {
     let mut functions = Vec::new();
     let mut findings = Vec::new();
@@ -186,12 +206,16 @@ impl<C: ConfigSpace> Scan<'_, C> {
                 break;
             }
         }
-        let reached = |bus: u8| reached.get(usize::from(bus)).is_some_and(|reached| *reached);
         let mut findings = Vec::new();
-        let mut places = fabric::judge(&self.functions, reached, &mut findings);
+        let mut places = fabric::judge(&self.functions, reached, &[], &mut findings);
         if self.scan_behind_ari(&places) {
             findings.clear();
-            places = fabric::judge(&self.functions, reached, &mut findings);
+            places = fabric::judge(&self.functions, reached, &[], &mut findings);
+        }
+        let impostors = fabric::proof::find_impostors(self.config, &self.functions, &places, &findings);
+        if !impostors.is_empty() {
+            findings.clear();
+            places = fabric::judge(&self.functions, reached, &impostors, &mut findings);
         }
         self.findings.append(&mut findings);
         self.functions.iter_mut().zip(places).for_each(|(function, place)| function.set_place(place));

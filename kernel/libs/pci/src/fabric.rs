@@ -11,7 +11,8 @@
 //!
 //! A root bus has the numbers up to the next root bus. What breaks a rule leads nowhere: it and whatever answers on
 //! the buses that it claims is refused; where two claim the same bus, both are, since nothing tells who lies. A bus
-//! within a bridge's numbers to which no bridge below leads is refused as well.
+//! within a bridge's numbers to which no bridge below leads is refused as well. Of functions on root buses the hardware
+//! can be asked ([`proof`]).
 
 use crate::enumerate::{BusRange, Finding};
 use crate::function::{BridgeKind, Function};
@@ -23,8 +24,10 @@ use core::ops::{Range, RangeInclusive};
 use dma_types::Bdf;
 
 mod claim;
+pub(crate) mod proof;
 
 use claim::{Claim, Doubt};
+use proof::Answer;
 
 /// What the fabric says of one function.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,15 +40,19 @@ pub(crate) struct Place {
     pub(crate) refused: Option<Refusal>,
 }
 
-/// Judges the functions of one segment, sorted by their place. `reached` tells whether configuration space reaches a
-/// bus. Gives a place for each function, in the same order.
+/// Judges the functions of one segment, sorted by their place. `reached` tells which buses configuration space
+/// reaches, and `answers` what came of asking functions. Gives a place for each function, in the same
+/// order.
 pub(crate) fn judge(
     functions: &[Function],
-    reached: impl Fn(u8) -> bool,
+    reached: &[bool; 256],
+    answers: &[(Bdf, Answer)],
     findings: &mut Vec<Finding>,
 ) -> Vec<Place> {
     let mut walk = Walk {
         functions,
+        reached,
+        answers,
         places: vec![Place::default(); functions.len()],
         buses: [Bus::default(); 256],
         pending: VecDeque::new(),
@@ -53,7 +60,7 @@ pub(crate) fn judge(
     };
     walk.find_roots();
     while let Some(stop) = walk.pending.pop_front() {
-        walk.settle(&stop, &reached);
+        walk.settle(&stop);
     }
     walk.refuse_what_none_leads_to();
     walk.places
@@ -82,6 +89,8 @@ struct Bus {
 /// The walk through one segment.
 struct Walk<'a> {
     functions: &'a [Function],
+    reached: &'a [bool; 256],
+    answers: &'a [(Bdf, Answer)],
     places: Vec<Place>,
     buses: [Bus; 256],
     pending: VecDeque<Stop>,
@@ -99,7 +108,12 @@ impl Walk<'_> {
     /// What functions of a bus claim as bridges, none beyond `last`.
     fn claims(&self, on: Range<usize>, last: u8) -> Vec<Claim> {
         let functions = self.functions.iter().enumerate().skip(on.start).take(on.len());
-        functions.filter_map(|(index, function)| Claim::of(index, function, last)).collect()
+        let claim = |(index, function): (usize, &Function)| {
+            let claim = Claim::of(index, function, last)?;
+            let asked = self.answers.iter().find(|(asked, _)| *asked == function.bdf);
+            Some(asked.map_or(claim.clone(), |(_, answer)| claim.answered(*answer)))
+        };
+        functions.filter_map(claim).collect()
     }
 
     /// Finds the root buses: those that answer and that nothing on the root bus before claims, be it believed or not.
@@ -122,7 +136,7 @@ impl Walk<'_> {
     }
 
     /// Gives the functions of a bus their places, and follows the bridges among them.
-    fn settle(&mut self, stop: &Stop, reached: &impl Fn(u8) -> bool) {
+    fn settle(&mut self, stop: &Stop) {
         let above = stop.above.and_then(|index| self.functions.get(index));
         let here = self.on(stop.bus);
         for place in self.places.iter_mut().skip(here.start).take(here.len()) {
@@ -137,14 +151,15 @@ impl Walk<'_> {
             let Some(function) = self.functions.get(claim.index) else { continue };
             let misplaced = !allowed(above.and_then(Function::bridge_kind), function);
             match claim.doubt {
+                Some(Doubt::Impostor) => self.refuse(claim, function, Doubt::Impostor),
                 _ if misplaced => self.refuse(claim, function, Doubt::Misplaced),
                 Some(doubt) => self.refuse(claim, function, doubt),
-                None => self.follow(claim, function, reached),
+                None => self.follow(claim, function),
             }
         }
     }
 
-    fn follow(&mut self, claim: &Claim, bridge: &Function, reached: &impl Fn(u8) -> bool) {
+    fn follow(&mut self, claim: &Claim, bridge: &Function) {
         let Some((first, last)) = claim.range.clone().map(RangeInclusive::into_inner) else {
             self.findings.push(Finding::UnconfiguredBridge { bridge: bridge.bdf });
             return;
@@ -153,7 +168,7 @@ impl Walk<'_> {
             place.leads_to = Some(BusRange { segment: bridge.bdf.segment, first, last });
         }
         claim.of_each(&mut self.buses).for_each(|bus| bus.holder = Some(bridge.bdf));
-        if reached(first) {
+        if self.reached.get(usize::from(first)).is_some_and(|reached| *reached) {
             self.pending.push_back(Stop { bus: first, last, above: Some(claim.index) });
         } else {
             self.findings.push(Finding::BusUnavailable { bridge: bridge.bdf, secondary: first });
@@ -163,6 +178,8 @@ impl Walk<'_> {
     fn refuse(&mut self, claim: &Claim, function: &Function, doubt: Doubt) {
         let bridge = function.bdf;
         let (refusal, finding) = match doubt {
+            Doubt::Unclear => (Refusal::Bridge { bridge }, Finding::UnclearBridge { bridge }),
+            Doubt::Impostor => (Refusal::Impostor, Finding::Impostor { bridge }),
             Doubt::Misplaced => (Refusal::NoBridgeHere, Finding::MisplacedBridge { bridge }),
             Doubt::Loop { secondary } => (Refusal::Bridge { bridge }, Finding::BusLoop { bridge, secondary }),
             Doubt::Range { secondary, subordinate } => {

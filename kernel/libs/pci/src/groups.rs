@@ -23,7 +23,7 @@
 
 use crate::acs::AcsControls;
 use crate::function::{BridgeKind, Function};
-use crate::requester::replacement;
+use crate::requester::replaces_ids;
 use crate::topology::Topology;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -81,13 +81,26 @@ impl Topology {
     ///
     /// Call [`Topology::enable_acs`] first: controls that are off join. The work grows as n log n with the functions.
     pub fn groups(&self) -> Groups {
+        let mut sets = self.join();
+        number(self.functions(), &mut sets)
+    }
+
+    /// Joins by every rule.
+    fn join(&self) -> DisjointSets {
         let mut sets = DisjointSets::new(self.functions().len());
         join_phantoms(self, &mut sets);
         let mut merging: Vec<_> = self.functions().iter().map(merges).collect();
         merge_open_switches(self, &mut merging);
         join_devices(self, &mut sets, &mut merging);
         join_below(self, &mut sets, merging);
-        number(self.functions(), &mut sets)
+        sets
+    }
+
+    /// The groups, and how many steps through sets they took.
+    #[cfg(test)]
+    fn groups_and_steps(&self) -> (Groups, usize) {
+        let mut sets = self.join();
+        (number(self.functions(), &mut sets), sets.steps)
     }
 }
 
@@ -103,7 +116,7 @@ enum Subtree {
 /// Rule 1, as far as bridges replace ids, and rule 2.
 fn merges(function: &Function) -> Subtree {
     let opens = function.bridge_kind() == Some(BridgeKind::RootPort) && !isolates(function);
-    if opens || replacement(function).is_some() { Subtree::Merged } else { Subtree::Apart }
+    if opens || replaces_ids(function) { Subtree::Merged } else { Subtree::Apart }
 }
 
 /// Rule 1, as far as functions choose among ids of their own.

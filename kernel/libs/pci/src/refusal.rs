@@ -18,6 +18,8 @@ pub enum Refusal {
     },
     /// It calls itself a bridge, and no bridge of its kind can stand where it does.
     NoBridgeHere,
+    /// It calls itself a bridge, and what stands on the buses that it claims answers without it.
+    Impostor,
     /// It answers on a bus to which no bridge leads.
     HiddenBus {
         /// The bridge that claims the bus.
@@ -105,6 +107,9 @@ impl fmt::Display for Refusal {
             Self::NoBridgeHere => {
                 f.write_str("it calls itself a bridge, and no bridge of its kind can stand where it does")
             }
+            Self::Impostor => f.write_str(
+                "it calls itself a bridge, and what stands on the buses that it claims answers without it",
+            ),
             Self::HiddenBus { bridge } => {
                 write!(f, "no bridge leads to its bus, which {bridge} claims")
             }

@@ -28,7 +28,7 @@ impl Topology {
         visit(function.bdf.source);
         self.for_each_phantom(function, &mut visit);
         for bridge in self.ancestors(function) {
-            if replacement(bridge).is_some() {
+            if replaces_ids(bridge) {
                 visit(bridge.bdf.source);
                 if let Some(below) = secondary_id(bridge) {
                     visit(below);
@@ -71,12 +71,25 @@ impl Topology {
     }
 }
 
+/// Tells whether a bridge puts an id in place of those from below.
+pub(crate) fn replaces_ids(bridge: &Function) -> bool {
+    match bridge.bridge_kind() {
+        None | Some(BridgeKind::RootPort | BridgeKind::UpstreamPort | BridgeKind::DownstreamPort) => false,
+        Some(
+            BridgeKind::ExpressToPci
+            | BridgeKind::PciToExpress
+            | BridgeKind::Conventional
+            | BridgeKind::CardBus,
+        ) => true,
+    }
+}
+
 /// The id that a bridge puts in place of those from below; `None` for a bridge that passes them on.
-pub(crate) fn replacement(bridge: &Function) -> Option<SourceId> {
+fn replacement(bridge: &Function) -> Option<SourceId> {
     match bridge.bridge_kind()? {
-        BridgeKind::RootPort | BridgeKind::UpstreamPort | BridgeKind::DownstreamPort => None,
         BridgeKind::ExpressToPci => secondary_id(bridge),
-        BridgeKind::PciToExpress | BridgeKind::Conventional | BridgeKind::CardBus => Some(bridge.bdf.source),
+        _ if replaces_ids(bridge) => Some(bridge.bdf.source),
+        _ => None,
     }
 }
 

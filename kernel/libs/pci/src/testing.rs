@@ -12,6 +12,10 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use dma_types::{Bdf, Segment};
 
+mod raw;
+
+pub use raw::{RawSpace, check};
+
 /// Reads a BDF from text.
 pub fn bdf(text: &str) -> Bdf {
     text.parse().expect("a BDF")
@@ -112,6 +116,8 @@ impl FakeFunction {
 #[derive(Clone, Debug, Default)]
 pub struct FakeSpace {
     functions: RefCell<BTreeMap<Bdf, FakeFunction>>,
+    /// The buses that really stand below a bridge, first and last.
+    routes: RefCell<BTreeMap<Bdf, (u8, u8)>>,
     writes: RefCell<Vec<Write>>,
 }
 
@@ -179,13 +185,21 @@ impl FakeSpace {
 
     /// A bridge without a PCIe capability.
     pub fn conventional_bridge(self, at: &str, secondary: u8, subordinate: u8) -> Self {
+        self.routes.borrow_mut().insert(bdf(at), (secondary, subordinate));
+        self.impostor(at, secondary, subordinate)
+    }
+
+    /// A function that says what a bridge would say; what stands on those buses is reached without it.
+    pub fn impostor(self, at: &str, secondary: u8, subordinate: u8) -> Self {
         let primary = bdf(at).source.bus();
         self.endpoint(at, 0x1b36, 0x0001).with(at, |f| {
             f.set32(8, 0x0604_0000)
                 .set8(0x0e, 1)
                 .set8(0x18, primary)
                 .set8(0x19, secondary)
-                .set8(0x1a, subordinate)
+                .set8(0x1a, subordinate);
+            f.writable[0x18..0x1b].fill(0xff);
+            f
         })
     }
 
@@ -207,9 +221,22 @@ impl FakeSpace {
         self.with(at, |f| f.set16(6, 0x10).set8(0x34, 0x40).set16(0x40, 0x0010).set16(0x42, flags))
     }
 
+    /// Tells whether every bridge above a bus still has its number.
+    fn is_reached(&self, at: Bdf) -> bool {
+        let (functions, bus) = (self.functions.borrow(), at.source.bus());
+        self.routes.borrow().iter().all(|(bridge, (first, last))| {
+            let above = bridge.segment == at.segment && (*first..=*last).contains(&bus);
+            let open = functions.get(bridge).is_some_and(|f| (f.bytes[0x19]..=f.bytes[0x1a]).contains(&bus));
+            !above || open
+        })
+    }
+
     fn read<const N: usize>(&self, function: Bdf, offset: u16) -> [u8; N] {
         let offset = usize::from(offset);
         assert_eq!(offset % N, 0, "aligned");
+        if !self.is_reached(function) {
+            return [0xff; N];
+        }
         let mut functions = self.functions.borrow_mut();
         functions.get_mut(&function).and_then(|function| function.read(offset)).unwrap_or([0xff; N])
     }

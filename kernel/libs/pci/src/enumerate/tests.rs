@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::function::{BridgeKind, Kind};
-use crate::testing::{FakeSpace, bdf};
+use crate::testing::{FakeSpace, RawSpace, bdf, check};
 use proptest::prelude::*;
 use std::string::{String, ToString};
+use std::vec::Vec;
 
 fn places(topology: &Topology) -> Vec<String> {
     topology.functions().iter().map(|function| function.bdf.source.to_string()).collect()
@@ -177,17 +178,46 @@ proptest! {
         }
         let mut topology = space.enumerate();
         topology.enable_acs(&space);
-        let groups = topology.groups();
-        for function in topology.functions() {
-            let group = groups.of(function.bdf).unwrap();
-            prop_assert!(groups.members(group).contains(&function.bdf));
-            prop_assert!(topology.ancestors(function).count() < 256);
-            prop_assert!(topology.aliases(function).contains(&topology.requester(function)));
-            for id in topology.aliases(function) {
-                for other in topology.claimants(Bdf::new(Segment(0), id)) {
-                    prop_assert_eq!(groups.of(other.bdf), Some(group), "{} and {}", function.bdf, other.bdf);
-                }
-            }
-        }
+        check(&topology);
+    }
+
+    #[test]
+    fn whatever_bytes_answer_ranges_nest_and_ids_are_proven(
+        mut records in prop::collection::vec((any::<[u8; 12]>(), 0_u8..8, 0_u8..4), 0..60)
+    ) {
+        // Few buses and devices, so that claims meet.
+        let near = records.iter_mut().flat_map(|(bytes, bus, device)| {
+            bytes[1] = *bus;
+            bytes[2] = *device << 3 | bytes[2] & 1;
+            bytes[4] &= 0x0f;
+            bytes[5] &= 0x0f;
+            *bytes
+        });
+        RawSpace::new(&near.collect::<Vec<_>>()).check();
+    }
+
+    #[test]
+    fn bytes_anywhere_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..1200)) {
+        RawSpace::new(&bytes).check();
+    }
+}
+
+#[test]
+fn findings_that_cost_something_are_told_from_those_that_do_not() {
+    let (bridge, function, at) = (bdf("00:01.0"), bdf("00:02.0"), bdf("00:03.0"));
+    let table = [
+        (Finding::UnconfiguredBridge { bridge }, false),
+        (Finding::BrokenCapabilities { function, pointer: 4 }, false),
+        (Finding::BusLoop { bridge, secondary: 0 }, true),
+        (Finding::BusUnavailable { bridge, secondary: 9 }, true),
+        (Finding::RangeConflict { bridge, secondary: 1, subordinate: 2 }, true),
+        (Finding::MisplacedBridge { bridge }, true),
+        (Finding::Impostor { bridge }, true),
+        (Finding::UnclearBridge { bridge }, true),
+        (Finding::HiddenBus { bridge, bus: 7 }, true),
+        (Finding::TooManyFunctions { at }, true),
+    ];
+    for (finding, shortfall) in table {
+        assert_eq!(finding.is_shortfall(), shortfall, "{finding}");
     }
 }

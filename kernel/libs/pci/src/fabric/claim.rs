@@ -1,10 +1,13 @@
 //! The buses that one function claims to lead to.
 
+use super::proof::Answer;
 use crate::function::{Buses, Function};
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
+use dma_types::Bdf;
 
 /// What a function that calls itself a bridge says, before anyone has borne it out.
+#[derive(Clone)]
 pub(super) struct Claim {
     /// The function.
     pub(super) index: usize,
@@ -17,6 +20,10 @@ pub(super) struct Claim {
 /// Why a function is not believed to lead to the buses that it claims.
 #[derive(Clone, Copy)]
 pub(super) enum Doubt {
+    /// The hardware was asked, and it leads nowhere.
+    Impostor,
+    /// The hardware was asked, and did not tell.
+    Unclear,
     /// No bridge of its kind can stand where it does.
     Misplaced,
     /// It leads to its own bus or one before.
@@ -60,6 +67,14 @@ impl Claim {
         Some(Self { index, range, doubt })
     }
 
+    /// The claim of a function that was asked and is no bridge for sure: one that leads nowhere claims nothing.
+    pub(super) fn answered(self, answer: Answer) -> Self {
+        match answer {
+            Answer::LeadsNowhere => Self { range: None, doubt: Some(Doubt::Impostor), ..self },
+            Answer::Unclear => Self { doubt: self.doubt.or(Some(Doubt::Unclear)), ..self },
+        }
+    }
+
     /// Of something that there is for each bus, what belongs to those that it claims.
     pub(super) fn of_each<'a, T>(
         &self,
@@ -67,6 +82,15 @@ impl Claim {
     ) -> impl Iterator<Item = &'a mut T> + use<'a, T> {
         let range = self.range.as_ref().map(|range| usize::from(*range.start())..=usize::from(*range.end()));
         range.and_then(|range| buses.get_mut(range)).into_iter().flatten()
+    }
+
+    /// The first function of each bus that it claims.
+    pub(super) fn first_on_each(&self, functions: &[Function]) -> impl Iterator<Item = Bdf> {
+        let on = |bus: u8| {
+            let first = functions.partition_point(|function| function.bdf.source.bus() < bus);
+            functions.get(first).map(|function| function.bdf).filter(|first| first.source.bus() == bus)
+        };
+        self.range.clone().into_iter().flatten().filter_map(on)
     }
 }
 

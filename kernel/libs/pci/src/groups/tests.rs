@@ -146,3 +146,27 @@ fn segments_never_share() {
     assert_ne!(groups.of(bdf("0001:01:00.0")), groups.of(bdf("0001:00:1e.0")));
     assert_eq!(groups.of(bdf("0002:00:00.0")), None);
 }
+
+/// A chain of bridges as deep as buses allow, each bus full, in the order that costs most.
+#[test]
+fn the_work_grows_hardly_faster_than_the_functions() {
+    let chain = |depth: u8, devices: u8| {
+        let mut space = FakeSpace::new();
+        for bus in 0..depth {
+            let bridge = std::format!("{bus:02x}:00.0");
+            space = space.conventional_bridge(&bridge, bus + 1, depth);
+            for device in 1..devices {
+                space = space.endpoint(&std::format!("{bus:02x}:{device:02x}.0"), 0x8086, 1);
+            }
+        }
+        let topology = space.enumerate();
+        let (groups, steps) = topology.groups_and_steps();
+        assert_eq!(groups.all().len(), usize::from(devices), "the root bus apart");
+        (topology.functions().len(), steps)
+    };
+    let (few, many) = (chain(16, 16), chain(254, 16));
+    assert_eq!((few.0, many.0), (256, 4064));
+    for (functions, steps) in [few, many] {
+        assert!(steps <= 4 * functions, "{steps} steps for {functions} functions");
+    }
+}
