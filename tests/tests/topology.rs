@@ -128,3 +128,40 @@ fn functions_of_one_device_share_a_group_and_keep_their_ids() {
     assert_attributed(&outcome, "0000:00:10.1", "0000:00:10.1");
     assert_eq!(group(&outcome, "0000:00:10.0"), group(&outcome, "0000:00:10.1"));
 }
+
+/// Machine: every kind of bridge on q35, nested as far as QEMU lets them: a switch, PCIe-to-PCI bridges below a port and
+/// on the root bus, an old one on the root bus, and a device below a port of a second root bus.
+///
+/// All of them are what they say, so nothing is refused, and a driver starts behind each.
+#[test]
+fn bridges_that_tell_the_truth_are_all_believed() {
+    let machine = Run::new()
+        .device("pcie-root-port,id=top,bus=pcie.0,addr=11.0,chassis=1")
+        .device("x3130-upstream,id=switch,bus=top")
+        .device("xio3130-downstream,id=left,bus=switch,addr=00.0,chassis=2")
+        .device("xio3130-downstream,id=right,bus=switch,addr=01.0,chassis=3")
+        .device(&edu("bus=left"))
+        .device(&edu("bus=right"))
+        .device("pcie-root-port,id=link,bus=pcie.0,addr=12.0,chassis=4")
+        .device("pcie-pci-bridge,id=below-port,bus=link")
+        .device("pci-bridge,id=inner,bus=below-port,chassis_nr=5,addr=01.0")
+        .device(&edu("bus=inner,addr=06.0"))
+        .device("pcie-pci-bridge,id=on-root,bus=pcie.0,addr=13.0")
+        .device(&edu("bus=on-root,addr=05.0"))
+        .device("i82801b11-bridge,id=old,bus=pcie.0,addr=14.0")
+        .device(&edu("bus=old,addr=05.0"))
+        .device("pxb-pcie,id=expander,bus_nr=0x40,bus=pcie.0,addr=10.0")
+        .device("pcie-root-port,id=far,bus=expander,addr=2.0,chassis=6")
+        .device(&edu("bus=far"));
+    let outcome = machine.script("devices; report").go();
+    outcome.assert_status(0);
+    assert_eq!(outcome.event("protected")["complete"], true);
+    let devices: Vec<_> = outcome.report.of_kind("device").collect();
+    assert!(devices.iter().all(|device| device["refused"].is_null()), "{devices:?}");
+    let edus = devices.iter().filter(|device| device["id"] == "1234:11e8" && device["state"] == "assigned");
+    let mut working: Vec<_> = edus.map(|device| device["bdf"].as_str().unwrap()).collect();
+    working.sort_unstable();
+    working.dedup();
+    assert_eq!(working.len(), 2 + 6, "{working:?}");
+    assert!(!outcome.serial.contains("not believed"));
+}
