@@ -45,6 +45,14 @@ const fn bridge(name: &'static str, forced: &'static [(u64, u32)]) -> Lie {
     Lie { name, shown: Shown::Nothing, tell: |_, at, data| overlay(at, data, 0x0e, &[1]), forced }
 }
 
+/// An MSI-X capability that says this of its table, while the unused window lies over the unit's registers.
+const MSIX_OVER_THE_UNIT: Lie = Lie {
+    name: "MSI-X table over the unit's registers",
+    shown: Shown::Nothing,
+    tell: |_, at, data| overlay(at, data, MSIX + 4, &[0x14, 0, 0, 0]),
+    forced: &[(0x20, 0xfed9_0000)],
+};
+
 /// All lies.
 const LIES: &[Lie] = &[
     list("a capability that points to itself", |_, at, data| overlay(at, data, EXPRESS + 1, &[0x40])),
@@ -81,6 +89,7 @@ const LIES: &[Lie] = &[
     list("MSI-X that moves at each look", |looks, at, data| {
         overlay(at, data, MSIX + 4, &[0, (looks as u8) << 4, 0, 0]);
     }),
+    MSIX_OVER_THE_UNIT,
     list("an endpoint that calls itself a root port", |_, at, data| overlay(at, data, EXPRESS + 2, &[0x42])),
     list("an endpoint that calls itself a bridge to PCI", |_, at, data| {
         overlay(at, data, EXPRESS + 2, &[0x72]);
