@@ -11,10 +11,14 @@ use super::power_on::tell_refused;
 use super::sweep::{Reach, Sweep, pages, sweep};
 use super::{Outcome, Stage, bdf};
 use crate::Error;
+use crate::qemu::config_space;
 
 /// The root port's slot on bus 0, and the bus below it.
 const PORT: u8 = 0x10;
 const BUS: u8 = 1;
+/// A function's command register and its bit for bus mastering.
+const COMMAND: u64 = 4;
+const BUS_MASTER: u32 = 1 << 2;
 /// How long the kernel may take to notice.
 const NOTICE: Duration = Duration::from_secs(2);
 /// Requests between two looks at the machine.
@@ -60,20 +64,25 @@ pub(super) fn late_arrival(stage: &Stage, findings: &mut Findings<'_>) -> Result
         }
     }
     tell_refused(findings, "its reads and writes all over memory", &total);
-    tell_blocked(findings, &arena);
+    tell_blocked(findings, &mut arena)?;
     let life = arena.power_off()?;
     findings.add("the kernel", life.to_string(), "lives", Outcome::held_if(life.is_good()));
     Ok(())
 }
 
-fn tell_blocked(findings: &mut Findings<'_>, arena: &Arena) {
+fn tell_blocked(findings: &mut Findings<'_>, arena: &mut Arena) -> Result<(), Error> {
     let name = bdf(BUS, 0);
     let told = arena.report().of_kind("fault").any(|fault| fault["requester"] == name.as_str());
+    let closed = arena.outside.read32(config_space(0, PORT, 0) + COMMAND)? & BUS_MASTER == 0;
     findings.add(
-        "the kernel's report of its requests",
-        if told { "names its requester id" } else { "does not name its requester id" },
-        "the requester id is named",
-        Outcome::held_if(told),
+        "what stopped its requests",
+        match (told, closed) {
+            (true, _) => "the unit, and the report names it",
+            (false, true) => "its port, which is closed",
+            (false, false) => "nobody says",
+        },
+        "the unit with a report, or its port",
+        Outcome::held_if(told || closed),
     );
     let assigned = arena
         .report()
@@ -85,14 +94,14 @@ fn tell_blocked(findings: &mut Findings<'_>, arena: &Arena) {
         "never assigned",
         Outcome::held_if(!assigned),
     );
+    Ok(())
 }
 
 /// Whether a moment has come.
 type HasCome = fn(&Arena) -> bool;
 
 /// Moments of a kernel's life at which a device goes.
-const MOMENTS: [(&str, HasCome); 3] = [
-    ("while the kernel starts", |arena| arena.report().of_kind("boot").next().is_some()),
+const MOMENTS: [(&str, HasCome); 2] = [
     ("once it says `protected`", Arena::is_protected),
     ("at the prompt", |arena| arena.console().contains("ivt> ")),
 ];
