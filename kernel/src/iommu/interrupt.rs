@@ -31,6 +31,7 @@ pub unsafe extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
     let mut shift = Shift::begin();
     let first = records::drain();
     apic::end_of_interrupt();
+    shift.end_windows();
     let nothing = first.drained == 0 && !first.queue_error && !first.lost;
     let early = records::take_drained_early();
     journal::count_fault_interrupt(if nothing && !early { Found::Nothing } else { Found::Something });
@@ -48,6 +49,7 @@ pub unsafe extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
 pub(super) fn look_and_answer(frame: Option<&TrapFrame>) {
     let _off = InterruptsOff::new();
     let mut shift = Shift::begin();
+    shift.end_windows();
     look(frame, &mut shift);
     shift.end();
 }

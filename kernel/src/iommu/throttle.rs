@@ -35,12 +35,19 @@ fn now() -> Timestamp {
 }
 
 impl Shift {
-    /// Begins. Devices that kept the interrupt masked for too many windows in a row are contained.
+    /// Begins.
     pub(super) fn begin() -> Self {
-        let since = now();
-        let ended = BUDGET.lock().advance(since);
+        Self { since: now() }
+    }
+
+    /// Ends the windows that are over: devices that kept the interrupt masked for too many of them in a row are
+    /// contained.
+    ///
+    /// To be called before the first fault of the shift is answered, and after the first drain: it looks at the
+    /// account of every device, and a unit without a free record drops what comes meanwhile.
+    pub(super) fn end_windows(&self) {
+        let ended = BUDGET.lock().advance(self.since);
         ended.for_each(diagnosis::end_window);
-        Self { since }
     }
 
     /// Counts what a look has found, and tells whether there is time left in this window.
