@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use nvme::PrpError;
 use nvme::spec::status::Status;
+use nvme::{Nonsense, PrpError};
 
 use crate::devices::{DiskError, StartError};
 use crate::dma::DmaError;
@@ -33,6 +33,8 @@ pub enum NvmeError {
     NotReady,
     /// It did not complete a command in time.
     Timeout,
+    /// It completes what it was not told to do, without end.
+    Nonsense(Nonsense),
     /// The command went with a reset that another one made necessary.
     Reset,
     /// The device is cut off.
@@ -67,6 +69,7 @@ impl fmt::Display for NvmeError {
             Self::Fatal => f.write_str("the controller reports a fatal error"),
             Self::NotReady => f.write_str("the controller did not become ready in time"),
             Self::Timeout => f.write_str("the controller did not complete a command in time"),
+            Self::Nonsense(nonsense) => nonsense.fmt(f),
             Self::Reset => f.write_str("the controller was reset while it had the command"),
             Self::CutOff => f.write_str("the device is cut off"),
             Self::Busy => f.write_str("as many commands are under way as there may be"),
@@ -83,6 +86,12 @@ impl core::error::Error for NvmeError {}
 impl From<DmaError> for NvmeError {
     fn from(error: DmaError) -> Self {
         Self::Dma(error)
+    }
+}
+
+impl From<Nonsense> for NvmeError {
+    fn from(error: Nonsense) -> Self {
+        Self::Nonsense(error)
     }
 }
 

@@ -19,8 +19,10 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::any::Any;
+use core::mem;
 
 use dma_types::Iova;
+use nvme::Nonsense;
 use nvme::spec::command::{SubmissionEntry, Transfer};
 use nvme::spec::registers::QueueId;
 use spin::Mutex;
@@ -201,9 +203,14 @@ impl Nvme {
         self.requests.lock().has_news()
     }
 
-    /// Notes the next completion, and gives the request that it ended.
+    /// Notes the next completion, and gives the request that it ended. A controller that completes nonsense without end
+    /// is given up.
     pub fn collect(&self) -> Option<Token> {
-        self.requests.lock().collect(&self.controller)
+        let collected = self.requests.lock().collect(&self.controller);
+        collected.unwrap_or_else(|nonsense| {
+            self.give_up(&nonsense);
+            None
+        })
     }
 
     /// Takes a request that has ended; its buffer is unmapped.
@@ -290,7 +297,7 @@ impl Nvme {
                 return Err(NvmeError::Timeout);
             }
             let mut admin = self.admin.lock();
-            if let Some(finished) = admin.next(&self.controller) {
+            if let Some(finished) = admin.next(&self.controller)? {
                 admin.release(finished.id);
                 if finished.id == begun.0 {
                     let ended = finished.status.is_success().then_some(finished.result);
@@ -310,6 +317,18 @@ impl Nvme {
             *self.working.lock() = Condition::Dead;
         }
         started
+    }
+
+    /// Resets a controller that cannot be worked with, for good; what it had ends with an error.
+    fn give_up(&self, why: &Nonsense) {
+        if mem::replace(&mut *self.working.lock(), Condition::Dead) == Condition::Dead {
+            return;
+        }
+        log::error!("{}: {why}; it is reset and not used any more", self.record);
+        if let Err(error) = self.controller.reset() {
+            log::error!("{}: {error}", self.record);
+        }
+        self.requests.lock().end_all(End::Reset);
     }
 
     /// Resets a controller that did not answer; what it had ends with an error.

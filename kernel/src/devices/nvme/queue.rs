@@ -6,7 +6,7 @@ use dma_types::Iova;
 use nvme::spec::command::{NewQueue, SubmissionEntry};
 use nvme::spec::completion::CompletionEntry;
 use nvme::spec::registers::QueueId;
-use nvme::{CommandId, Finished, QueuePair, Taken};
+use nvme::{CommandId, Completions, Finished, Nonsense, QueuePair, Refusal};
 
 use super::controller::Controller;
 use crate::dma::{self, DmaError, FromDevice, Shared, ToDevice};
@@ -79,24 +79,42 @@ impl Queue {
     }
 
     /// Takes the next completion that makes sense; its command keeps its slot until it is released.
-    pub fn next(&mut self, controller: &Controller) -> Option<Finished> {
-        while self.has_news() {
-            // The phase tag was seen; only what is read from here on is what was written with it.
-            fence(Ordering::Acquire);
-            let entry = self.completions.read(usize::from(self.pair.head()));
-            let taken = self.pair.take(entry);
-            controller.ring_completion(self.id, self.pair.head());
-            match taken {
-                Taken::Finished(finished) => return Some(finished),
-                Taken::Refused(refusal) => log::warn!("nvme: {refusal}; {} so far", self.pair.refused()),
-                Taken::Nothing => return None,
-            }
-        }
-        None
+    ///
+    /// # Errors
+    /// [`Nonsense`]: the controller has to be reset.
+    #[inline]
+    pub fn next(&mut self, controller: &Controller) -> Result<Option<Finished>, Nonsense> {
+        let Self { id, pair, completions, .. } = self;
+        pair.next(&Ring { id: *id, completions, controller })
     }
 
     /// Frees the slot of a command that has ended.
     pub fn release(&mut self, id: CommandId) {
         self.pair.release(id);
+    }
+}
+
+/// A completion queue as the controller's other side sees it.
+struct Ring<'q> {
+    id: QueueId,
+    completions: &'q Shared<CompletionEntry, FromDevice>,
+    controller: &'q Controller,
+}
+
+impl Completions for Ring<'_> {
+    #[inline]
+    fn read(&self, place: u16) -> CompletionEntry {
+        let entry = self.completions.read(usize::from(place));
+        fence(Ordering::Acquire);
+        entry
+    }
+
+    #[inline]
+    fn free(&self, head: u16) {
+        self.controller.ring_completion(self.id, head);
+    }
+
+    fn refused(&self, refusal: Refusal, so_far: u64) {
+        log::warn!("nvme: {refusal}; {so_far} so far");
     }
 }

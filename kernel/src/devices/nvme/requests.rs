@@ -6,7 +6,7 @@ use core::time::Duration;
 use dma_types::Iova;
 use nvme::spec::command::{Blocks, NamespaceId, SubmissionEntry, Transfer};
 use nvme::spec::status::Status;
-use nvme::{CommandId, MAX_COMMANDS, Prps};
+use nvme::{CommandId, MAX_COMMANDS, Nonsense, Prps};
 
 use super::controller::Controller;
 use super::error::NvmeError;
@@ -221,12 +221,15 @@ impl Requests {
     }
 
     /// Notes the next completion, and whose it is.
-    pub fn collect(&mut self, controller: &Controller) -> Option<Token> {
-        let finished = self.queue.next(controller)?;
+    ///
+    /// # Errors
+    /// [`Nonsense`]: the controller has to be reset.
+    pub fn collect(&mut self, controller: &Controller) -> Result<Option<Token>, Nonsense> {
+        let Some(finished) = self.queue.next(controller)? else { return Ok(None) };
         if let Some(slot) = self.slots.get_mut(finished.id.slot()) {
             slot.state = State::Ended(End::Completed(finished.status));
         }
-        Some(Token(finished.id))
+        Ok(Some(Token(finished.id)))
     }
 
     /// Ends every request that is under way, because the controller will not.

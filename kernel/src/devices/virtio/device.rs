@@ -34,6 +34,16 @@ pub struct VirtioDevice {
     lender: Lender,
     wishes: Wishes,
     features: u64,
+    health: Health,
+}
+
+/// Whether a device may be started again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Health {
+    /// It may.
+    Sound,
+    /// It gave back what it did not have, or did not reset: every further attempt would only cost time.
+    GivenUp,
 }
 
 impl VirtioDevice {
@@ -52,15 +62,31 @@ impl VirtioDevice {
         let dma =
             Arc::try_new(function.claim(wishes.driver, Iova::new(u64::MAX))?).map_err(DmaError::from)?;
         let lender = Lender::new(dma.clone())?;
-        Ok((Self { record, queues: Vec::new(), transport, lender, wishes, features: 0 }, dma))
+        Ok((
+            Self {
+                record,
+                queues: Vec::new(),
+                transport,
+                lender,
+                wishes,
+                features: 0,
+                health: Health::Sound,
+            },
+            dma,
+        ))
     }
 
     /// Resets the device, takes back everything it had, and starts it again.
     ///
     /// # Errors
-    /// If the device does not agree or there is no memory for its queues.
+    /// If the device does not agree or there is no memory for its queues, or it was given up.
     pub fn restart(&mut self) -> Result<(), VirtioError> {
-        self.stop();
+        if self.health == Health::Sound {
+            self.stop();
+        }
+        if self.health == Health::GivenUp {
+            return Err(VirtioError::GivenUp);
+        }
         self.features = self.transport.negotiate(self.wishes.features).map_err(VirtioError::Negotiation)?;
         let queues = (self.wishes.queues)(self.features);
         for index in 0..queues {
@@ -74,9 +100,15 @@ impl VirtioDevice {
     /// A device that does not say that its reset is over loses the memory all the same: its unit sees to it.
     pub fn stop(&mut self) {
         if let Err(error) = self.transport.reset() {
-            log::warn!("{}: {error}", self.record);
+            log::warn!("{}: {error}; it is given up", self.record);
+            self.health = Health::GivenUp;
         }
         self.queues.clear();
+    }
+
+    /// Gives a device that was given up another chance, once it was contained and released.
+    pub fn trust_again(&mut self) {
+        self.health = Health::Sound;
     }
 
     /// The kernel's record of it.
@@ -118,12 +150,18 @@ impl VirtioDevice {
         Ok(())
     }
 
-    /// Takes the next request of a queue that the device has given back.
+    /// Takes the next request of a queue that the device has given back. Each was given to it before, so there are never
+    /// more in a row than the queue holds.
     ///
     /// # Errors
-    /// If the device gives back what it does not have. It must be started again then.
+    /// If the device gives back what it does not have. It is reset then, for good.
     pub fn pop(&mut self, queue: u16) -> Result<Option<Finished>, VirtioError> {
-        self.queues.get_mut(usize::from(queue)).map_or(Ok(None), Queue::pop)
+        let popped = self.queues.get_mut(usize::from(queue)).map_or(Ok(None), Queue::pop);
+        if popped.is_err() {
+            self.stop();
+            self.health = Health::GivenUp;
+        }
+        popped
     }
 
     /// Tells whether [`pop`](Self::pop) has something to say.

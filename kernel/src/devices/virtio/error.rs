@@ -28,6 +28,8 @@ pub enum VirtioError {
     Dma(DmaError),
     /// It gave back a request that it did not have.
     Ring,
+    /// It was given up.
+    GivenUp,
     /// It refuses an interrupt vector.
     Vector {
         /// For this queue.
@@ -54,6 +56,7 @@ impl fmt::Display for VirtioError {
             Self::Queue => f.write_str("a queue of the device fails"),
             Self::Dma(error) => error.fmt(f),
             Self::Ring => f.write_str("the device gave back a request that it did not have"),
+            Self::GivenUp => f.write_str("the device is not used any more after what it did before"),
             Self::Vector { queue } => write!(f, "the device takes no interrupt vector for queue {queue}"),
             Self::Notification { queue } => {
                 write!(f, "the device names no place to notify queue {queue} within its window")

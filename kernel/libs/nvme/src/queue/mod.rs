@@ -9,5 +9,5 @@ mod tests;
 
 pub use commands::{CommandId, CommandTable, MAX_COMMANDS};
 pub use completion::CompletionRing;
-pub use pair::{Finished, QueuePair, Refusal, Taken};
+pub use pair::{Completions, Finished, Nonsense, QueuePair, Refusal, Taken};
 pub use submission::SubmissionRing;

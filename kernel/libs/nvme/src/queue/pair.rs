@@ -18,7 +18,37 @@ pub struct QueuePair {
     completion: CompletionRing,
     commands: CommandTable,
     refused: u64,
+    /// Completions refused since the controller was reset.
+    nonsense: u16,
 }
+
+/// A completion queue in memory that the controller writes at any time, and the doorbell that tells it how far it was
+/// read.
+pub trait Completions {
+    /// Reads the entry at a place. What is read later was written no earlier.
+    fn read(&self, place: u16) -> CompletionEntry;
+
+    /// Tells the controller that the entries before this place were read.
+    fn free(&self, head: u16);
+
+    /// Takes note of a refusal, the `so_far`th; of many, only those whose number has doubled are told.
+    fn refused(&self, refusal: Refusal, so_far: u64);
+}
+
+/// The controller goes on completing what it was not told to do. Only a reset ends that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nonsense {
+    /// How often it has since the reset before.
+    pub completions: u16,
+}
+
+impl fmt::Display for Nonsense {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the controller wrote {} completions that answer no command", self.completions)
+    }
+}
+
+impl core::error::Error for Nonsense {}
 
 /// What the entry at the head of the completion queue is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +115,7 @@ impl QueuePair {
             completion: CompletionRing::new(entries),
             commands: CommandTable::new(depth.min(entries.saturating_sub(1))),
             refused: 0,
+            nonsense: 0,
         }
     }
 
@@ -99,6 +130,7 @@ impl QueuePair {
         self.submission = SubmissionRing::new(self.entries);
         self.completion = CompletionRing::new(self.entries);
         self.commands.end_all();
+        self.nonsense = 0;
     }
 
     /// Takes an id and the place of the next command; `None` if there is no room for one.
@@ -125,6 +157,34 @@ impl QueuePair {
     /// Tells whether the entry at [`head`](Self::head) is new, so that reading it again gives all of it.
     pub fn is_new(&self, entry: CompletionEntry) -> bool {
         self.completion.is_new(entry)
+    }
+
+    /// Takes the next completion that answers a command. What makes no sense is passed over, but from one reset to the
+    /// next no more often than the queue has entries: late answers of a sound controller are fewer.
+    ///
+    /// # Errors
+    /// [`Nonsense`], when there was more: nothing is taken any more before a [`restart`](Self::restart).
+    #[inline]
+    pub fn next(&mut self, completions: &impl Completions) -> Result<Option<Finished>, Nonsense> {
+        while self.nonsense < self.entries {
+            if !self.is_new(completions.read(self.head())) {
+                return Ok(None);
+            }
+            // The phase tag was seen: only what is read from here on was written with it.
+            let taken = self.take(completions.read(self.head()));
+            completions.free(self.head());
+            match taken {
+                Taken::Finished(finished) => return Ok(Some(finished)),
+                Taken::Nothing => return Ok(None),
+                Taken::Refused(refusal) => {
+                    self.nonsense += 1;
+                    if self.refused.is_power_of_two() {
+                        completions.refused(refusal, self.refused);
+                    }
+                }
+            }
+        }
+        Err(Nonsense { completions: self.nonsense })
     }
 
     /// Takes the entry at [`head`](Self::head), if it is new.

@@ -1,5 +1,6 @@
 //! The pair against a controller that answers in any order, and against one that answers nonsense.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::vec::Vec;
 
@@ -182,4 +183,111 @@ fn after_a_restart_late_completions_are_refused() {
     assert_eq!((place, old.slot()), (0, new.slot()));
     assert_eq!(pair.take(entry(QUEUE, 1, old)), Taken::Refused(Refusal::Id { found: old }));
     assert!(matches!(pair.take(entry(QUEUE, 1, new)), Taken::Finished(_)));
+}
+
+/// Completion memory that a hostile controller fills anew each time it is looked at, always as if it was just written.
+struct Flood<'a> {
+    /// What it writes, over and over.
+    words: &'a [(u16, u16, u16)],
+    phase: Cell<Phase>,
+    written: Cell<usize>,
+    reads: Cell<usize>,
+    told: Cell<usize>,
+    entries: u16,
+}
+
+impl<'a> Flood<'a> {
+    fn new(entries: u16, words: &'a [(u16, u16, u16)]) -> Self {
+        let [written, reads, told] = [0; 3].map(Cell::new);
+        Self { words, phase: Cell::new(Phase::Set), written, reads, told, entries }
+    }
+}
+
+impl Completions for Flood<'_> {
+    fn read(&self, _: u16) -> CompletionEntry {
+        self.reads.set(self.reads.get() + 1);
+        let (queue, head, id) = self.words[self.written.get() % self.words.len()];
+        let id = CommandId::from_bits(id);
+        CompletionEntry::new(QueueId(queue), head, id, self.phase.get(), Status::SUCCESS, 0)
+    }
+
+    fn free(&self, head: u16) {
+        assert!(head < self.entries);
+        self.written.set(self.written.get() + 1);
+        if head == 0 {
+            self.phase.set(self.phase.get().next());
+        }
+    }
+
+    fn refused(&self, _: Refusal, _: u64) {
+        self.told.set(self.told.get() + 1);
+    }
+}
+
+proptest! {
+    /// A controller that never stops writing costs each call a bounded number of steps, a few lines of log in all, and
+    /// is found out.
+    #[test]
+    fn a_flood_of_completions_ends(
+        entries in 2..70_u16,
+        words in prop::collection::vec((0..3_u16, 0..80_u16, any::<u16>()), 1..20),
+    ) {
+        let mut pair = QueuePair::new(QUEUE, entries, MAX_COMMANDS);
+        let begun = core::iter::from_fn(|| pair.begin()).count();
+        let flood = Flood::new(entries, &words);
+        let mut ended = 0;
+        loop {
+            flood.reads.set(0);
+            let next = pair.next(&flood);
+            prop_assert!(flood.reads.get() <= 2 * usize::from(entries) + 1);
+            match next {
+                Ok(Some(_)) => ended += 1,
+                Ok(None) => prop_assert!(false, "there is always news"),
+                Err(Nonsense { completions }) => {
+                    prop_assert_eq!(completions, entries);
+                    break;
+                }
+            }
+            prop_assert!(ended <= begun);
+        }
+        flood.reads.set(0);
+        prop_assert!(pair.next(&flood).is_err());
+        prop_assert_eq!(flood.reads.get(), 0, "nothing is taken before a reset");
+        prop_assert!(flood.told.get() <= 8);
+    }
+}
+
+/// The positive twin: what a controller completes late, after its commands were given up, does not condemn it.
+#[test]
+fn as_many_late_answers_as_there_were_commands_are_passed_over() {
+    let mut pair = QueuePair::new(QUEUE, 4, 3);
+    let open: Vec<_> = core::iter::from_fn(|| pair.begin()).map(|(id, _)| id.bits()).collect();
+    let words: Vec<_> = open.iter().zip(1..).map(|(id, head)| (QUEUE.0, head, *id)).collect();
+    pair.end_all();
+    let late = Late { entries: words.clone(), next: Cell::new(0) };
+    assert_eq!(pair.next(&late), Ok(None));
+    assert_eq!((pair.refused(), late.next.get()), (3, 3));
+    pair.restart();
+    assert_eq!(pair.next(&late), Ok(None));
+}
+
+/// Completion memory in which a few entries stand, and nothing after them.
+struct Late {
+    entries: Vec<(u16, u16, u16)>,
+    next: Cell<usize>,
+}
+
+impl Completions for Late {
+    fn read(&self, place: u16) -> CompletionEntry {
+        let found = self.entries.get(usize::from(place)).filter(|_| usize::from(place) == self.next.get());
+        let (phase, (queue, head, id)) =
+            found.map_or((Phase::Clear, (0, 0, 0)), |found| (Phase::Set, *found));
+        CompletionEntry::new(QueueId(queue), head, CommandId::from_bits(id), phase, Status::SUCCESS, 0)
+    }
+
+    fn free(&self, head: u16) {
+        self.next.set(head.into());
+    }
+
+    fn refused(&self, _: Refusal, _: u64) {}
 }

@@ -101,6 +101,7 @@ impl Driver for BlkDriver {
         self.messages.program()?;
         let mut state = self.state.lock();
         state.strike = None;
+        state.device.trust_again();
         state.device.restart()?;
         let [low, high]: [u32; 2] = state.device.transport().config(block::CAPACITY)?;
         state.blocks = u64::from(high) << 32 | u64::from(low);
@@ -209,10 +210,7 @@ impl BlkDriver {
                 state.device.stop();
                 Err(if self.dma.is_open() { DiskError::Timeout } else { DiskError::CutOff })
             }
-            Err(error) => {
-                state.device.stop();
-                Err(self.failed(&error))
-            }
+            Err(error) => Err(self.failed(&error)),
         }
     }
 

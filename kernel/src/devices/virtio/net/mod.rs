@@ -95,7 +95,9 @@ impl Driver for NetDriver {
 
     fn restart(&self) -> Result<(), StartError> {
         self.messages.program()?;
-        Ok(self.state.lock().restart(&self.dma)?)
+        let mut state = self.state.lock();
+        state.device.trust_again();
+        Ok(state.restart(&self.dma)?)
     }
 }
 
@@ -131,7 +133,7 @@ impl Nic for NetDriver {
             return Err(NicError::CutOff);
         }
         let mut state = self.state.lock();
-        state.take_sent(&self.dma);
+        state.take_sent();
         if state.device.room(net::SEND) == 0 {
             return Err(NicError::Busy);
         }
@@ -191,8 +193,8 @@ impl State {
 
     /// The next frame that arrived: its page, taken back from the device, and its bytes after the header.
     fn arrived(&mut self, dma: &dma::Device) -> Option<(PageBuffer, usize)> {
-        self.take_sent(dma);
-        let finished = self.pop(net::RECEIVE, dma)?;
+        self.take_sent();
+        let finished = self.pop(net::RECEIVE)?;
         // The device may say any length.
         let bytes = usize::try_from(finished.written).ok()?.saturating_sub(HEADER).min(*FRAME.end());
         let page = finished.end().ok()?.pop().flatten();
@@ -201,8 +203,8 @@ impl State {
     }
 
     /// Takes back the buffers of frames that have left.
-    fn take_sent(&mut self, dma: &dma::Device) {
-        while let Some(finished) = self.pop(net::SEND, dma) {
+    fn take_sent(&mut self) {
+        while let Some(finished) = self.pop(net::SEND) {
             if let Some(page) = finished.end().ok().and_then(|mut pages| pages.pop()?) {
                 self.keep(page);
             }
@@ -224,11 +226,11 @@ impl State {
         }
     }
 
-    /// Takes what the device has given back. A device that gives back what it did not have starts again.
-    fn pop(&mut self, queue: u16, dma: &dma::Device) -> Option<Finished> {
+    /// Takes what the device has given back. A device that gives back what it did not have is not used any more.
+    fn pop(&mut self, queue: u16) -> Option<Finished> {
         self.device.pop(queue).unwrap_or_else(|error| {
-            log::warn!("{}: {error}", self.device.record());
-            self.revive(dma);
+            log::error!("{}: {error}; it is not used any more", self.device.record());
+            self.strike = None;
             None
         })
     }

@@ -88,7 +88,7 @@ impl Overreach for NetDriver {
             return Progress::Busy;
         }
         let stage = *stage;
-        let finished = state.pop(net::CONTROL, &self.dma);
+        let finished = state.pop(net::CONTROL);
         state.strike = None;
         let Some(finished) = finished else {
             // It broke over the command, or does not answer.
