@@ -6,7 +6,7 @@
 //! for which that fails is a failed check.
 
 use serde_json::Value;
-use tests::{Outcome, Run};
+use tests::{Outcome, Outside, Run, Running};
 
 /// An `edu` that sends all address bits.
 fn edu(place: &str) -> String {
@@ -117,6 +117,44 @@ fn devices_that_share_an_id_share_their_fate() {
         assert_eq!(group(&outcome, bdf), group(&outcome, "0000:01:00.0"));
     }
     assert_eq!(outcome.device("0000:00:03.0")["state"], "assigned");
+}
+
+/// The low half of the context entry of a function on a bus, as the unit's tables stand in memory.
+fn context_entry(running: &mut Running, outside: &mut Outside, bus: u8, device: u8) -> u64 {
+    /// The unit's registers, and of these the root table's address (VT-d "Root Table Address Register").
+    const ROOT_TABLE: u64 = 0xfed9_0000 + 0x20;
+    const TABLE: u64 = !0xfff;
+    let mut word = |address| u64::from_le_bytes(running.memory(address, 8).try_into().unwrap());
+    let root = u64::from(outside.read32(ROOT_TABLE)) & TABLE;
+    let context = word(root + 16 * u64::from(bus)) & TABLE;
+    assert_ne!(context, 0, "bus {bus} has no context table");
+    word(context + 16 * (u64::from(device) << 3))
+}
+
+/// Machine: two `edu` that share an id behind a PCIe-to-PCI bridge. One faults, and both are quarantined: then nothing
+/// is left of either, its own id among it. Positive twin: before, and after a release, both ids lead to the domain.
+#[test]
+fn a_quarantined_sibling_keeps_no_entry_of_its_own_id() {
+    const PRESENT: u64 = 1;
+    let mut outside = Outside::new();
+    let machine = Run::new()
+        .device("pcie-root-port,id=root-port,bus=pcie.0,addr=11.0,chassis=1")
+        .device("pcie-pci-bridge,id=express-bridge,bus=root-port")
+        .device(&edu("bus=express-bridge,addr=05.0"))
+        .device(&edu("bus=express-bridge,addr=06.0"));
+    let mut running = machine.options("policy=contain drill=off").reached_by(&outside).start();
+    running.wait_for_prompt();
+    let mut entries = |running: &mut Running| {
+        [0, 5, 6].map(|device| context_entry(running, &mut outside, 2, device) & PRESENT)
+    };
+    assert_eq!(entries(&mut running), [PRESENT; 3]);
+    running.run_command("attack 02:05.0 write");
+    assert_eq!(entries(&mut running), [0; 3]);
+    running.run_command("release 02:06.0");
+    assert_eq!(entries(&mut running), [PRESENT; 3]);
+    running.send_line("poweroff");
+    running.wait_end();
+    running.finish().assert_status(0);
 }
 
 /// Machine: one device with two functions, both `edu`: one group, for they can talk past any unit.

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use dma_types::{Bdf, Iova, SourceId};
 use options::Policy;
+use pci::Tie;
 use report::{DeviceState, Event};
 
 use super::KINDS;
@@ -94,6 +95,8 @@ pub struct Facts {
     pub aliases: Vec<SourceId>,
     /// The addresses that bridges above turn to its neighbours, before a unit sees them.
     pub turned: Vec<Range<Iova>>,
+    /// Those that are cut off with it.
+    pub tie: &'static Tie,
     /// Whether its requests pass through the unit that covers it.
     pub path: Path,
     /// Whether firmware left its bus mastering on.

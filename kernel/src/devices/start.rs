@@ -8,7 +8,7 @@ use core::time::Duration;
 use coverage::{Plan, Shortfall};
 use dma_types::{Bdf, Iova};
 use options::{ExternalDevices, Options};
-use pci::{AddressRange, Groups, Names, Topology};
+use pci::{AddressRange, Groups, Names, Tie, Topology};
 use report::DeviceState;
 
 use super::{
@@ -23,6 +23,9 @@ use crate::{dma, protection};
 pub fn enumerate(topology: &Topology, plan: Option<&Plan>, options: &Options<'_>) {
     let groups = topology.groups();
     tell_of_the_fabric(topology);
+    let (ties, tied) = topology.ties();
+    let tied: &'static [Tie] = tied.leak();
+    let untied: &'static Tie = Box::leak(Box::default());
     warn_of_strangers(topology, options);
     let mut names = Names::new();
     let record = |(index, function): (usize, &pci::Function)| {
@@ -39,6 +42,7 @@ pub fn enumerate(topology: &Topology, plan: Option<&Plan>, options: &Options<'_>
             requester: Bdf::new(segment, topology.requester(function)),
             aliases: topology.aliases(function),
             turned: topology.turned(function).map(as_requested).collect(),
+            tie: ties.get(index).and_then(|number| tied.get(*number)).unwrap_or(untied),
             path: virtio::path_of(function),
             bus_master_at_boot: function.bus_master_at_boot,
             trust: trust(topology, &groups, function, options),

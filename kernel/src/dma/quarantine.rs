@@ -1,5 +1,7 @@
 //! Cutting devices off, letting them work again, and devices that have firmware's regions and no driver.
 
+use core::ptr;
+
 use ::diagnosis::Site;
 use dma_types::Iova;
 use pci::control::BusMaster;
@@ -14,16 +16,15 @@ use crate::iommu::{self, AddressSpace, IommuError};
 use crate::memory::arc::Arc;
 use crate::platform::pci as bus;
 
-/// Takes bus mastering from a device, and from all that share an id with it: nothing is requested any more, and what
-/// its unit holds for them is still as it was.
+/// Takes bus mastering from a device, and from all that are tied to it by the ids that they share: nothing is requested
+/// any more, and what its unit holds for them is still as it was.
 pub fn silence(record: &'static DeviceRecord) {
-    for member in sharing_an_id(record).filter(|member| member.role == Role::Endpoint) {
+    for member in tied_to(record).filter(|member| member.role == Role::Endpoint) {
         bus::set_bus_master(member.bdf, BusMaster::Off);
     }
 }
 
-/// Cuts a device off: bus mastering first, then its ids. Others that share an id with it lose it too, and
-/// are cut off with it.
+/// Cuts a device off with all that are tied to it: bus mastering first, then every id that any of them may carry.
 ///
 /// Called by the fault handler, with interrupts off. Allocates nothing.
 ///
@@ -35,7 +36,7 @@ pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
     silence(record);
     let result = match iommu::unit_of(record).filter(|unit| unit.was_taken()) {
         Some(unit) => {
-            record.aliases.iter().map(|source| AddressSpace::block(unit, *source)).fold(Ok(()), Result::and)
+            record.tie.ids.iter().map(|source| AddressSpace::block(unit, *source)).fold(Ok(()), Result::and)
         }
         // Without a unit that was taken, its bus mastering was never on.
         None => Ok(()),
@@ -47,7 +48,7 @@ pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
             domain.note(Membership::Forgotten, site);
         }
     }
-    for member in sharing_an_id(record) {
+    for member in tied_to(record) {
         if matches!(member.state(), DeviceState::Assigned | DeviceState::FirmwareRegion) {
             member.set_state(DeviceState::Quarantined);
         }
@@ -57,14 +58,12 @@ pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
 
 /// The device and those cut off with it, as far as they still are.
 pub fn cut_off_with(record: &'static DeviceRecord) -> impl Iterator<Item = &'static DeviceRecord> {
-    sharing_an_id(record).filter(|member| member.state() == DeviceState::Quarantined)
+    tied_to(record).filter(|member| member.state() == DeviceState::Quarantined)
 }
 
-/// The device and all that share an id with it.
-fn sharing_an_id(record: &'static DeviceRecord) -> impl Iterator<Item = &'static DeviceRecord> {
-    devices::all().iter().filter(|other| {
-        record.bdf.segment == other.bdf.segment && record.aliases.iter().any(|id| other.aliases.contains(id))
-    })
+/// The device and all that share an id with it, directly or through others.
+fn tied_to(record: &'static DeviceRecord) -> impl Iterator<Item = &'static DeviceRecord> {
+    devices::all().iter().filter(|other| ptr::eq(other.tie, record.tie))
 }
 
 /// Lets a quarantined device, and those cut off with it, work again.

@@ -11,8 +11,14 @@ const DEVICE_CAPABILITIES: u16 = 0x04;
 pub(crate) const DEVICE_CONTROL: u16 = 0x08;
 /// Device status; its error bits clear where a 1 is written.
 pub(crate) const DEVICE_STATUS: u16 = 0x0a;
+/// Link capabilities.
+pub(crate) const LINK_CAPABILITIES: u16 = 0x0c;
+/// Link status.
+pub(crate) const LINK_STATUS: u16 = 0x12;
 /// Slot capabilities: hot-plug capable 6.
 const SLOT_CAPABILITIES: u16 = 0x14;
+/// Slot status.
+pub(crate) const SLOT_STATUS: u16 = 0x1a;
 /// Device control 2, from version 2 on: ARI forwarding 5.
 const DEVICE_CONTROL_2: u16 = 0x28;
 

@@ -199,7 +199,7 @@ pub fn header_type(config: &impl ConfigSpace, function: Bdf) -> Option<HeaderTyp
     present.then(|| HeaderType(config.read8(function, register::HEADER_TYPE)))
 }
 
-fn read_subsystem(config: &impl ConfigSpace, bdf: Bdf, header: HeaderType) -> Option<(u16, u16)> {
+pub(crate) fn read_subsystem(config: &impl ConfigSpace, bdf: Bdf, header: HeaderType) -> Option<(u16, u16)> {
     if header.layout() != HeaderType::ENDPOINT {
         return None;
     }

@@ -216,7 +216,7 @@ fn number(functions: &[Function], sets: &mut DisjointSets) -> Groups {
 }
 
 /// Union-find over the indices of functions; the root of a set is its smallest member.
-struct DisjointSets {
+pub(crate) struct DisjointSets {
     parent: Vec<usize>,
     /// Steps taken, so that a test can bound them.
     #[cfg(test)]
@@ -224,7 +224,7 @@ struct DisjointSets {
 }
 
 impl DisjointSets {
-    fn new(len: usize) -> Self {
+    pub(crate) fn new(len: usize) -> Self {
         Self {
             parent: (0..len).collect(),
             #[cfg(test)]
@@ -233,7 +233,7 @@ impl DisjointSets {
     }
 
     /// The smallest member of the set; paths only ever lead to smaller indices, so this ends. Halves the path.
-    fn root(&mut self, mut index: usize) -> usize {
+    pub(crate) fn root(&mut self, mut index: usize) -> usize {
         while let Some(&parent) = self.parent.get(index)
             && parent < index
         {
@@ -250,7 +250,7 @@ impl DisjointSets {
         index
     }
 
-    fn join_with_first(&mut self, first: Option<usize>, index: usize) {
+    pub(crate) fn join_with_first(&mut self, first: Option<usize>, index: usize) {
         let Some(first) = first else { return };
         let (a, b) = (self.root(first), self.root(index));
         if let Some(slot) = self.parent.get_mut(a.max(b)) {

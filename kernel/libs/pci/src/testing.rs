@@ -38,13 +38,16 @@ pub struct FakeFunction {
     bytes: Vec<u8>,
     writable: Vec<u8>,
     answers: BTreeMap<usize, VecDeque<u32>>,
+    clears_on_one: Vec<u8>,
 }
 
 impl FakeFunction {
     fn new() -> Self {
         let mut writable = vec![0xff; 4096];
         writable[0x10..0x28].fill(0);
-        Self { bytes: vec![0; 4096], writable, answers: BTreeMap::new() }
+        let mut clears_on_one = vec![0; 4096];
+        clears_on_one[6..8].fill(0xff);
+        Self { bytes: vec![0; 4096], writable, clears_on_one, answers: BTreeMap::new() }
     }
 
     /// Sets a byte.
@@ -69,6 +72,12 @@ impl FakeFunction {
     pub fn read_only16(&mut self, offset: usize, writable: u16) -> &mut Self {
         self.writable[offset..offset + 2].copy_from_slice(&writable.to_le_bytes());
         self
+    }
+
+    /// Of these two bytes nothing can be changed but that the bits of `mask` clear where a 1 is written.
+    pub fn clears_on_one16(&mut self, offset: usize, mask: u16) -> &mut Self {
+        self.clears_on_one[offset..offset + 2].copy_from_slice(&mask.to_le_bytes());
+        self.read_only16(offset, 0)
     }
 
     /// A base address register with a value and what it reads as after all ones were written.
@@ -104,10 +113,8 @@ impl FakeFunction {
     fn write(&mut self, offset: usize, value: &[u8]) {
         for (at, &new) in (offset..self.bytes.len()).zip(value) {
             let old = self.bytes[at];
-            self.bytes[at] = match at {
-                6 | 7 => old & !new,
-                _ => old & !self.writable[at] | new & self.writable[at],
-            };
+            let (clears, writable) = (self.clears_on_one[at], self.writable[at] & !self.clears_on_one[at]);
+            self.bytes[at] = (old & !writable | new & writable) & !(new & clears);
         }
     }
 }
