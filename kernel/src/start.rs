@@ -214,6 +214,7 @@ fn give_up_the_uncovered(table: &Table, bypassing: &[&DeviceRecord]) {
 /// Goes on once the machine is protected: drivers, drill, then script or prompt.
 fn after_protection(options: &Options<'_>) -> ! {
     console::disks::allow_writing(options.disk_write);
+    devices::presence::watch();
     devices::start_drivers();
     if options.drill == Switch::On {
         probe::drill_at_boot();

@@ -60,6 +60,12 @@ impl Outside {
         told(self.port().write_config_by_ports(function, offset, value));
     }
 
+    /// Writes four bytes to a port of the chipset.
+    #[track_caller]
+    pub fn write_port32(&mut self, port: u16, value: u32) {
+        told(self.port().write_port32(port, value));
+    }
+
     #[track_caller]
     fn port(&mut self) -> &mut TestPort {
         let path = self.path();

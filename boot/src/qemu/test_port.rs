@@ -72,8 +72,16 @@ impl TestPort {
     /// If QEMU is gone.
     pub fn write_config_by_ports(&mut self, function: u16, offset: u8, value: u32) -> Result<(), Error> {
         let address = 1 << 31 | u32::from(function) << 8 | u32::from(offset);
-        self.ask(&format!("outl 0xcf8 {address:#x}"))?;
-        self.ask(&format!("outl 0xcfc {value:#x}")).map(|_| ())
+        self.write_port32(0xcf8, address)?;
+        self.write_port32(0xcfc, value)
+    }
+
+    /// Writes four bytes to a port of the chipset.
+    ///
+    /// # Errors
+    /// If QEMU does not answer, or refuses.
+    pub fn write_port32(&mut self, port: u16, value: u32) -> Result<(), Error> {
+        self.ask(&format!("outl {port:#x} {value:#x}")).map(|_| ())
     }
 
     /// Gives one command, and returns what QEMU says besides that it is done.

@@ -54,7 +54,7 @@ impl fmt::Display for Mistake {
 /// # Errors
 /// If it names something that is not there; nothing was done then.
 pub fn run(command: Command<'_>) -> Result<(), Mistake> {
-    devices::tell_of_containment();
+    devices::look_around();
     match command {
         Command::Help => COMMANDS.iter().for_each(|command| println!("{command}")),
         Command::Units => units(),
@@ -125,11 +125,12 @@ fn units() {
 }
 
 fn list_devices() {
-    for record in devices::all() {
+    for record in devices::all().iter().chain(devices::presence::newcomers()) {
         let (vendor, device) = record.id;
         let driver = record.driver().unwrap_or("-");
         let state = record.state().as_str();
-        println!("{} {vendor:04x}:{device:04x} {state:<16} {driver:<6} {}", record.bdf, record.name);
+        let left = if record.has_left() { ", which has left" } else { "" };
+        println!("{} {vendor:04x}:{device:04x} {state:<16} {driver:<6} {}{left}", record.bdf, record.name);
         if let Some(refusal) = record.pci.refused {
             println!("    not believed: {refusal}");
         }
@@ -217,7 +218,7 @@ fn report() {
     list_devices();
     list_open_ports();
     iommu::units().iter().for_each(iommu::Unit::report);
-    devices::all().iter().for_each(DeviceRecord::report);
+    devices::presence::present().for_each(DeviceRecord::report);
     list_domains();
     let (interrupts, spurious) = journal::fault_interrupts();
     println!(

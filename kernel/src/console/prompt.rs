@@ -9,6 +9,7 @@ use screen::Progress;
 
 use super::input::Input;
 use super::{PROMPT, commands, output};
+use crate::devices;
 use crate::platform::clock;
 use crate::{print, println};
 
@@ -23,6 +24,7 @@ pub fn run() -> ! {
     ask(&editor);
     loop {
         let Some(key) = input.poll() else {
+            devices::look_around();
             if output::take_unasked_lines() > 0 {
                 // They stand where the user was typing.
                 ask(&editor);

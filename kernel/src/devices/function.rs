@@ -8,7 +8,7 @@ use pci::Window;
 use pci::control::{self, BusMaster, MemoryDecode, set_memory_decode};
 use pci::reset::{self, Refused};
 
-use super::{DeviceRecord, Messages, StartError, messages};
+use super::{DeviceRecord, Messages, StartError, messages, presence};
 use crate::dma;
 use crate::memory::mmio::Mmio;
 use crate::platform::clock::{self, Deadline};
@@ -85,6 +85,15 @@ impl Function {
     /// # Errors
     /// If it offers no such reset, does not answer afterwards, or what it began does not end.
     pub(super) fn reset(&self) -> Result<(), ResetError> {
+        self.record.begin_reset();
+        let reset = self.reset_unwatched();
+        self.record.end_reset();
+        reset?;
+        presence::confirm(self.record).map_err(|_| ResetError::Gone)
+    }
+
+    /// Resets it while nobody expects it to answer.
+    fn reset_unwatched(&self) -> Result<(), ResetError> {
         let (config, pci) = (config(), self.pci());
         bus::set_bus_master(pci.bdf, BusMaster::Off);
         let settings = reset::start(config, pci, bus::drain(pci)).map_err(ResetError::Refused)?;

@@ -11,6 +11,7 @@ mod function;
 mod messages;
 mod nic;
 pub(crate) mod nvme;
+pub mod presence;
 mod record;
 mod start;
 pub(crate) mod virtio;
@@ -41,23 +42,28 @@ const KINDS: &[Kind] = &[edu::KIND, nvme::KIND, virtio::BLOCK, virtio::NETWORK, 
 static RECORDS: Once<Vec<DeviceRecord>> = Once::new();
 static DRIVERS: Once<Vec<&'static dyn Driver>> = Once::new();
 
-/// Every function, by rising BDF.
+/// Every function that was there at the start, by rising BDF.
 pub fn all() -> &'static [DeviceRecord] {
     RECORDS.get().map_or(&[], Vec::as_slice)
 }
 
-/// The record of a function.
-pub fn find(bdf: Bdf) -> Option<&'static DeviceRecord> {
+/// The record of a function that was there at the start, whatever stands in its place now.
+fn find_first(bdf: Bdf) -> Option<&'static DeviceRecord> {
     let all = all();
     all.get(all.binary_search_by_key(&bdf, |record| record.bdf).ok()?)
 }
 
-/// The functions whose requests may carry this id. Allocates nothing.
+/// The record of a function: of the one that came last, where it was exchanged.
+pub fn find(bdf: Bdf) -> Option<&'static DeviceRecord> {
+    presence::newcomers().filter(|record| record.bdf == bdf).last().or_else(|| find_first(bdf))
+}
+
+/// The functions whose requests may carry this id, those that have left not among them. Allocates nothing.
 pub fn behind(requester: Bdf) -> impl Iterator<Item = &'static DeviceRecord> {
     let carries = move |record: &&DeviceRecord| {
         record.bdf.segment == requester.segment && record.aliases.binary_search(&requester.source).is_ok()
     };
-    all().iter().filter(carries)
+    presence::present().filter(carries)
 }
 
 /// Every driver at work.
@@ -85,6 +91,7 @@ pub fn requests_one_by_one(record: &'static DeviceRecord) -> bool {
 #[track_caller]
 pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
     tell_of_containment();
+    dma::cut_off_with(record).try_for_each(presence::confirm)?;
     for member in dma::cut_off_with(record).filter(|member| member.driver().is_some()) {
         match reset(member) {
             Ok(()) => log::info!("{member} was reset alone (function-level reset)"),
@@ -103,6 +110,13 @@ pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
 /// If it offers no such reset, does not answer afterwards, or what it began does not end.
 pub fn reset(record: &'static DeviceRecord) -> Result<(), ResetError> {
     Function::new(record).reset()
+}
+
+/// Takes care of what has changed since the last call: drivers whose devices were cut off are told, and who came is
+/// listed. Not to be called from interrupts.
+pub fn look_around() {
+    tell_of_containment();
+    presence::welcome();
 }
 
 /// Tells drivers whose devices were cut off since the last call. Not to be called from interrupts.

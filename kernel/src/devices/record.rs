@@ -26,6 +26,7 @@ pub struct DeviceRecord {
     /// The driver's place in the table of drivers, from 1 on; 0 for none.
     driver: AtomicU8,
     cut_off: AtomicU8,
+    presence: AtomicU8,
     reach: AtomicU64,
 }
 
@@ -137,6 +138,15 @@ mod telling {
     pub const TOLD: u8 = 2;
 }
 
+/// Whether the function answers.
+mod presence {
+    pub const HERE: u8 = 0;
+    /// It is being reset, and answers nothing meanwhile.
+    pub const IN_RESET: u8 = 1;
+    /// It has left for good, whatever stands in its place.
+    pub const LEFT: u8 = 2;
+}
+
 /// The place of a value in a table that holds every value of its type.
 fn place<T: PartialEq>(table: &[T], value: &T) -> u8 {
     table.iter().position(|known| known == value).map_or(0, |index| index as u8)
@@ -155,6 +165,7 @@ impl DeviceRecord {
             policy: AtomicU8::new(0),
             driver: AtomicU8::new(0),
             cut_off: AtomicU8::new(telling::NOTHING),
+            presence: AtomicU8::new(presence::HERE),
             reach: AtomicU64::new(0),
         }
     }
@@ -205,6 +216,33 @@ impl DeviceRecord {
         let (told, nothing) = (telling::TOLD, telling::NOTHING);
         self.state() != DeviceState::Quarantined
             && self.cut_off.compare_exchange(told, nothing, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Tells whether it has left for good; something else may stand in its place.
+    pub fn has_left(&self) -> bool {
+        self.presence.load(Ordering::Relaxed) == presence::LEFT
+    }
+
+    /// Tells whether it has to answer at any time.
+    pub(super) fn is_here(&self) -> bool {
+        self.presence.load(Ordering::Relaxed) == presence::HERE
+    }
+
+    /// Notes that it has left; false if that was known.
+    pub(super) fn leave(&self) -> bool {
+        self.presence.swap(presence::LEFT, Ordering::Relaxed) != presence::LEFT
+    }
+
+    /// Notes that it need not answer until [`end_reset`](Self::end_reset).
+    pub(super) fn begin_reset(&self) {
+        let (here, in_reset) = (presence::HERE, presence::IN_RESET);
+        let _ = self.presence.compare_exchange(here, in_reset, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Notes that it has to answer again.
+    pub(super) fn end_reset(&self) {
+        let (here, in_reset) = (presence::HERE, presence::IN_RESET);
+        let _ = self.presence.compare_exchange(in_reset, here, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The highest address that it can send, as its driver knows.

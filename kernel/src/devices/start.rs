@@ -13,7 +13,7 @@ use report::DeviceState;
 
 use super::{
     Admission, DRIVERS, DeviceRecord, Driver, Facts, Function, KINDS, Kind, RECORDS, Role, Settling, Trust,
-    virtio,
+    presence, virtio,
 };
 use crate::iommu::{self, regions};
 use crate::platform::clock::{self, Deadline};
@@ -158,6 +158,10 @@ pub fn start_drivers() {
 fn start(kind: &Kind, record: &'static DeviceRecord) -> Option<&'static dyn Driver> {
     if let Some(refusal) = record.pci.refused {
         log::warn!("{record} gets no driver: {refusal}");
+        return None;
+    }
+    if let Err(error) = presence::confirm(record) {
+        log::warn!("{record} has no driver: {error}");
         return None;
     }
     if record.admission == Admission::Barred {

@@ -11,7 +11,7 @@ use spin::Once;
 
 use super::telling;
 use crate::arch::interrupts::IrqLock;
-use crate::devices::{self, DeviceRecord, Role};
+use crate::devices::{self, DeviceRecord};
 
 /// Counts and storm signs.
 pub(super) struct Accounts {
@@ -65,9 +65,9 @@ fn ids() -> impl Iterator<Item = Bdf> + Clone {
 
 /// Every bridge with the buses that are believed to lie below it.
 fn ports() -> impl Iterator<Item = Port> + Clone {
-    devices::all().iter().filter(|record| record.pci.refused.is_none()).filter_map(|record| {
-        let buses = record.pci.buses.filter(|_| record.role == Role::Bridge)?;
-        Some(Port { bridge: record.bdf, first: buses.secondary, last: buses.subordinate })
+    devices::all().iter().filter_map(|record| {
+        let buses = record.pci.leads_to?;
+        Some(Port { bridge: record.bdf, first: buses.first, last: buses.last })
     })
 }
 

@@ -16,7 +16,7 @@ use super::mapping::{DirectionType, Refused};
 use super::verifier::Culprit;
 use super::{Buffer, DmaError, Domain, Mapping, Shared, hold_firmware_regions, verifier};
 use crate::arch::interrupts::InterruptsOff;
-use crate::devices::{Admission, DeviceRecord, Role};
+use crate::devices::{Admission, DeviceRecord, Role, presence};
 use crate::iommu::{self, regions};
 use crate::memory::arc::Arc;
 use crate::protection;
@@ -59,6 +59,7 @@ impl Device {
         if record.admission == Admission::Barred {
             return Err(DmaError::External { device: record.bdf });
         }
+        presence::confirm(record)?;
         let site = Site::caller();
         let group = Group::of(record, highest, site)?;
         record.set_reach(highest);

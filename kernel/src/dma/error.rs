@@ -46,6 +46,11 @@ pub enum DmaError {
         /// Its state.
         state: DeviceState,
     },
+    /// The device has left, or another one stands in its place.
+    Gone {
+        /// The device.
+        device: Bdf,
+    },
     /// The device is external, and the user did not let external ones in.
     External {
         /// The device.
@@ -85,6 +90,10 @@ impl fmt::Display for DmaError {
             Self::NotQuarantined { device, state } => {
                 write!(f, "{device} is {}, not quarantined, so there is nothing to release", state.as_str())
             }
+            Self::Gone { device } => write!(
+                f,
+                "{device} has left; what stands in its place now stays blocked until the machine is started again"
+            ),
             Self::External { device } => write!(f, "{device} is external and stays blocked"),
             Self::NotBelieved { device, refusal } => write!(f, "{device} stays blocked: {refusal}"),
             Self::State { device, state } => {

@@ -63,7 +63,8 @@ pub fn cut_off_with(record: &'static DeviceRecord) -> impl Iterator<Item = &'sta
 
 /// The device and all that share an id with it, directly or through others.
 fn tied_to(record: &'static DeviceRecord) -> impl Iterator<Item = &'static DeviceRecord> {
-    devices::all().iter().filter(|other| ptr::eq(other.tie, record.tie))
+    let known = devices::all().iter().chain(devices::presence::newcomers());
+    known.filter(|other| ptr::eq(other.tie, record.tie))
 }
 
 /// Lets a quarantined device, and those cut off with it, work again.

@@ -9,7 +9,7 @@ use dma_types::Bdf;
 
 use crate::config::ConfigSpace;
 use crate::express::{LINK_CAPABILITIES, LINK_STATUS, SLOT_STATUS};
-use crate::function::Function;
+use crate::function::{Function, Kind};
 
 /// Slot status: presence detect changed, presence detect state, data link layer state changed.
 const PRESENCE_CHANGED: u16 = 1 << 3;
@@ -86,6 +86,15 @@ impl Slot {
             (Occupancy::Occupied, Occupancy::Occupied) | (Occupancy::Empty, Occupancy::Empty) => News::Quiet,
         }
     }
+}
+
+/// Reads a function that came while the machine runs, below a port; `None` if it has left again. Whatever it says of
+/// itself, nothing stands below it: no bus numbers were given to it.
+pub fn newcomer(config: &impl ConfigSpace, place: Bdf, port: Bdf) -> Option<Function> {
+    let (mut function, _) = Function::read(config, place)?;
+    function.kind = Kind::Endpoint;
+    function.parent = Some(port);
+    Some(function)
 }
 
 #[cfg(test)]
@@ -165,5 +174,13 @@ mod tests {
         assert_eq!(space.read16(bdf(PORT), STATUS as u16), OCCUPIED | 0b1);
         assert_eq!(slot.look(&space), News::Quiet);
         assert_eq!(space.writes().len(), 1);
+    }
+
+    #[test]
+    fn a_newcomer_leads_nowhere_whatever_it_says() {
+        let space = FakeSpace::new().root_port(PORT, 1, 1).conventional_bridge("01:00.0", 2, 9);
+        let function = newcomer(&space, bdf("01:00.0"), bdf(PORT)).unwrap();
+        assert_eq!((function.parent, function.is_bridge()), (Some(bdf(PORT)), false));
+        assert!(newcomer(&space, bdf("01:01.0"), bdf(PORT)).is_none());
     }
 }

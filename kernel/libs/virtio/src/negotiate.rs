@@ -41,7 +41,8 @@ impl core::error::Error for NegotiationError {}
 /// Resets a device. When this succeeds it has dropped every request.
 ///
 /// # Errors
-/// If the device does not say so before `give_up` says to give up.
+/// If the device does not say so before `give_up` says to give up, or is not there any more: then every register reads
+/// as all ones.
 pub fn reset(
     transport: &mut impl Transport,
     mut give_up: impl FnMut() -> bool,
@@ -52,7 +53,7 @@ pub fn reset(
         if status.is_empty() {
             return Ok(());
         }
-        if give_up() {
+        if status.is_all() || give_up() {
             return Err(NegotiationError::Reset { status: status.bits() });
         }
     }

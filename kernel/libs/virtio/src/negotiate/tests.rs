@@ -12,6 +12,8 @@ enum Manner {
     Honest,
     TakesFeaturesBack,
     NeverResets,
+    /// Reads as all ones.
+    Gone,
     /// Resets after it was asked so many times.
     Slow(u32),
 }
@@ -56,6 +58,7 @@ impl Transport for Fake {
     fn get_status(&self) -> DeviceStatus {
         self.asked.set(self.asked.get() + 1);
         match self.manner {
+            Manner::Gone => DeviceStatus::all(),
             Manner::Slow(times) if self.asked.get() < times => DeviceStatus::DRIVER_OK,
             _ => self.status,
         }
@@ -139,4 +142,11 @@ fn a_reset_is_waited_for_and_not_for_ever() {
     let status = device.status.bits();
     assert_eq!(device.negotiate(0), Err(NegotiationError::Reset { status }));
     assert_eq!(device.accepted, 0);
+}
+
+#[test]
+fn a_device_that_is_gone_is_not_waited_for() {
+    let mut fake = Fake::new(Manner::Gone, REQUIRED);
+    assert_eq!(fake.negotiate(0), Err(NegotiationError::Reset { status: DeviceStatus::all().bits() }));
+    assert_eq!(fake.asked.get(), 1);
 }
