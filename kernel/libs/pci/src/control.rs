@@ -3,7 +3,7 @@
 //! Nothing here allocates or waits, so the stop path may use it.
 
 use crate::config::{Command, ConfigSpace, register, update_command};
-use crate::express::{DEVICE_CONTROL, DEVICE_STATUS, INITIATE_RESET, TRANSACTIONS_PENDING};
+use crate::express::{DEVICE_CONTROL, DEVICE_STATUS, INITIATE_RESET, NO_SNOOP_ENABLE, TRANSACTIONS_PENDING};
 use crate::function::Function;
 use core::fmt;
 use dma_types::Bdf;
@@ -78,6 +78,35 @@ pub fn set_pin_interrupt(config: &impl ConfigSpace, function: Bdf, to: PinInterr
     match to {
         PinInterrupt::Enabled => update_command(config, function, Command::empty(), Command::INTX_DISABLE),
         PinInterrupt::Disabled => update_command(config, function, Command::INTX_DISABLE, Command::empty()),
+    }
+}
+
+/// Whether requests of a function see what the processors' caches hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Snooping {
+    /// They do, as far as the function keeps to its settings.
+    Always,
+    /// It may ask that they do not.
+    AsRequested,
+}
+
+/// Forbids a function to ask for requests that do not snoop; gives what it then says (PCIe "Device Control Register",
+/// Enable No Snoop).
+///
+/// Such a request could read what memory held before it was zeroed, while the zeros are in a cache. To be called before
+/// bus mastering goes on, where the unit cannot force snooping; a function-level reset done by [`crate::reset`] keeps
+/// it.
+pub fn forbid_no_snoop(config: &impl ConfigSpace, function: &Function) -> Snooping {
+    // Conventional PCI has no such requests.
+    let Some(express) = &function.express else { return Snooping::Always };
+    let at = express.offset + DEVICE_CONTROL;
+    let control = config.read16(function.bdf, at);
+    if control & NO_SNOOP_ENABLE != 0 {
+        config.write16(function.bdf, at, control & !(NO_SNOOP_ENABLE | INITIATE_RESET));
+    }
+    match config.read16(function.bdf, at) & NO_SNOOP_ENABLE {
+        0 => Snooping::Always,
+        _ => Snooping::AsRequested,
     }
 }
 
@@ -206,6 +235,27 @@ mod tests {
         set_pin_interrupt(&space, at, PinInterrupt::Enabled);
         assert_eq!(space.read16(at, 4), 0);
         assert_eq!(memory_decode(&space, at), MemoryDecode::Off);
+    }
+
+    #[test]
+    fn no_snoop_is_forbidden_alone_and_what_keeps_it_says_so() {
+        let space = FakeSpace::new()
+            .express_endpoint("00:05.0", 0x1b36, 0x10)
+            .with("00:05.0", |f| f.set16(0x48, 0xa910).set16(0x4a, 0x000f))
+            .express_endpoint("00:06.0", 0x1b36, 0x10)
+            .with("00:06.0", |f| f.set16(0x48, 0x2810).read_only16(0x48, !0x0800))
+            .express_endpoint("00:07.0", 0x1b36, 0x10)
+            .with("00:07.0", |f| f.set16(0x48, 0x2010))
+            .endpoint("00:08.0", 0x1234, 0x11e8);
+        let topology = space.enumerate();
+        let forbid = |at| forbid_no_snoop(&space, topology.get(bdf(at)).unwrap());
+        assert_eq!(forbid("00:05.0"), Snooping::Always);
+        // Neither a reset is started nor an error bit cleared.
+        assert_eq!((space.read16(bdf("00:05.0"), 0x48), space.read16(bdf("00:05.0"), 0x4a)), (0x2110, 0xf));
+        assert_eq!(forbid("00:06.0"), Snooping::AsRequested);
+        assert_eq!(forbid("00:07.0"), Snooping::Always);
+        assert_eq!(space.read16(bdf("00:07.0"), 0x48), 0x2010);
+        assert_eq!(forbid("00:08.0"), Snooping::Always);
     }
 
     #[test]

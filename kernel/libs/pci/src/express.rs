@@ -7,7 +7,7 @@ use dma_types::Bdf;
 const FLAGS: u16 = 0x02;
 /// Device capabilities: phantom functions 4:3, function-level reset 28.
 const DEVICE_CAPABILITIES: u16 = 0x04;
-/// Device control: phantom functions enable 9, initiate function-level reset 15.
+/// Device control: phantom functions enable 9, no snoop enable 11, initiate function-level reset 15.
 pub(crate) const DEVICE_CONTROL: u16 = 0x08;
 /// Device status; its error bits clear where a 1 is written.
 pub(crate) const DEVICE_STATUS: u16 = 0x0a;
@@ -22,6 +22,8 @@ pub(crate) const SLOT_STATUS: u16 = 0x1a;
 /// Device control 2, from version 2 on: ARI forwarding 5.
 const DEVICE_CONTROL_2: u16 = 0x28;
 
+/// Device control: requests may ask not to be snooped.
+pub(crate) const NO_SNOOP_ENABLE: u16 = 1 << 11;
 /// Device control: start a function-level reset; always reads as 0.
 pub(crate) const INITIATE_RESET: u16 = 1 << 15;
 /// Device status: requests of the function are not completed yet; read-only.
