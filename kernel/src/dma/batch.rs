@@ -80,10 +80,13 @@ impl<D: DirectionType, B: Buffer> Batch<D, B> {
         } else {
             map_all(&domain, lent, &mut ranges)
         };
-        let batch = Self { domain, ranges, buffers, direction: PhantomData };
+        let mut batch = Self { domain, ranges, buffers, direction: PhantomData };
         match lending {
             Ok(()) => Ok(batch),
-            Err(error) => Err(RefusedBatch { error, buffers: batch.unmap_by(site).unwrap_or_default() }),
+            Err(error) => {
+                let error = if error.may_be_reached() { batch.lose_next(error) } else { error };
+                Err(RefusedBatch { error, buffers: batch.unmap_by(site).unwrap_or_default() })
+            }
         }
     }
 }
@@ -105,6 +108,12 @@ impl<D, B: Buffer> Batch<D, B> {
     #[track_caller]
     pub fn unmap(self) -> Result<Vec<B>, DmaError> {
         self.unmap_by(Site::caller())
+    }
+
+    /// Loses the buffer behind those that are mapped, which may be reached although it is not.
+    fn lose_next(&mut self, error: DmaError) -> DmaError {
+        let next = self.ranges.len();
+        if next < self.buffers.len() { give_up(self.buffers.remove(next), error) } else { error }
     }
 
     fn unmap_by(mut self, site: Site) -> Result<Vec<B>, DmaError> {

@@ -125,7 +125,9 @@ impl Books {
     /// short one stopped. The address keeps the offset within the page.
     ///
     /// # Errors
-    /// If there is no room or no memory; nothing has changed then.
+    /// If there is no room or no memory; nothing has changed then. Where the memory
+    /// [may be reached](DmaError::may_be_reached), the range is never handed out again, and the memory must never be
+    /// used again.
     #[cold]
     #[inline(never)]
     pub(super) fn map_from(
@@ -147,7 +149,11 @@ impl Books {
         if !translates
             && let Err(error) = self.space.map(page, memory.page(), length, direction.permissions(), off)
         {
-            self.room.free(range)?;
+            if error.may_be_reached() {
+                self.lose(&range, lent);
+            } else {
+                self.room.free(range)?;
+            }
             return Err(error.into());
         }
         let start = Iova::new(page.as_u64() + memory.page_offset());
@@ -157,6 +163,13 @@ impl Books {
             return Err(DmaError::Books);
         }
         Ok(range)
+    }
+
+    /// Enters a mapping that failed, and may be used all the same, as live for good: its range is in nobody's hands.
+    fn lose(&mut self, range: &IovaRange, lent: &Lent) {
+        let start = Iova::new(range.start().as_u64() + lent.memory.page_offset());
+        // Without memory the books do not tell of it; it stays lost.
+        let _ = self.book.record_map(range, lent.at(start, now()));
     }
 
     /// Unmaps what mapping gave and waits until the unit has forgotten it.

@@ -105,6 +105,13 @@ impl fmt::Display for DmaError {
 
 impl core::error::Error for DmaError {}
 
+impl DmaError {
+    /// Tells whether the memory that a call was about may be reached by devices: it must never be used again then.
+    pub fn may_be_reached(&self) -> bool {
+        matches!(self, Self::Iommu(error) if error.may_be_reached())
+    }
+}
+
 impl From<NoPages> for DmaError {
     fn from(error: NoPages) -> Self {
         Self::Pages(error)

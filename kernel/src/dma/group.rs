@@ -116,6 +116,9 @@ impl Group {
         }
         domain.note(Membership::Attached, site);
         if member.driver().is_some() || member.bus_master_at_boot {
+            if !self.unit.forces_snooping() {
+                bus::forbid_no_snoop(&member.pci);
+            }
             bus::set_bus_master(member.bdf, BusMaster::On);
         }
         Ok(())
@@ -155,7 +158,8 @@ impl Group {
     /// nowhere. An id that another member works with stays.
     ///
     /// # Errors
-    /// If the unit did not confirm; the domain is given up for good then, since the member may still reach it.
+    /// If the unit did not confirm. The member may still reach the domain then, so that it ends only once the unit
+    /// has.
     pub(super) fn leave(&self, member: &DeviceRecord, site: Site) -> Result<(), IommuError> {
         bus::set_bus_master(member.bdf, BusMaster::Off);
         if bus::drain(&member.pci) == Transactions::Pending {
@@ -168,9 +172,8 @@ impl Group {
         let left = self.block_ids(member, |source| !needed(source));
         let domain = self.domain();
         domain.note(Membership::CutOff, site);
-        match left {
-            Ok(()) => domain.note(Membership::Forgotten, site),
-            Err(_) => core::mem::forget(domain),
+        if left.is_ok() {
+            domain.note(Membership::Forgotten, site);
         }
         left
     }

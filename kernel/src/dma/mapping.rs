@@ -57,8 +57,8 @@ struct Parts<B> {
 pub struct Refused<B> {
     /// Why.
     pub error: DmaError,
-    /// The buffer, as it was.
-    pub buffer: B,
+    /// The buffer, as it was; none if the device may reach it, so that it is lost.
+    pub buffer: Option<B>,
 }
 
 impl<D: DirectionType, B: Buffer> Mapping<D, B> {
@@ -72,15 +72,12 @@ impl<D: DirectionType, B: Buffer> Mapping<D, B> {
         trust: Trust,
     ) -> Result<Self, Refused<B>> {
         if let Err(error) = buffer.lend(D::DIRECTION, trust) {
-            return Err(Refused { error: error.into(), buffer });
+            return Err(Refused { error: error.into(), buffer: Some(buffer) });
         }
         let memory = (buffer.phys(), buffer.bytes());
         match device.lend(memory, D::DIRECTION, Label(label), Site::caller()) {
             Ok(lease) => Ok(Self { parts: Some(Parts { lease, buffer }), direction: PhantomData }),
-            Err(error) => {
-                buffer.take_back();
-                Err(Refused { error, buffer })
-            }
+            Err(error) => Err(Refused::after(error, buffer)),
         }
     }
 }
@@ -201,6 +198,19 @@ impl<D, B: Buffer> Drop for Mapping<D, B> {
         if let Some(parts) = self.parts.take() {
             parts.give_back_unasked();
         }
+    }
+}
+
+impl<B: Buffer> Refused<B> {
+    /// Takes a buffer back that was to be lent, if that is safe.
+    #[cold]
+    #[inline(never)]
+    fn after(error: DmaError, mut buffer: B) -> Self {
+        if error.may_be_reached() {
+            return Self { error: give_up(buffer, error), buffer: None };
+        }
+        buffer.take_back();
+        Self { error, buffer: Some(buffer) }
     }
 }
 

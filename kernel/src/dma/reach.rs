@@ -7,6 +7,7 @@ use dma_types::{Iova, PAGE_SIZE, Permissions};
 use iova::WidthTrial;
 
 use super::device::Device;
+use super::mapping::give_up;
 use super::{DmaError, Domain, PageBuffer};
 use crate::memory::arc::Arc;
 
@@ -46,8 +47,11 @@ impl ReachTrial {
             let mut page = PageBuffer::new(0)?;
             page.bytes_mut().fill(Self::FILL);
             prepared.pages.try_reserve(1).map_err(|_| DmaError::Books)?;
-            prepared.domain.space().map(place, page.phys(), PAGE_SIZE, Permissions::WRITE)?;
-            prepared.pages.push(page);
+            match prepared.domain.space().map(place, page.phys(), PAGE_SIZE, Permissions::WRITE) {
+                Ok(()) => prepared.pages.push(page),
+                Err(error) if error.may_be_reached() => return Err(give_up(page, error.into())),
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(prepared)
     }

@@ -38,7 +38,7 @@ impl<'d> Space<'d> {
     /// Lets requests to `[iova, iova + bytes)` reach the memory at `phys`; the books know nothing of it.
     ///
     /// # Errors
-    /// If the range is taken or out of reach, or there is no memory; nothing has changed then.
+    /// As [`AddressSpace::map`](crate::iommu::AddressSpace::map).
     pub fn map(
         self,
         iova: Iova,

@@ -4,7 +4,7 @@ use core::fmt;
 
 use dma_types::SourceId;
 use vtd::tables::{MapError, TableError, UnmapError};
-use vtd::{InvalidationError, UnitError};
+use vtd::{AnnounceError, AttachError, InvalidationError, RetireError, TakeBackError, UnitError};
 
 use crate::memory::mmio::MmioError;
 
@@ -34,6 +34,8 @@ pub enum IommuError {
     Unmap(UnmapError),
     /// The unit did not confirm that it forgot: what was unmapped may still be reached.
     Invalidation(InvalidationError),
+    /// The unit did not take note of a mapping, which was taken back.
+    NotNoted(InvalidationError),
     /// A requester's entry still names the domain that was to be released.
     StillAttached {
         /// The requester.
@@ -55,6 +57,7 @@ impl fmt::Display for IommuError {
             Self::Map(error) => error.fmt(f),
             Self::Unmap(error) => error.fmt(f),
             Self::Invalidation(error) => write!(f, "{error}; what was unmapped may still be reached"),
+            Self::NotNoted(error) => write!(f, "{error}; the mapping was taken back"),
             Self::StillAttached { source } => write!(f, "requester {source} is still entered in the domain"),
             Self::Unit(error) => error.fmt(f),
             Self::Window(error) => error.fmt(f),
@@ -63,6 +66,13 @@ impl fmt::Display for IommuError {
 }
 
 impl core::error::Error for IommuError {}
+
+impl IommuError {
+    /// Tells whether the memory that a call was about may be reached by devices: it must never be used again then.
+    pub const fn may_be_reached(&self) -> bool {
+        matches!(self, Self::Invalidation(_))
+    }
+}
 
 /// Each cause becomes the variant of its type.
 macro_rules! causes {
@@ -82,3 +92,39 @@ causes!(
     Invalidation(InvalidationError),
     Unit(UnitError)
 );
+
+impl From<AttachError> for IommuError {
+    fn from(error: AttachError) -> Self {
+        match error {
+            AttachError::Tables(error) => error.into(),
+            AttachError::Invalidation(error) => error.into(),
+        }
+    }
+}
+
+impl From<AnnounceError> for IommuError {
+    fn from(error: AnnounceError) -> Self {
+        match error {
+            AnnounceError::TakenBack(error) => Self::NotNoted(error),
+            AnnounceError::Unconfirmed(error) => error.into(),
+        }
+    }
+}
+
+impl From<TakeBackError> for IommuError {
+    fn from(error: TakeBackError) -> Self {
+        match error {
+            TakeBackError::Tables(error) => error.into(),
+            TakeBackError::Invalidation(error) => error.into(),
+        }
+    }
+}
+
+impl From<RetireError> for IommuError {
+    fn from(error: RetireError) -> Self {
+        match error {
+            RetireError::StillAttached(source) => Self::StillAttached { source },
+            RetireError::Invalidation(error) => error.into(),
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The machine as the `vtd` library sees it: a register window, table memory, time.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use ::frames::Order;
 use dma_types::PhysAddr;
@@ -93,6 +93,7 @@ impl TableMemory for FrameMemory {
         if words == 1 {
             return self.write(at, first);
         }
+        fence(Ordering::Release);
         let (lines, rest) = direct::words(at, words).as_chunks();
         let mut value = first;
         let mut put = |word: &AtomicU64| {

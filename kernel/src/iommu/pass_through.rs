@@ -1,9 +1,9 @@
 //! A requester that reaches all of memory by physical addresses: for measuring what translation costs, never for work.
 
 use dma_types::{DomainId, SourceId};
-use vtd::Invalidation;
 
 use super::hardware::{FrameMemory, KernelClock};
+use super::unit::Control;
 use super::{IommuError, Unit};
 
 /// A requester whose requests pass untranslated, until [`end`](Self::end).
@@ -39,11 +39,10 @@ impl PassThrough {
     fn enter(&self) -> Result<(), IommuError> {
         let Self { unit, domain, source } = *self;
         unit.control(|control| {
-            let previous = control.roots.block(&mut FrameMemory, source);
-            control.unit.after_block(previous, source, &mut FrameMemory, &KernelClock)?;
-            let levels = control.unit.levels()?;
-            let entered = control.roots.pass_through(&mut FrameMemory, source, domain, levels)?;
-            Ok(control.unit.after_attach(entered, (source, domain), &mut FrameMemory, &KernelClock)?)
+            let Control { unit, roots, .. } = control;
+            unit.block(roots, source, &mut FrameMemory, &KernelClock)?;
+            let levels = unit.levels()?;
+            Ok(unit.pass_through(roots, (source, domain), levels, &mut FrameMemory, &KernelClock)?)
         })
     }
 
@@ -53,9 +52,9 @@ impl PassThrough {
     /// If the unit did not confirm; the requester's bus mastering must go off then.
     pub fn end(self) -> Result<(), IommuError> {
         self.unit.control(|control| {
-            let previous = control.roots.block(&mut FrameMemory, self.source);
-            control.unit.after_block(previous, self.source, &mut FrameMemory, &KernelClock)?;
-            control.forget(&[Invalidation::IotlbDomain(self.domain)])?;
+            let Control { unit, roots, .. } = control;
+            unit.block(roots, self.source, &mut FrameMemory, &KernelClock)?;
+            unit.retire(roots, self.domain, &mut FrameMemory, &KernelClock)?;
             control.give_domain_back(self.domain);
             Ok(())
         })

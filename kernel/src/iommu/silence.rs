@@ -5,6 +5,7 @@ use pci::control::BusMaster;
 use report::DeviceState;
 
 use super::Unit;
+use super::hardware::FrameMemory;
 use crate::devices::{self, Role};
 use crate::platform::pci as bus;
 use crate::protection;
@@ -18,13 +19,21 @@ pub(super) fn cut_off(unit: &Unit) {
         return;
     }
     protection::give_up(Shortfall::UnitSilent { unit: unit.index });
-    for record in devices::all() {
-        if record.unit != Some(unit.index) || record.role != Role::Endpoint {
-            continue;
-        }
+    let behind = || {
+        let all = devices::all().iter();
+        all.filter(|record| record.unit == Some(unit.index) && record.role == Role::Endpoint)
+    };
+    for record in behind() {
         bus::set_bus_master(record.bdf, BusMaster::Off);
         if matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion) {
             record.set_state(DeviceState::Quarantined);
         }
     }
+    // What it does not remember it blocks from now on; each entry says that this is not confirmed.
+    let _ = unit.control(|control| {
+        for source in behind().flat_map(|record| &record.aliases) {
+            let _ = control.roots.block(&mut FrameMemory, *source);
+        }
+        Ok(())
+    });
 }

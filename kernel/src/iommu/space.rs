@@ -2,10 +2,11 @@
 
 use dma_types::{DomainId, Iova, Permissions, PhysAddr, SourceId};
 use iova::IovaRange;
+use vtd::BatchPlan;
 use vtd::tables::{RequestWalk, SecondStage, Stale, Unmapped};
-use vtd::{BatchPlan, Invalidation};
 
 use super::hardware::{FrameMemory, KernelClock};
+use super::unit::Control;
 use super::{IommuError, Unit};
 use crate::arch::interrupts::InterruptsOff;
 
@@ -87,7 +88,9 @@ impl AddressSpace {
     /// Lets requests to `[iova, iova + bytes)` reach the memory at `phys`, in one direction or both.
     ///
     /// # Errors
-    /// If the range is taken or out of reach, or there is no memory; nothing has changed then.
+    /// If the range is taken or out of reach, or there is no memory; nothing has changed then. If the unit confirmed
+    /// neither the mapping nor its end, the memory [may be reached](IommuError::may_be_reached) and must never be
+    /// used again.
     pub fn map(
         &mut self,
         iova: Iova,
@@ -118,13 +121,10 @@ impl AddressSpace {
     /// # Errors
     /// If the unit did not confirm: the memory may still be reached and must never be used again.
     pub fn unmap(&mut self, iova: Iova, bytes: u64, off: &InterruptsOff) -> Result<(), IommuError> {
-        let unmapped = self.tables.unmap(&mut FrameMemory, iova, bytes)?;
-        let forgotten = self.forget(iova, bytes, unmapped.stale(), off);
-        match forgotten {
-            Ok(()) => unmapped.release(&mut FrameMemory),
-            Err(_) => core::mem::forget(unmapped),
-        }
-        forgotten
+        let Self { unit, id, tables, .. } = self;
+        unit.control_within(off, |control| {
+            Ok(control.unit.unmap(tables, *id, (iova, bytes), &mut FrameMemory, &KernelClock)?)
+        })
     }
 
     /// The common case of [`unmap`](Self::unmap) in few steps, as far as it goes.
@@ -201,7 +201,7 @@ impl AddressSpace {
         });
         match (unlinked, &forgotten) {
             (Some(unlinked), Ok(())) => unlinked.release(&mut FrameMemory),
-            (Some(unlinked), Err(_)) => core::mem::forget(unlinked),
+            (Some(unlinked), Err(_)) => unlinked.give_up(),
             (None, _) => {}
         }
         forgotten.and(result)
@@ -215,17 +215,13 @@ impl AddressSpace {
         })
     }
 
-    /// Has the unit take note of what was mapped; otherwise it is as before the mapping.
+    /// Has the unit take note of what was mapped; otherwise it is unmapped again.
     #[cold]
     fn announce(&mut self, iova: Iova, bytes: u64, off: &InterruptsOff) -> Result<(), IommuError> {
-        let noted = self.unit.control_within(off, |control| {
-            Ok(control.unit.after_map(self.id, pages(iova, bytes), &mut FrameMemory, &KernelClock)?)
-        });
-        if noted.is_err() {
-            // The unit may still walk what is unlinked here: it is given up, not freed.
-            core::mem::forget(self.tables.unmap(&mut FrameMemory, iova, bytes)?);
-        }
-        noted
+        let Self { unit, id, tables, .. } = self;
+        unit.control_within(off, |control| {
+            Ok(control.unit.announce(tables, *id, (iova, bytes), &mut FrameMemory, &KernelClock)?)
+        })
     }
 
     /// Puts a requester into this address space.
@@ -233,26 +229,22 @@ impl AddressSpace {
     /// # Errors
     /// If it is in one already, or the unit did not take note; it is blocked then.
     pub fn attach(&self, source: SourceId) -> Result<(), IommuError> {
-        let (root, levels) = (self.tables.root(), self.tables.levels());
+        let (who, tables) = ((source, self.id), (self.tables.root(), self.tables.levels()));
         self.unit.control(|control| {
-            let attached = control.roots.attach(&mut FrameMemory, source, self.id, root, levels)?;
-            let entry = (source, self.id);
-            let noted = control.unit.after_attach(attached, entry, &mut FrameMemory, &KernelClock);
-            if noted.is_err() {
-                let _ = control.roots.block(&mut FrameMemory, source);
-            }
-            Ok(noted?)
+            let Control { unit, roots, .. } = control;
+            Ok(unit.attach(roots, who, tables, &mut FrameMemory, &KernelClock)?)
         })
     }
 
     /// Blocks a requester, whatever address space it is in.
     ///
     /// # Errors
-    /// If the unit did not confirm that it forgot the entry; its bus mastering must stay off.
+    /// If the unit did not confirm that it forgot the entry; its bus mastering must stay off. The unit is asked again
+    /// each time, until it has confirmed.
     pub fn block(unit: &Unit, source: SourceId) -> Result<(), IommuError> {
         unit.control(|control| {
-            let previous = control.roots.block(&mut FrameMemory, source);
-            Ok(control.unit.after_block(previous, source, &mut FrameMemory, &KernelClock)?)
+            let Control { unit, roots, .. } = control;
+            Ok(unit.block(roots, source, &mut FrameMemory, &KernelClock)?)
         })
     }
 
@@ -283,10 +275,8 @@ impl AddressSpace {
 impl Drop for AddressSpace {
     fn drop(&mut self) {
         let forgotten = self.unit.control(|control| {
-            if let Some(source) = control.attached_to(self.id) {
-                return Err(IommuError::StillAttached { source });
-            }
-            control.forget(&[Invalidation::IotlbDomain(self.id)])?;
+            let Control { unit, roots, .. } = control;
+            unit.retire(roots, self.id, &mut FrameMemory, &KernelClock)?;
             control.give_domain_back(self.id);
             Ok(())
         });

@@ -159,7 +159,7 @@ impl Unit {
         let result = work(control.as_mut().ok_or(IommuError::NotEnforcing { unit: self.index })?);
         let dead = control.as_ref().is_some_and(|control| control.unit.is_dead());
         drop(control);
-        if let Err(IommuError::Invalidation(_)) = result {
+        if let Err(IommuError::Invalidation(_) | IommuError::NotNoted(_)) = result {
             // Somebody may have switched its queue off, and the rest with it.
             enforcement::demand();
             if dead {
@@ -182,6 +182,11 @@ impl Unit {
     pub(super) fn format(&self) -> Option<Format> {
         let facts = self.facts?;
         Some(Format::of_unit(facts.levels?, facts.capabilities, facts.extended))
+    }
+
+    /// Tells whether its tables make every request see the processors' caches, whatever the device asks for.
+    pub fn forces_snooping(&self) -> bool {
+        self.facts.is_some_and(|facts| facts.extended.snoop_control())
     }
 
     /// Levels of the tables in use; 0 if there are none.
@@ -254,18 +259,6 @@ impl Control {
         let id = id.ok_or(IommuError::NoDomainId { unit })?;
         self.next_domain += 1;
         Ok(DomainId(id))
-    }
-
-    /// A requester whose entry names this domain, if there is one.
-    pub(super) fn attached_to(&self, id: DomainId) -> Option<SourceId> {
-        (0..=u8::MAX)
-            .filter(|bus| self.roots.has_own_table(&FrameMemory, *bus))
-            .flat_map(|bus| (0..=u8::MAX).map(move |devfn| u16::from_be_bytes([bus, devfn])))
-            .map(SourceId::from_bits)
-            .find(|source| {
-                let entry = self.roots.entry(&FrameMemory, *source);
-                entry.is_present() && entry.domain() == id
-            })
     }
 
     /// Gives a domain id back; nothing of the domain may be cached any more.

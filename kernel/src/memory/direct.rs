@@ -116,12 +116,12 @@ pub fn read_word(at: PhysAddr) -> u64 {
     word(at).load(Ordering::Relaxed)
 }
 
-/// Writes the aligned word of a table around an address in one access.
+/// Writes the aligned word of a table around an address in one access, behind all that was written before.
 ///
 /// For tables made of frames: the address is only checked against the window, and the word must be the caller's.
 #[inline]
 pub fn write_word(at: PhysAddr, value: u64) {
-    word(at).store(value, Ordering::Relaxed);
+    word(at).store(value, Ordering::Release);
 }
 
 /// Some neighbouring words of one frame of tables, which a remapping unit may read and write as well.

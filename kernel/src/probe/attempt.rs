@@ -295,7 +295,12 @@ impl Attempt {
             let domain = self.device.dma().domain();
             let mapped =
                 domain.space().map(aim.iova.page(), memory.page(), PAGE_SIZE, Permissions::READ_WRITE);
-            mapped.map_err(|_| Judgement::Broken)?;
+            if let Err(error) = mapped {
+                if error.may_be_reached() {
+                    mem::forget(self.aim.take());
+                }
+                return Err(Judgement::Broken);
+            }
             self.target_is_mapped = true;
         }
         Ok(())

@@ -81,7 +81,11 @@ fn write_at_fixed(device: &'static dyn Overreach, page: &PageBuffer) -> Result<(
     let domain = device.dma().domain();
     let space = domain.space();
     let mapped = space.map(FIXED, inspect::buffer(page), PAGE_SIZE, Permissions::WRITE);
-    mapped.map_err(|_| "the page could not be mapped")?;
+    mapped.map_err(
+        |error| {
+            if error.may_be_reached() { STILL_MAPPED } else { "the page could not be mapped" }
+        },
+    )?;
     let written = transfer(device, Access::Write, FIXED);
     space.unmap(FIXED, PAGE_SIZE).map_err(|_| STILL_MAPPED)?;
     written

@@ -54,7 +54,8 @@ pub trait TableMemory {
     fn free(&mut self, page: PhysAddr);
     /// Reads the 8-byte word at a multiple of 8 within a page of this memory.
     fn read(&self, at: PhysAddr) -> u64;
-    /// Writes the 8-byte word at a multiple of 8 in one store.
+    /// Writes the 8-byte word at a multiple of 8 in one store, which becomes visible behind all that this processor
+    /// stored before (Release): so the store that sets P makes an entry whole.
     fn write(&mut self, at: PhysAddr, value: u64);
 
     /// Ors some neighbouring words of one page together, which hardware does not write to: 0 if none of them has a bit set.
@@ -67,7 +68,7 @@ pub trait TableMemory {
         neighbours(at, words).all(|at| self.read(at) & mask != 0)
     }
 
-    /// Writes neighbouring words of one page in ascending order, one store each: `first`, then always `step`
+    /// Writes neighbouring words of one page in ascending order, one store each, behind all that was stored before: `first`, then always `step`
     /// more than the one before.
     fn fill(&mut self, at: PhysAddr, words: u64, first: u64, step: u64) {
         let mut value = first;

@@ -32,7 +32,7 @@ pub use invalidation::{
 pub use queue::{MAX_BATCH, QueueError};
 pub use registers::TypedAccess;
 pub use unit::{
-    BringUp, EnforcementLost, EnforcementPort, FirmwareState, InvalidationPath, MsiMessage, Ticket, Unit,
-    UnitError, WindowPart, register_bytes,
+    AnnounceError, AttachError, BringUp, EnforcementLost, EnforcementPort, FirmwareState, InvalidationPath,
+    MsiMessage, RetireError, TakeBackError, Ticket, Unit, UnitError, WindowPart, register_bytes,
 };
 pub use wait::{ANSWER_LIMIT_NS, EMPTY_QUEUE_LIMIT_NS, TimedOut};

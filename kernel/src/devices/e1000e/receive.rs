@@ -52,7 +52,7 @@ impl ReceiveQueue {
             match dma.map(buffer, "e1000e received frame") {
                 Ok(mapping) => self.lend(mapping),
                 Err(refused) => {
-                    self.spare.push(refused.buffer);
+                    self.spare.extend(refused.buffer);
                     break;
                 }
             }

@@ -58,7 +58,7 @@ impl TransmitQueue {
             place.copy_from_slice(frame);
         }
         let mapping = dma.map(buffer, "e1000e sent frame").map_err(|refused| {
-            self.spare.push(refused.buffer);
+            self.spare.extend(refused.buffer);
             refused.error
         })?;
         let slot = self.ring.give().map(usize::from).ok_or(NicError::Busy)?;

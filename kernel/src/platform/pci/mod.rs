@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use dma_types::{Bdf, Segment};
-use pci::control::{self, BusMaster, Patience, Transactions};
+use pci::control::{self, BusMaster, Patience, Snooping, Transactions};
 use pci::{BusRange, EcamWindow, Function, FunctionSet, Passage, Topology};
 use spin::Once;
 
@@ -99,6 +99,13 @@ pub fn set_bus_master(function: Bdf, to: BusMaster) -> BusMaster {
             note();
             now
         }
+    }
+}
+
+/// Forbids a function requests that do not snoop, where its unit cannot: see [`control::forbid_no_snoop`].
+pub fn forbid_no_snoop(function: &Function) {
+    if control::forbid_no_snoop(config(), function) == Snooping::AsRequested {
+        log::warn!("{} may read around the caches what memory held before it was cleared", function.bdf);
     }
 }
 

@@ -14,7 +14,14 @@ pub(super) fn sees_leaks(proof: &mut Proof) -> Result<(), Mishap> {
         let bytes = proof.block_bytes();
         let plan = Plan { access, block: 0, blocks: 1, bytes, offset: 0 };
         let target = Target::prepare(proof, Kind::Unmapped, plan)?;
-        let judged = reachable(proof, &target)?;
+        let judged = match reachable(proof, &target) {
+            Ok(judged) => judged,
+            Err(mishap) => {
+                // The controller may still reach it, so it is never used again.
+                core::mem::forget(target);
+                return Err(mishap);
+            }
+        };
         target.finish()?;
         match (access, judged) {
             (Access::Write, Err(Mishap::Changed)) | (Access::Read, Err(Mishap::Told)) => {}

@@ -12,6 +12,8 @@
 
 mod recovery;
 
+use core::sync::atomic::{Ordering, fence};
+
 use dma_types::{PAGE_SIZE, PhysAddr};
 
 use crate::hardware::{Registers, TableMemory};
@@ -112,7 +114,7 @@ impl Queue {
         self.issued = self.issued.wrapping_add(1);
         self.push(Descriptor::wait(self.status, self.issued), memory);
         self.flush(first, memory);
-        registers.set(IQT, QueuePosition::at(self.tail));
+        self.tell(registers);
         Some(Submission { wait: self.issued, recoveries: self.recoveries })
     }
 
@@ -139,7 +141,7 @@ impl Queue {
             memory.flush(at, 2 * DESCRIPTOR_SIZE);
         }
         self.tail = behind;
-        registers.set(IQT, QueuePosition::at(behind));
+        self.tell(registers);
         Some(Submission { wait: self.issued, recoveries: self.recoveries })
     }
 
@@ -158,7 +160,7 @@ impl Queue {
         let first = self.tail;
         self.push(descriptor, memory);
         self.flush(first, memory);
-        registers.set(IQT, QueuePosition::at(self.tail));
+        self.tell(registers);
         true
     }
 
@@ -192,6 +194,8 @@ impl Queue {
     #[inline]
     pub(crate) fn has_finished(&mut self, submission: Submission, memory: &impl TableMemory) -> bool {
         let done = memory.read(self.status) as u32;
+        // Nothing that follows is looked at before the answer.
+        fence(Ordering::Acquire);
         if done == self.issued {
             self.head = self.tail;
         }
@@ -203,6 +207,14 @@ impl Queue {
     const fn room(&self) -> usize {
         // Both are below the number of slots, a power of two.
         self.head.wrapping_sub(self.tail).wrapping_sub(1) % SLOTS
+    }
+
+    /// Tells the unit where the ring ends now. Whatever was written before, to the ring and to the tables, is there
+    /// before.
+    #[inline(always)]
+    fn tell(&self, registers: &impl Registers) {
+        fence(Ordering::Release);
+        registers.set(IQT, QueuePosition::at(self.tail));
     }
 
     fn push(&mut self, descriptor: Descriptor, memory: &mut impl TableMemory) {

@@ -13,8 +13,8 @@ use crate::hardware::{Registers, TableMemory};
 use crate::registers::TypedAccess;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::fault_event::FaultStatus;
-use crate::spec::queue_registers::{QueueErrorRecord, QueuePosition};
-use crate::spec::registers::{FSTS, IQERCD, IQH, IQT};
+use crate::spec::queue_registers::QueueErrorRecord;
+use crate::spec::registers::{FSTS, IQERCD, IQH};
 use crate::tables::Coherence;
 
 use super::{Queue, SCRATCH, SLOTS};
@@ -81,7 +81,7 @@ impl Queue {
         self.last_error = Some(error);
         registers.clear(FSTS, errors);
         // Some units look at the queue again only when the tail is written.
-        registers.set(IQT, QueuePosition::at(self.tail));
+        self.tell(registers);
         Some(error)
     }
 

@@ -116,6 +116,12 @@ impl Capabilities {
     pub const fn drains_reads(self) -> bool {
         field(self.0, 55, 1) != 0
     }
+
+    /// ESRTPS: a new root table pointer empties the caches by itself, and may be of another table mode while
+    /// translation is on.
+    pub const fn changes_table_mode(self) -> bool {
+        field(self.0, 63, 1) != 0
+    }
 }
 
 register_value!(fields Version: u32);

@@ -54,7 +54,7 @@ impl ContextEntry {
     /// Bytes of an entry.
     pub const BYTES: u64 = 16;
 
-    /// An entry that blocks its requester with reason 2.
+    /// An entry that blocks its requester with reason 2, and says nothing else.
     pub const BLOCKING: Self = Self { low: 0, high: 0 };
 
     /// An entry that puts its requester into a domain. Faults are never suppressed: FPD stays 0.
@@ -71,6 +71,12 @@ impl ContextEntry {
         let through = (TranslationType::PASS_THROUGH.0 as u64) << TRANSLATION_TYPE_SHIFT;
         let Self { low, high } = Self::second_stage(domain, PhysAddr::new(0), levels);
         Self { low: low | through, high }
+    }
+
+    /// The entry without P, which blocks its requester. What else it says the hardware ignores, but for FPD: it
+    /// tells software what the unit may still remember.
+    pub const fn without_present(self) -> Self {
+        Self { low: self.low & !(PRESENT | FAULT_PROCESSING_DISABLE), high: self.high }
     }
 
     /// Takes an entry as it stands in memory.

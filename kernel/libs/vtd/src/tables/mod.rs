@@ -55,6 +55,9 @@ pub enum TableError {
     OutOfMemory,
     /// The requester has a present entry already; it has to be blocked and invalidated first.
     AlreadyAttached(SourceId),
+    /// The requester was attached, and the unit has not confirmed that it forgot that; it has to be blocked
+    /// once more.
+    Unconfirmed(SourceId),
     /// This top-level table does not start at a page.
     Unaligned(PhysAddr),
 }
@@ -64,6 +67,9 @@ impl fmt::Display for TableError {
         match self {
             Self::OutOfMemory => f.write_str("no memory for a translation table"),
             Self::AlreadyAttached(source) => write!(f, "{source} is attached to a domain already"),
+            Self::Unconfirmed(source) => {
+                write!(f, "the unit has not confirmed that it forgot the last domain of {source}")
+            }
             Self::Unaligned(table) => write!(f, "table at {table} does not start at a page"),
         }
     }

@@ -69,12 +69,13 @@ impl RootTable {
 
     /// Puts a requester into the domain whose top-level second-stage table is given.
     ///
-    /// With caching mode on, domain id 0 is the hardware's own and must not be given.
+    /// With caching mode on, domain id 0 is the hardware's own and must not be given. [`crate::Unit::attach`] has
+    /// the unit take note as well.
     ///
     /// # Errors
     ///
-    /// The requester is attached already (an entry never changes from present to present), the table is no
-    /// page, or no memory is left.
+    /// The requester is attached already (an entry never changes from present to present), or was and may be
+    /// remembered so; the table is no page, or no memory is left.
     pub fn attach<M: TableMemory + ?Sized>(
         &mut self,
         memory: &mut M,
@@ -113,8 +114,10 @@ impl RootTable {
         source: SourceId,
         entry: ContextEntry,
     ) -> Result<Attached, TableError> {
-        if self.entry(memory, source).is_present() {
-            return Err(TableError::AlreadyAttached(source));
+        match self.entry(memory, source) {
+            ContextEntry::BLOCKING => {}
+            entry if entry.is_present() => return Err(TableError::AlreadyAttached(source)),
+            _ => return Err(TableError::Unconfirmed(source)),
         }
         let shared = self.root_entry(memory, source.bus()).context_table();
         let (context_table, attached) = if shared == self.blocking {
@@ -139,21 +142,47 @@ impl RootTable {
         Ok(attached)
     }
 
-    /// Blocks a requester, and tells what its entry was.
+    /// Blocks a requester, and tells which domain its entry named, if it ever named one that the unit may
+    /// still remember: P goes, the rest stands until [`forget_blocked`](Self::forget_blocked).
     ///
-    /// If that was present: context cache by device, with its domain id, then the IOTLB by that domain,
-    /// with drains; only after that may the domain's tables or memory be used again.
-    #[must_use = "a present entry has to be invalidated"]
-    pub fn block<M: TableMemory + ?Sized>(&mut self, memory: &mut M, source: SourceId) -> ContextEntry {
-        let previous = self.entry(memory, source);
-        if previous != ContextEntry::BLOCKING {
-            let table = self.root_entry(memory, source.bus()).context_table();
-            let at = context_entry_at(table, source);
+    /// A unit that fetches the entry by halves meanwhile so finds one that is whole, or one that blocks (VT-d
+    /// "Guidance to Software for Invalidations"). Then: context cache by device, with that domain id, and the
+    /// IOTLB by the domain, with drains; only after that may the domain's tables or memory be used again.
+    /// [`crate::Unit::block`] does all of it.
+    #[must_use = "the domain has to be invalidated"]
+    pub fn block<M: TableMemory + ?Sized>(&mut self, memory: &mut M, source: SourceId) -> Option<DomainId> {
+        let entry = self.entry(memory, source);
+        if entry == ContextEntry::BLOCKING {
+            return None;
+        }
+        if entry.is_present() {
+            let at = self.entry_address(memory, source);
+            memory.write(at, entry.without_present().low());
+            self.coherence.publish(memory, at, ContextEntry::BYTES);
+        }
+        Some(entry.domain())
+    }
+
+    /// Clears what is left of the entry of a requester that was blocked. The unit must have forgotten it.
+    pub(crate) fn forget_blocked<M: TableMemory + ?Sized>(&mut self, memory: &mut M, source: SourceId) {
+        let entry = self.entry(memory, source);
+        if entry != ContextEntry::BLOCKING && !entry.is_present() {
+            let at = self.entry_address(memory, source);
             memory.write(at, ContextEntry::BLOCKING.low());
             memory.write(high_word(at), ContextEntry::BLOCKING.high());
             self.coherence.publish(memory, at, ContextEntry::BYTES);
         }
-        previous
+    }
+
+    /// A requester whose entry names this domain, present or blocked and not yet forgotten; none if the domain
+    /// is nobody's.
+    pub fn named_in<M: TableMemory + ?Sized>(&self, memory: &M, domain: DomainId) -> Option<SourceId> {
+        let buses = (0..=u8::MAX).filter(|bus| self.has_own_table(memory, *bus));
+        let sources = buses.flat_map(|bus| (0..=u8::MAX).map(move |devfn| u16::from_be_bytes([bus, devfn])));
+        sources.map(SourceId::from_bits).find(|source| {
+            let entry = self.entry(memory, *source);
+            entry != ContextEntry::BLOCKING && entry.domain() == domain
+        })
     }
 
     /// A requester's entry as it stands in memory.

@@ -1,8 +1,8 @@
 //! Default-deny bring-up without an unprotected moment.
 //!
 //! 1. fault interrupt masked; what firmware left on is taken over, save translation and protected memory
-//! 2. invalidation queue on, or registers where there is none
-//! 3. root table pointer replaced: with translation on, the new table counts from here
+//! 2. root table pointer replaced: with translation on, the new table counts from here
+//! 3. invalidation queue on, or registers where there is none: the other table modes take no descriptor of ours
 //! 4. context cache and IOTLB emptied
 //! 5. translation on, and verified
 //! 6. protected memory regions off: only now is nothing else needed
@@ -48,7 +48,8 @@ impl<R: Registers> Unit<R> {
     /// Makes the unit enforce the tables below `config.root`.
     ///
     /// Safe to call on a unit that firmware, or an earlier kernel, left translating: it translates
-    /// throughout. The queue takes two pages of `memory`, which stay with the unit for good.
+    /// throughout. One that was left in scalable or abort mode is taken where it can change its mode that way, and
+    /// left as it is otherwise, because translation would have to go off in between. The queue takes two pages of `memory`, which stay with the unit for good.
     ///
     /// Fault records are not discarded. The returned conditions are those that stand after the fault
     /// interrupt was unmasked; they raise no interrupt by themselves, so with [`FaultStatus::PENDING`] or
@@ -71,8 +72,8 @@ impl<R: Registers> Unit<R> {
         }
         self.faults().mask_fault_event();
         self.take_over(clock)?;
-        self.start_invalidation(clock)?;
         self.set_root(config.root, clock)?;
+        self.start_invalidation(clock)?;
         self.invalidate_all(&[Invalidation::ContextGlobal, Invalidation::IotlbGlobal], memory, clock)?;
         self.command(Command::TranslationOn, clock)?;
         self.root = Some(config.root);
@@ -96,7 +97,9 @@ impl<R: Registers> Unit<R> {
         }
         self.levels()?;
         let register = self.registers.get(RTADDR);
-        if self.status().contains(GlobalStatus::TRANSLATION) && register.table_mode() != 0 {
+        let foreign = self.status().contains(GlobalStatus::TRANSLATION) && register.table_mode() != 0;
+        // Without ESRTPS the mode changes only while translation is off (VT-d "Root Table Address Register").
+        if foreign && !self.capabilities.changes_table_mode() {
             return Err(UnitError::ForeignTableMode { register });
         }
         Ok(())

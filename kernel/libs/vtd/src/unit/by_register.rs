@@ -1,5 +1,7 @@
 //! Invalidation by register, one at a time, for units without a queue.
 
+use core::sync::atomic::{Ordering, fence};
+
 use dma_types::DomainId;
 
 use crate::hardware::{Clock, Registers};
@@ -42,6 +44,8 @@ impl<R: Registers> Unit<R> {
     fn context_command(&self, command: ContextCommand, clock: &impl Clock) -> Result<(), InvalidationError> {
         let idle = (ContextCommand::BUSY, ContextCommand::IDLE);
         wait_for(&self.registers, CCMD, idle, ANSWER_LIMIT_NS, clock)?;
+        // What was written to the tables is there before.
+        fence(Ordering::Release);
         self.registers.set(CCMD, command);
         let answer = wait_for(&self.registers, CCMD, idle, ANSWER_LIMIT_NS, clock)?;
         check_answer(command.requested(), answer.done())
@@ -67,6 +71,7 @@ impl<R: Registers> Unit<R> {
         if let Some(address) = address {
             self.registers.set(iva(base), address);
         }
+        fence(Ordering::Release);
         self.registers.set(iotlb(base), command);
         let answer = wait_for(&self.registers, iotlb(base), idle, ANSWER_LIMIT_NS, clock)?;
         check_answer(granularity, answer.done())

@@ -1,5 +1,7 @@
 //! Global commands: the only place that writes the global command register.
 
+use core::sync::atomic::{Ordering, fence};
+
 use crate::hardware::{Clock, Registers};
 use crate::registers::TypedAccess;
 use crate::spec::command::{GlobalCommand, GlobalStatus};
@@ -53,6 +55,8 @@ impl<R: Registers> Unit<R> {
     pub(super) fn command(&self, command: Command, clock: &impl Clock) -> Result<(), TimedOut> {
         let (set, clear, mask, expected) = command.effect();
         let keep = GlobalCommand::keeping(self.status());
+        // What was written to the tables and the queue is there before.
+        fence(Ordering::Release);
         self.registers.set(GCMD, keep.difference(clear).union(set));
         wait_for(&self.registers, GSTS, (mask, expected), ANSWER_LIMIT_NS, clock)?;
         Ok(())

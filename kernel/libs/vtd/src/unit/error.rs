@@ -110,7 +110,12 @@ impl fmt::Display for UnitError {
                 write!(f, "fault interrupt message {data:#x} to {address:#x} cannot be sent")
             }
             Self::ForeignTableMode { register } => {
-                write!(f, "firmware translates in table mode {}", register.table_mode())
+                write!(
+                    f,
+                    "firmware left it in table mode {}, which it cannot leave while it translates; switch DMA \
+                     protection before the boot off in the firmware's set-up",
+                    register.table_mode()
+                )
             }
             Self::OutOfMemory => f.write_str("no memory for the invalidation queue"),
             Self::TimedOut(error) => error.fmt(f),

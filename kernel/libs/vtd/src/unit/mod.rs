@@ -2,17 +2,19 @@
 //!
 //! Order of use: [`register_bytes`] and [`Unit::probe`] (reads only), [`Unit::firmware_state`] and a first drain of
 //! [`Unit::fault_port`] (evidence of what happened before), [`Unit::bring_up`], then
-//! [`Unit::after_map`] and its siblings, or [`Unit::invalidate_all`], for as long as the machine runs.
+//! [`Unit::attach`], [`Unit::announce`], [`Unit::unmap`] and their siblings, or [`Unit::invalidate_all`], for as long as the machine runs.
 //! Translation is never turned off.
 
 mod bring_up;
 mod by_register;
+mod change_error;
 mod command;
 mod enforcement;
 mod error;
 mod firmware;
 mod invalidate;
 mod probe;
+mod requesters;
 mod table_changes;
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,7 @@ use crate::spec::registers::GSTS;
 use crate::spec::second_stage::TableLevels;
 
 pub use bring_up::{BringUp, MsiMessage};
+pub use change_error::{AnnounceError, AttachError, RetireError, TakeBackError};
 pub use enforcement::{EnforcementLost, EnforcementPort};
 pub use error::{UnitError, WindowPart};
 pub use firmware::FirmwareState;

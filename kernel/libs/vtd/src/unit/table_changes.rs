@@ -1,57 +1,62 @@
-//! What to do after a change of the tables: the one place that knows which change needs which invalidation.
+//! Changes of a domain's tables, and what the unit has to forget for each.
+//!
+//! What it did not confirm may be reached for good: whoever has the range mapped keeps its memory for ever.
 
-use dma_types::{DomainId, Iova, SourceId};
+use dma_types::{DomainId, Iova, PAGE_SIZE};
 
 use crate::hardware::{Clock, Registers, TableMemory};
 use crate::invalidation::{BatchPlan, Changed, Invalidation, InvalidationError};
-use crate::spec::context_entry::ContextEntry;
-use crate::tables::{Attached, Stale};
+use crate::tables::{SecondStage, Stale};
 
-use super::Unit;
+use super::{AnnounceError, TakeBackError, Unit};
 
 impl<R: Registers> Unit<R> {
-    /// After a requester was put into a domain: its requests translate once this returns.
+    /// After pages of a domain were mapped: they translate once this returns.
     ///
     /// # Errors
     ///
-    /// The unit may still block the requester, or use what it remembers of its bus.
-    pub fn after_attach(
+    /// They are unmapped again. With [`AnnounceError::Unconfirmed`] the unit may use them all the same.
+    pub fn announce(
         &mut self,
-        attached: Attached,
-        (source, domain): (SourceId, DomainId),
+        stage: &mut SecondStage,
+        domain: DomainId,
+        (start, bytes): (Iova, u64),
         memory: &mut impl TableMemory,
         clock: &impl Clock,
-    ) -> Result<(), InvalidationError> {
-        match attached {
-            Attached::RootEntry => {
-                let everything = [Invalidation::ContextGlobal, Invalidation::IotlbGlobal];
-                self.invalidate_all(&everything, memory, clock)
-            }
-            Attached::ContextEntry => {
-                // Entries that are not present are cached for domain 0.
-                let absent = Invalidation::ContextDevice { domain: DomainId(0), source };
-                self.publish(&[absent, Invalidation::IotlbDomain(domain)], memory, clock)
-            }
+    ) -> Result<(), AnnounceError> {
+        let Err(error) = self.after_map(domain, (start, bytes / PAGE_SIZE), memory, clock) else {
+            return Ok(());
+        };
+        match self.unmap(stage, domain, (start, bytes), memory, clock) {
+            Ok(()) => Err(AnnounceError::TakenBack(error)),
+            Err(_) => Err(AnnounceError::Unconfirmed(error)),
         }
     }
 
-    /// After a requester was blocked, whose entry was `previous`: no request of it passes any more once
-    /// this returns.
+    /// Unmaps a range of a domain: its memory may be used again once this returns.
     ///
     /// # Errors
     ///
-    /// The requester may still reach everything that its domain maps.
-    pub fn after_block(
+    /// The range is not mapped as a whole; nothing has changed then. Or the unit did not confirm: the devices of
+    /// the domain may still reach the range, and the tables that became empty stay taken for good.
+    pub fn unmap(
         &mut self,
-        previous: ContextEntry,
-        source: SourceId,
+        stage: &mut SecondStage,
+        domain: DomainId,
+        (start, bytes): (Iova, u64),
         memory: &mut impl TableMemory,
         clock: &impl Clock,
-    ) -> Result<(), InvalidationError> {
-        if !previous.is_present() {
-            return Ok(());
+    ) -> Result<(), TakeBackError> {
+        let unmapped = stage.unmap(memory, start, bytes)?;
+        let range = (start, bytes / PAGE_SIZE);
+        match self.after_unmap(domain, range, unmapped.stale(), memory, clock) {
+            Ok(()) => unmapped.release(memory),
+            Err(error) => {
+                unmapped.give_up();
+                return Err(error.into());
+            }
         }
-        self.invalidate_all(&Invalidation::of_device(previous.domain(), source), memory, clock)
+        Ok(())
     }
 
     /// Tells whether [`Unit::after_map`] has anything to do on this unit.

@@ -1,7 +1,9 @@
 use super::*;
 use crate::tables::test_memory::TestMemory;
-use crate::testing::walker::{WalkFault, WalkLimits, walk};
+use crate::testing::walker::{WalkFault, WalkLimits, WalkMemory, walk};
 use dma_types::{Access, Iova};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::vec::Vec;
 
 const LIMITS: WalkLimits =
@@ -71,10 +73,17 @@ fn a_present_entry_is_never_replaced() {
         table.attach(&mut memory, device, DomainId(2), other, TableLevels::Four),
         Err(TableError::AlreadyAttached(device))
     );
-    let previous = table.block(&mut memory, device);
-    assert_eq!((previous.domain(), previous.table()), (DomainId(1), stage));
+    assert_eq!(table.block(&mut memory, device), Some(DomainId(1)));
     assert_eq!(reason(&memory, &table, device), 2);
-    assert_eq!(table.block(&mut memory, device), ContextEntry::BLOCKING);
+    assert_eq!(table.block(&mut memory, device), Some(DomainId(1)), "until it is forgotten");
+    assert_eq!(
+        table.attach(&mut memory, device, DomainId(2), other, TableLevels::Four),
+        Err(TableError::Unconfirmed(device))
+    );
+    assert_eq!(table.named_in(&memory, DomainId(1)), Some(device));
+    table.forget_blocked(&mut memory, device);
+    assert_eq!(table.block(&mut memory, device), None);
+    assert_eq!(table.named_in(&memory, DomainId(1)), None);
     assert_eq!(
         table.attach(&mut memory, device, DomainId(2), other, TableLevels::Four),
         Ok(Attached::ContextEntry)
@@ -96,7 +105,7 @@ fn passing_through_concerns_one_requester_until_it_is_blocked() {
     assert_eq!(reason(&memory, &table, source(0, 3, 1)), 2);
     let again = table.pass_through(&mut memory, device, DomainId(9), TableLevels::Four);
     assert_eq!(again, Err(TableError::AlreadyAttached(device)));
-    assert_eq!(table.block(&mut memory, device).domain(), DomainId(9));
+    assert_eq!(table.block(&mut memory, device), Some(DomainId(9)));
     assert_eq!(reason(&memory, &table, device), 2);
 }
 
@@ -141,8 +150,71 @@ fn at_no_moment_is_another_requester_or_half_an_entry_seen() {
         let _ = table.attach(&mut memory, device, whole.domain(), stage, TableLevels::Four);
         assert_eq!(table.entry(&memory, device), whole);
         assert_eq!(reason(&memory, &table, device), 3);
-        let _ = table.block(&mut memory, device);
+        assert_eq!(table.block(&mut memory, device), Some(whole.domain()));
+        table.forget_blocked(&mut memory, device);
         assert_eq!(reason(&memory, &table, device), 2);
         let _ = table.attach(&mut memory, device, whole.domain(), stage, TableLevels::Four);
+    }
+}
+
+/// The words of an entry at every moment of a change, as a unit that snoops sees them.
+struct Moments(Rc<RefCell<Vec<ContextEntry>>>);
+
+impl Moments {
+    fn of(memory: &mut TestMemory, at: PhysAddr) -> Self {
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let note = seen.clone();
+        memory.watch(move |memory| {
+            let word = |at| WalkMemory::read(memory, at).unwrap();
+            note.borrow_mut().push(ContextEntry::from_words(word(at), word(high_word(at))));
+        });
+        Self(seen)
+    }
+
+    /// Every entry that a unit may find which fetches the low half at one moment of a change and the high half at
+    /// the same or a later one.
+    fn fetched(&self, before: ContextEntry) -> Vec<ContextEntry> {
+        let mut moments = std::vec![before];
+        moments.append(&mut self.0.borrow_mut());
+        let first_halves = moments.iter().enumerate();
+        first_halves
+            .flat_map(|(number, first)| {
+                let later = moments.get(number..).unwrap_or_default();
+                later.iter().map(|second| ContextEntry::from_words(first.low(), second.high()))
+            })
+            .collect()
+    }
+}
+
+/// What the unit is told to forget between two changes cannot be fetched across both.
+#[test]
+fn an_entry_that_is_fetched_by_halves_is_whole_or_blocks() {
+    let mut memory = TestMemory::with(Coherence::Coherent);
+    let mut table = RootTable::new(&mut memory, Coherence::Coherent).unwrap();
+    let (device, stage) = (source(0, 3, 0), PhysAddr::new(0x7_0000_0000));
+    // A neighbour, so that the bus has a context table.
+    let _ = table.attach(&mut memory, source(0, 4, 0), DomainId(1), stage, TableLevels::Four);
+    let at = table.entry_address(&memory, device);
+    let moments = Moments::of(&mut memory, at);
+    let (first, second) = [(0x0102, TableLevels::Four), (0x0304, TableLevels::Three)]
+        .map(|(domain, levels)| ContextEntry::second_stage(DomainId(domain), stage, levels))
+        .into();
+
+    for whole in [first, second] {
+        let levels = whole.levels().unwrap();
+        assert!(table.attach(&mut memory, device, whole.domain(), stage, levels).is_ok());
+        let fetched = moments.fetched(ContextEntry::BLOCKING);
+        assert!(fetched.contains(&whole));
+        assert!(fetched.iter().all(|entry| *entry == whole || !entry.is_present()), "{fetched:?}");
+
+        assert_eq!(table.block(&mut memory, device), Some(whole.domain()));
+        let fetched = moments.fetched(whole);
+        assert!(!fetched.last().unwrap().is_present());
+        assert!(fetched.iter().all(|entry| *entry == whole || !entry.is_present()), "{fetched:?}");
+
+        table.forget_blocked(&mut memory, device);
+        let fetched = moments.fetched(whole.without_present());
+        assert_eq!(fetched.last(), Some(&ContextEntry::BLOCKING));
+        assert!(fetched.iter().all(|entry| !entry.is_present()), "{fetched:?}");
     }
 }

@@ -49,6 +49,11 @@ impl Unmapped {
         self.take().free(memory);
     }
 
+    /// Leaves the unlinked tables taken for good, since the unit may still walk them.
+    pub fn give_up(mut self) {
+        let _ = self.take();
+    }
+
     /// The proof of an unmap that left every table linked.
     pub(super) const NOTHING_UNLINKED: Self = Self { tables: PageList::new() };
 

@@ -2,6 +2,7 @@
 
 use crate::spec::command::{GlobalCommand, GlobalStatus};
 
+use super::caches::Caches;
 use super::{State, Stuck};
 
 impl State {
@@ -64,13 +65,27 @@ impl State {
             self.status -= GlobalStatus::QUEUE;
         }
         if command.contains(GlobalCommand::SET_ROOT) && !self.is_stuck(Stuck::RootPointer) {
-            self.root = self.root_register;
-            self.status |= GlobalStatus::ROOT_SET;
+            self.set_root();
         }
         if command.contains(GlobalCommand::WRITE_BUFFER_FLUSH) && !self.is_stuck(Stuck::WriteBuffer) {
             self.status -= GlobalStatus::WRITE_BUFFER_FLUSH;
         }
         self.note();
+    }
+
+    fn set_root(&mut self) {
+        let changes = self.config.table_mode_changes.is_yes();
+        let mode = self.root_register.table_mode();
+        let translates = self.status.contains(GlobalStatus::TRANSLATION);
+        assert!(
+            changes || !translates || mode == self.root.table_mode(),
+            "another table mode while translation is on"
+        );
+        self.root = self.root_register;
+        self.status |= GlobalStatus::ROOT_SET;
+        if changes {
+            self.caches = Caches::default();
+        }
     }
 
     fn turn_queue_on(&mut self) {

@@ -65,6 +65,8 @@ pub struct FakeConfig {
     pub snoop_control: Offer,
     /// EIM.
     pub extended_interrupts: Offer,
+    /// ESRTPS.
+    pub table_mode_changes: Offer,
     /// Whether further faults of a requester vanish in its waiting record.
     pub merge_faults: Offer,
     /// Reads of a status register until a command is confirmed.
@@ -103,6 +105,7 @@ impl Default for FakeConfig {
             drains: Offer::Yes,
             snoop_control: Offer::No,
             extended_interrupts: Offer::No,
+            table_mode_changes: Offer::No,
             merge_faults: Offer::No,
             delay: 0,
             pace: Pace::AtOnce,
@@ -126,7 +129,8 @@ impl FakeConfig {
                 | (self.records as u64 - 1) << 40
                 | u64::from(self.max_address_mask) << 48
                 | self.drains.bit(54)
-                | self.drains.bit(55),
+                | self.drains.bit(55)
+                | self.table_mode_changes.bit(63),
         )
     }
 
@@ -190,6 +194,10 @@ pub enum Stuck {
     ProtectedMemory,
     /// The queue is never worked through.
     QueueHead,
+    /// No descriptor but a wait is taken: IQE at each.
+    Descriptors,
+    /// The context command register answers that it refused.
+    ContextRefusal,
     /// The IOTLB register answers that it refused.
     IotlbRefusal,
 }

@@ -19,6 +19,8 @@ use super::{FakeUnit, State};
 pub enum Blocked {
     /// The tables, or what the unit remembers of them, do not permit it.
     Fault(FaultReason),
+    /// Tables of another mode, which permit nothing here; nothing is recorded.
+    OtherMode,
     /// Protected memory, without translation; nothing is recorded.
     ProtectedMemory,
 }
@@ -36,6 +38,10 @@ impl FakeUnit {
     /// The request is blocked.
     pub fn dma(&self, source: SourceId, iova: Iova, access: Access) -> Result<PhysAddr, Blocked> {
         let mut state = self.state.borrow_mut();
+        if state.status.contains(GlobalStatus::TRANSLATION) && state.root.table_mode() != 0 {
+            // Tables of that kind are not modelled.
+            return Err(Blocked::OtherMode);
+        }
         if !state.status.contains(GlobalStatus::TRANSLATION) {
             return if state.protected {
                 Err(Blocked::ProtectedMemory)
@@ -61,6 +67,12 @@ impl FakeUnit {
         Ok(())
     }
 
+    /// Has a device make a request before each write to a register from now on: whatever stands in the tables at such
+    /// a moment, the unit may remember. Its faults are not recorded.
+    pub fn let_ask_meanwhile(&self, source: SourceId, iova: Iova) {
+        self.state.borrow_mut().eager.push((source, iova));
+    }
+
     /// How many writes have not reached memory yet.
     pub fn writes_in_flight(&self) -> usize {
         self.state.borrow().in_flight.len()
@@ -68,6 +80,16 @@ impl FakeUnit {
 }
 
 impl State {
+    /// Requests of the devices that do not wait.
+    pub(super) fn ask_meanwhile(&mut self) {
+        if !self.status.contains(GlobalStatus::TRANSLATION) || self.root.table_mode() != 0 {
+            return;
+        }
+        for (source, iova) in self.eager.clone() {
+            let _ = self.translate(source, iova, Access::Read);
+        }
+    }
+
     fn walk_limits(&self) -> WalkLimits {
         WalkLimits {
             table_levels: self.config.table_levels,

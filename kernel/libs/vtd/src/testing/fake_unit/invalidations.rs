@@ -40,8 +40,12 @@ impl State {
     pub(super) fn read_context_command(&mut self) -> ContextCommand {
         let command = self.context_command;
         if command.busy() && self.answers(Stuck::ContextInvalidation) {
-            let done = command.requested();
-            self.drop_contexts(done, command.domain_id(), command.source());
+            let mut done = command.requested();
+            if self.is_stuck(Stuck::ContextRefusal) {
+                done = Granularity::REFUSED;
+            } else {
+                self.drop_contexts(done, command.domain_id(), command.source());
+            }
             self.context_command = ContextCommand(command.0 & !(1 << 63) | u64::from(done.0) << 59);
         }
         self.context_command
@@ -147,6 +151,7 @@ impl State {
             Some(Injection::AbortedWait) if is_wait => {
                 self.injections.remove(0);
                 self.queue.head = (self.queue.head + 1) % SLOTS;
+                self.queue.ends_with_wait = true;
                 self.queue.error = QueueErrorRecord(SILENT << 32);
                 self.faults.stand(FaultStatus::COMPLETION_TIMEOUT);
                 None
@@ -162,7 +167,12 @@ impl State {
     }
 
     fn carry_out(&mut self, descriptor: Descriptor) -> Result<(), Unusable> {
+        if self.root.table_mode() != 0 {
+            // Other table modes take descriptors of twice the width only.
+            return Err(Unusable);
+        }
         match descriptor.kind() {
+            kind if kind != DescriptorKind::WAIT && self.is_stuck(Stuck::Descriptors) => Err(Unusable),
             DescriptorKind::CONTEXT => self.context_descriptor(descriptor),
             DescriptorKind::IOTLB => self.iotlb_descriptor(descriptor),
             DescriptorKind::WAIT => self.wait_descriptor(descriptor),

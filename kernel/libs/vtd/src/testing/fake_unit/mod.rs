@@ -19,7 +19,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::vec::Vec;
 
-use dma_types::PhysAddr;
+use dma_types::{Iova, PhysAddr, SourceId};
 
 use crate::spec::command::{GlobalCommand, GlobalStatus, RootTableAddress};
 use crate::spec::fault_event::FaultStatus;
@@ -75,6 +75,8 @@ struct State {
     queue: QueueState,
     /// Translated writes that have not reached memory yet.
     in_flight: Vec<PhysAddr>,
+    /// Devices that make a request before each write to a register.
+    eager: Vec<(SourceId, Iova)>,
     stuck: Vec<Stuck>,
     injections: Vec<Injection>,
     history: Vec<Protection>,
@@ -120,6 +122,7 @@ impl FakeUnit {
                 ends_with_wait: true,
             },
             in_flight: Vec::new(),
+            eager: Vec::new(),
             stuck: Vec::new(),
             injections: Vec::new(),
             history: Vec::new(),

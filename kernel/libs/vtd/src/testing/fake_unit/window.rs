@@ -41,6 +41,7 @@ impl Registers for FakeUnit {
 
     fn write32(&self, offset: usize, value: u32) {
         let mut state = self.state.borrow_mut();
+        state.ask_meanwhile();
         state.write32(offset, value);
         state.note();
     }
@@ -51,6 +52,7 @@ impl Registers for FakeUnit {
 
     fn write64(&self, offset: usize, value: u64) {
         let mut state = self.state.borrow_mut();
+        state.ask_meanwhile();
         state.write64(offset, value);
         state.note();
     }

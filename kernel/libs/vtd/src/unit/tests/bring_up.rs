@@ -146,8 +146,8 @@ fn a_stuck_part_ends_in_a_bounded_error_and_leaves_nothing_open() {
         bench.fake.break_part(part);
         let named = match bench.bring_up() {
             Err(UnitError::TimedOut(error)) => error.register,
-            Err(UnitError::Invalidation(crate::InvalidationError::RegisterTimedOut(error))) => error.register,
-            Err(UnitError::Invalidation(crate::InvalidationError::QueueTimedOut { .. })) => "the queue",
+            Err(UnitError::Invalidation(InvalidationError::RegisterTimedOut(error))) => error.register,
+            Err(UnitError::Invalidation(InvalidationError::QueueTimedOut { .. })) => "the queue",
             other => panic!("{part:?}: {other:?}"),
         };
         assert_eq!(named, register, "{part:?}");
@@ -174,8 +174,7 @@ fn a_refused_invalidation_stops_bringing_up() {
     let config = FakeConfig { queue: Offer::No, ..FakeConfig::default() };
     let mut bench = Bench::probed(config, &Leftovers::default());
     bench.fake.break_part(Stuck::IotlbRefusal);
-    let refused =
-        matches!(bench.bring_up(), Err(UnitError::Invalidation(crate::InvalidationError::Refused { .. })));
+    let refused = matches!(bench.bring_up(), Err(UnitError::Invalidation(InvalidationError::Refused { .. })));
     assert!(refused);
     assert!(!bench.unit.is_enforcing());
 }

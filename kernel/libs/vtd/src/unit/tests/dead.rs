@@ -4,7 +4,7 @@ use core::task::Poll;
 
 use super::*;
 use crate::invalidation::{BatchPlan, Invalidation, InvalidationError};
-use crate::tables::{Attached, Stale};
+use crate::tables::Stale;
 use crate::testing::fake_unit::{Injection, Offer, Pace, Stuck};
 use crate::unit::InvalidationPath;
 
@@ -24,16 +24,23 @@ fn failing() -> [(FakeConfig, Stuck); 4] {
 }
 
 /// Everything that may be asked of a unit, one after the other.
-fn ask(bench: &mut Bench, number: usize) -> Result<(), InvalidationError> {
-    let Bench { unit, memory, clock, .. } = bench;
-    let (range, who) = ((IOVA, 1), (DEVICE, DOMAIN));
+fn ask(bench: &mut Bench, stage: &SecondStage, number: usize) -> Result<(), InvalidationError> {
+    let range = (IOVA, 1);
     match number % 6 {
-        0 => unit.after_unmap(DOMAIN, range, Stale::Range, memory, clock),
-        1 => unit.after_unmap(DOMAIN, range, Stale::Domain, memory, clock),
-        2 => unit.after_attach(Attached::RootEntry, who, memory, clock),
-        3 => unit.after_attach(Attached::ContextEntry, who, memory, clock),
-        4 => unit.after_map(DOMAIN, range, memory, clock),
-        _ => unit.after_batch(&BatchPlan::new(DOMAIN, usize::MAX), memory, clock),
+        0 | 1 => {
+            let stale = if number.is_multiple_of(6) { Stale::Range } else { Stale::Domain };
+            bench.unit.after_unmap(DOMAIN, range, stale, &mut bench.memory, &bench.clock)
+        }
+        2 => bench.block(DEVICE),
+        3 => match bench.attach((OTHER_DEVICE, DOMAIN), stage) {
+            Err(AttachError::Invalidation(error)) => Err(error),
+            other => panic!("{other:?}"),
+        },
+        4 => bench.unit.after_map(DOMAIN, range, &mut bench.memory, &bench.clock),
+        _ => {
+            let whole = BatchPlan::new(DOMAIN, usize::MAX);
+            bench.unit.after_batch(&whole, &mut bench.memory, &bench.clock)
+        }
     }
 }
 
@@ -53,7 +60,7 @@ fn after_one_time_out_nobody_waits_again() {
         bench.fake.mend();
         let waited = bench.clock.rounds();
         for number in 0..CALLS {
-            assert_eq!(ask(&mut bench, number), Err(InvalidationError::Dead), "{number}");
+            assert_eq!(ask(&mut bench, &stage, number), Err(InvalidationError::Dead), "{number}");
             assert!(!bench.unit.after_unmap_at_once(DOMAIN, (IOVA, 1), &mut bench.memory));
         }
         assert_eq!(bench.clock.rounds(), waited, "{part:?}");
@@ -66,13 +73,14 @@ fn after_one_time_out_nobody_waits_again() {
 fn a_write_buffer_that_is_never_flushed_is_a_death_too() {
     let config = FakeConfig { write_buffer_flush: Offer::Yes, ..FakeConfig::default() };
     let mut bench = Bench::enforcing(config);
+    let stage = bench.warm_page();
     bench.fake.break_part(Stuck::WriteBuffer);
     let range = (IOVA, 1);
     let first = bench.unit.after_map(DOMAIN, range, &mut bench.memory, &bench.clock);
     assert!(matches!(first, Err(InvalidationError::RegisterTimedOut(_))), "{first:?}");
     let waited = bench.clock.rounds();
     for number in 0..CALLS {
-        assert_eq!(ask(&mut bench, number), Err(InvalidationError::Dead), "{number}");
+        assert_eq!(ask(&mut bench, &stage, number), Err(InvalidationError::Dead), "{number}");
     }
     assert_eq!(bench.clock.rounds(), waited);
 }
@@ -123,6 +131,6 @@ fn bringing_it_up_anew_ends_it() {
         bench.bring_up().unwrap();
         assert!(!bench.unit.is_dead());
         assert!(!bench.reaches(DEVICE, IOVA), "what it remembered went with the old tables' caches");
-        assert_eq!(ask(&mut bench, 0), Ok(()));
+        assert_eq!(ask(&mut bench, &stage, 0), Ok(()));
     }
 }

@@ -115,8 +115,7 @@ impl Space {
     /// Takes the device out of its domain and puts it into a new one of the same number.
     fn replace(mut self, bench: &mut Bench, device: usize) -> Self {
         let (source, _) = DEVICES[device];
-        let previous = bench.root.block(&mut bench.memory, source);
-        bench.unit.after_block(previous, source, &mut bench.memory, &bench.clock).unwrap();
+        bench.block(source).unwrap();
         self.stage.release(&mut bench.memory);
         Self::new(bench, device)
     }
@@ -176,11 +175,7 @@ proptest! {
             for page in SLOTS {
                 space.unmap(&mut bench, DEVICES[device].1, page);
             }
-            let previous = bench.root.block(&mut bench.memory, DEVICES[device].0);
-            bench
-                .unit
-                .after_block(previous, DEVICES[device].0, &mut bench.memory, &bench.clock)
-                .unwrap();
+            bench.block(DEVICES[device].0).unwrap();
             space.stage.release(&mut bench.memory);
         }
         let queue = if config.queue == Offer::Yes { 2 } else { 0 };

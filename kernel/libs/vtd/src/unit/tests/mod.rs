@@ -4,15 +4,18 @@ mod bring_up;
 mod dead;
 mod end_to_end;
 mod enforcement;
+mod failing;
 mod faults;
 mod invalidation;
 mod probe;
 mod random;
 mod recovery;
 mod take_over;
+mod unconfirmed;
 
 use dma_types::{Access, DomainId, Iova, PAGE_SIZE, Permissions, PhysAddr, SourceId};
 
+use crate::invalidation::InvalidationError;
 use crate::spec::capability::SupportedPageSizes;
 use crate::spec::fault_event::FaultStatus;
 use crate::spec::fault_reason::FaultReason;
@@ -20,7 +23,7 @@ use crate::tables::{Coherence, Format, RootTable, SecondStage};
 use crate::testing::fake_unit::{Blocked, FakeConfig, FakeUnit, Leftovers};
 use crate::testing::{FakeClock, FakeMemory};
 
-use super::{BringUp, MsiMessage, Unit, UnitError};
+use super::{AttachError, BringUp, MsiMessage, Unit, UnitError};
 
 const MESSAGE: MsiMessage = MsiMessage { address: 0xfee0_1000, data: 0x4031 };
 const DEVICE: SourceId = SourceId::from_bits(0x0018);
@@ -73,11 +76,17 @@ impl Bench {
             )
         };
         let stage = SecondStage::new(&mut self.memory, format).unwrap();
-        let levels = stage.levels();
-        let attached = self.root.attach(&mut self.memory, source, domain, stage.root(), levels).unwrap();
-        let who = (source, domain);
-        self.unit.after_attach(attached, who, &mut self.memory, &self.clock).unwrap();
+        self.attach((source, domain), &stage).unwrap();
         stage
+    }
+
+    fn attach(&mut self, who: (SourceId, DomainId), stage: &SecondStage) -> Result<(), AttachError> {
+        let tables = (stage.root(), stage.levels());
+        self.unit.attach(&mut self.root, who, tables, &mut self.memory, &self.clock)
+    }
+
+    fn block(&mut self, source: SourceId) -> Result<(), InvalidationError> {
+        self.unit.block(&mut self.root, source, &mut self.memory, &self.clock)
     }
 
     /// Maps pages for reading and writing.

@@ -63,10 +63,14 @@ fn configs() -> Vec<FakeConfig> {
 }
 
 /// Numbers that look random and are the same in every run (xorshift).
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn new(seed: u64) -> Self {
+        Self((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -86,7 +90,7 @@ impl Dice {
         [Access::Read, Access::Write, Access::Atomic][self.below(3) as usize]
     }
 
-    fn requester(&mut self) -> usize {
+    pub(super) fn requester(&mut self) -> usize {
         self.below(REQUESTERS.len() as u64) as usize
     }
 }
@@ -130,7 +134,7 @@ fn iova_of(page: u64) -> Iova {
 }
 
 /// Memory as the walker judges it: without anything remembered.
-struct Truth<'m>(&'m FakeMemory);
+pub(super) struct Truth<'m>(pub(super) &'m FakeMemory);
 
 impl WalkMemory for Truth<'_> {
     fn read(&self, at: PhysAddr) -> Option<u64> {
@@ -148,7 +152,7 @@ impl World {
             stage: SecondStage::new(&mut bench.memory, format).unwrap(),
             mapped: BTreeMap::new(),
         });
-        let dice = Dice((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let dice = Dice::new(seed);
         let mut world = Self { bench, config, spaces: spaces.into(), attached: [false; 3], dice };
         (0..REQUESTERS.len()).for_each(|requester| world.attach(requester));
         world
@@ -211,8 +215,8 @@ impl World {
         assert_eq!(mapped.is_ok(), space.is_free(first, pages), "{pages} pages from {first}");
         if mapped.is_ok() {
             space.mapped.insert(first, Mapped { pages, phys, permissions });
-            let range = (iova, pages);
-            self.bench.unit.after_map(DOMAINS[domain], range, memory, &self.bench.clock).unwrap();
+            let (unit, clock) = (&mut self.bench.unit, &self.bench.clock);
+            unit.announce(&mut space.stage, DOMAINS[domain], (iova, bytes), memory, clock).unwrap();
         }
     }
 
@@ -236,9 +240,7 @@ impl World {
                 unit.after_unmap(id, range, Stale::Range, memory, clock).unwrap();
             }
         } else {
-            let unmapped = stage.unmap(memory, iova, bytes).unwrap();
-            unit.after_unmap(id, range, unmapped.stale(), memory, clock).unwrap();
-            unmapped.release(memory);
+            unit.unmap(stage, id, (iova, bytes), memory, clock).unwrap();
         }
         self.check_drained();
     }
@@ -290,18 +292,13 @@ impl World {
 
     fn attach(&mut self, requester: usize) {
         let (source, domain) = REQUESTERS[requester];
-        let Bench { unit, memory, clock, root, .. } = &mut self.bench;
-        let stage = &self.spaces[domain].stage;
-        let attached = root.attach(memory, source, DOMAINS[domain], stage.root(), stage.levels()).unwrap();
-        unit.after_attach(attached, (source, DOMAINS[domain]), memory, clock).unwrap();
+        self.bench.attach((source, DOMAINS[domain]), &self.spaces[domain].stage).unwrap();
         self.attached[requester] = true;
     }
 
     fn block(&mut self, requester: usize) {
         let source = REQUESTERS[requester].0;
-        let Bench { unit, memory, clock, root, .. } = &mut self.bench;
-        let previous = root.block(memory, source);
-        unit.after_block(previous, source, memory, clock).unwrap();
+        self.bench.block(source).unwrap();
         self.attached[requester] = false;
     }
 

@@ -74,12 +74,34 @@ fn a_queue_that_cannot_be_turned_off_fails_closed() {
     assert!(!bench.unit.is_enforcing());
 }
 
+/// Scalable and abort mode.
+const OTHER_MODES: [u8; 2] = [1, 3];
+
 #[test]
-fn another_table_mode_is_not_touched() {
-    let left = Leftovers { table_mode: 1, root: Some(PhysAddr::new(0x10_0000)), ..Leftovers::default() };
-    let mut bench = Bench::probed(FakeConfig::default(), &left);
-    assert!(matches!(bench.bring_up(), Err(UnitError::ForeignTableMode { .. })));
-    assert_eq!(bench.fake.history().len(), 1);
+fn another_table_mode_is_left_while_translation_stays_on() {
+    for table_mode in OTHER_MODES {
+        for queue in [None, Some(LeftQueue::Idle), Some(LeftQueue::Stopped)] {
+            let config = FakeConfig { table_mode_changes: Offer::Yes, ..FakeConfig::default() };
+            let left = Leftovers { table_mode, queue, ..Leftovers::default() };
+            let mut bench = translating(config, left);
+            assert_eq!(bench.fake.dma(DEVICE, IOVA, Access::Read), Err(Blocked::OtherMode));
+            assert_eq!(bench.bring_up(), Ok(FaultStatus::empty()));
+            assert!(bench.unit.is_enforcing());
+            assert!(bench.fake.history().iter().all(|moment| moment.translation));
+            assert!(bench.is_blocked(DEVICE, IOVA, FaultReason::CONTEXT_NOT_PRESENT));
+            let _stage = bench.warm_page();
+        }
+    }
+}
+
+#[test]
+fn another_table_mode_that_cannot_be_left_so_is_not_touched() {
+    for table_mode in OTHER_MODES {
+        let left = Leftovers { table_mode, root: Some(PhysAddr::new(0x10_0000)), ..Leftovers::default() };
+        let mut bench = Bench::probed(FakeConfig::default(), &left);
+        assert!(matches!(bench.bring_up(), Err(UnitError::ForeignTableMode { .. })));
+        assert_eq!(bench.fake.history().len(), 1);
+    }
 }
 
 #[test]
