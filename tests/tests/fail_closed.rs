@@ -3,8 +3,8 @@
 //! Machine: the default one (q35, BIOS, VT-d with 48 bits, `edu` at 00:03.0 and 00:04.0) with what each test names.
 
 use boot::machine::Iommu;
-use serde_json::Value;
-use tests::{Outcome, Run};
+use serde_json::{Value, json};
+use tests::{DRIVEN, Outcome, Outside, Run, config_space};
 
 /// The endpoints of the default machine.
 const ENDPOINTS: [&str; 6] =
@@ -105,4 +105,62 @@ fn a_bypassing_expander_costs_only_its_own_devices() {
     let attacks = outcome.probes("attack");
     outcome.assert_not_possible(attacks[0], "cannot be told");
     outcome.assert_blocked(attacks[1], "never-mapped");
+}
+
+/// The unit is made to read another queue, of descriptors that ask for no answer: it works, and answers nobody.
+///
+/// Positive twin: the same attack before that is blocked, and the device's own transfers arrive.
+#[test]
+fn behind_a_unit_that_stops_answering_nothing_masters_the_bus_and_nobody_waits() {
+    let mut outside = Outside::new();
+    let mut running = Run::new().options("policy=log drill=off").reached_by(&outside).start();
+    running.run_command("attack 00:03.0 write");
+    running.command("stop", json!({}));
+    let window = running.memory(config_space(0, 1, 0) + 0x10, 4);
+    let frame_buffer = u32::from_le_bytes(window[..].try_into().unwrap()) & !0xf;
+    read_another_queue(&mut outside, u64::from(frame_buffer) + (15 << 20));
+    running.command("cont", json!({}));
+
+    running.run_command("attack 00:03.0 write");
+    let masters = DRIVEN.iter().filter(|bdf| running.may_master_the_bus(bdf)).count();
+    assert_eq!(masters, 0);
+    let since = running.report().of_kind("device").last().unwrap()["t"].as_u64().unwrap();
+    for command in ["attack 00:04.0 write", "attack 00:05.0 write", "drill", "release 00:04.0", "units"] {
+        running.run_command(command);
+    }
+    running.send_line("poweroff");
+    running.wait_end();
+    let outcome = running.finish();
+
+    outcome.assert_status(1);
+    let attacks = outcome.probes("attack");
+    outcome.assert_blocked(attacks[0], "never-mapped");
+    assert!(attacks[2..].iter().all(|attack| attack["result"] == "not-possible"), "{attacks:?}");
+    for bdf in DRIVEN {
+        assert_eq!(outcome.device(bdf)["state"], "quarantined", "{bdf}");
+    }
+    let once = "unit 0 does not confirm what it is told";
+    assert_eq!(outcome.serial.matches(once).count(), 1, "it is said once");
+    assert!(outcome.serial.contains("SILENT"), "`units` says so as well");
+    // Every call that waited would take a second.
+    let waited = outcome.end()["t"].as_u64().unwrap() - since;
+    assert!(waited < 1_000_000_000, "{waited} ns");
+}
+
+/// Has the unit of the default machine read its queue at an address: IOTLB invalidations, and no wait.
+fn read_another_queue(outside: &mut Outside, page: u64) {
+    const UNIT: u64 = 0xfed9_0000;
+    // VT-d "Global Command Register" and its status, "Invalidation Queue Address Register".
+    let (command, status, address) = (UNIT + 0x18, UNIT + 0x1c, UNIT + 0x90);
+    for descriptor in (page..page + 0x1000).step_by(16) {
+        outside.write64(descriptor, 0x12);
+        outside.write64(descriptor + 8, 0);
+    }
+    let queue = 1 << 26;
+    let on = outside.read32(status) & (1 << 31 | 1 << 25);
+    outside.write32(command, on);
+    assert_eq!(outside.read32(status) & queue, 0);
+    outside.write64(address, page);
+    outside.write32(command, on | queue);
+    assert_ne!(outside.read32(status) & queue, 0);
 }
