@@ -181,6 +181,11 @@ proptest! {
         check(&topology);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
     #[test]
     fn whatever_bytes_answer_ranges_nest_and_ids_are_proven(
         mut records in prop::collection::vec((any::<[u8; 12]>(), 0_u8..8, 0_u8..4), 0..60)

@@ -2,6 +2,7 @@
 
 use crate::config::ConfigSpace;
 use crate::enumerate::{BusRange, MAX_FUNCTIONS, enumerate};
+use crate::express::PortType;
 use crate::function::Function;
 use crate::topology::Topology;
 use alloc::collections::BTreeMap;
@@ -10,6 +11,18 @@ use dma_types::{Bdf, Segment, SourceId};
 
 /// Bytes that describe one function.
 const RECORD: usize = 12;
+
+/// The kinds of ports that make sense, those that lead to others more often.
+const PORTS: [PortType; 8] = [
+    PortType::ROOT_PORT,
+    PortType::ROOT_PORT,
+    PortType::ROOT_PORT,
+    PortType::UPSTREAM,
+    PortType::DOWNSTREAM,
+    PortType::EXPRESS_TO_PCI,
+    PortType::PCI_TO_EXPRESS,
+    PortType::ENDPOINT,
+];
 
 /// Functions whose every register is made from a few bytes: where the first of these says so, the registers that lead
 /// deeper make sense, else they are as arbitrary as the others.
@@ -48,7 +61,8 @@ impl RawSpace {
             (0, _) => 0x86,
             (1, _) => 0x80,
             (0x06, true) => 0x10,
-            (0x0e, _) => header & 0x83,
+            (0x0e, true) => header & 0x81,
+            (0x0e, false) => header & 0x83,
             (0x19, _) => *secondary,
             (0x1a, _) => *subordinate,
             (0x34 | 0x40, true) => {
@@ -59,7 +73,7 @@ impl RawSpace {
                 }
             }
             (0x41, true) => 0,
-            (0x42, true) => port << 4 | 2,
+            (0x42, true) => PORTS[usize::from(port % 8)].0 << 4 | 2,
             (0x44, true) => port >> 1 & 0x18,
             (0x49, true) => device_control & 2,
             (0x68, true) => device_control & 0x20,
