@@ -358,7 +358,7 @@ fn fate_of(result: Result<PhysAddr, Blocked>) -> Fate {
     match result {
         Ok(phys) => Fate::Reached(phys),
         Err(Blocked::Fault(reason)) => Fate::Recorded(reason),
-        Err(Blocked::ProtectedMemory) => Fate::Silent,
+        Err(Blocked::OtherMode | Blocked::ProtectedMemory) => Fate::Silent,
     }
 }
 

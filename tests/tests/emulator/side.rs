@@ -93,14 +93,13 @@ impl<R: Registers + Clone, M: TableMemory> Side<R, M> {
     /// Puts a requester into a domain.
     pub fn attach(&mut self, source: SourceId, domain: usize) {
         let Domain { id, stage } = &self.domains[domain];
-        let attached = self.root.attach(&mut self.memory, source, *id, stage.root(), stage.levels()).unwrap();
-        self.unit.after_attach(attached, (source, *id), &mut self.memory, &Patience::new()).unwrap();
+        let (who, tables) = ((source, *id), (stage.root(), stage.levels()));
+        self.unit.attach(&mut self.root, who, tables, &mut self.memory, &Patience::new()).unwrap();
     }
 
     /// Takes a requester out of its domain.
     pub fn block(&mut self, source: SourceId) {
-        let previous = self.root.block(&mut self.memory, source);
-        self.unit.after_block(previous, source, &mut self.memory, &Patience::new()).unwrap();
+        self.unit.block(&mut self.root, source, &mut self.memory, &Patience::new()).unwrap();
     }
 
     /// The records that wait, and frees them.
