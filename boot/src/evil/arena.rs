@@ -250,7 +250,9 @@ impl Arena {
     /// How the kernel lives.
     pub(super) fn life(&self) -> Life {
         let stopped = self.report().bugcheck().map(|stop| format!("{:#x} {}", stop.code.0, stop.name));
-        Life { stopped, ending: self.ending }
+        let console = self.console();
+        let last_words = console.trim_end().lines().next_back().unwrap_or_default().trim().to_owned();
+        Life { stopped, ending: self.ending, last_words }
     }
 }
 
@@ -259,6 +261,8 @@ impl Arena {
 pub(super) struct Life {
     stopped: Option<String>,
     ending: Option<Ending>,
+    /// The last line on its console.
+    last_words: String,
 }
 
 impl Life {
@@ -275,7 +279,9 @@ impl Display for Life {
             (None, Some(Ending::PoweredOff)) => f.write_str("lived to power-off"),
             (None, Some(Ending::Died)) => f.write_str("QEMU died"),
             (None, Some(Ending::Reset)) => f.write_str("the machine was reset"),
-            (None, Some(Ending::TimeLimit)) => f.write_str("did not answer in time"),
+            (None, Some(Ending::TimeLimit)) => {
+                write!(f, "did not answer in time, last words: {}", self.last_words)
+            }
             (None, Some(Ending::Ended | Ending::Left) | None) => f.write_str("did not switch off"),
         }
     }
