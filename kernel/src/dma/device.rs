@@ -48,7 +48,7 @@ impl Device {
         highest: Iova,
     ) -> Result<Self, DmaError> {
         iommu::enforcement::demand();
-        if let Some(refusal) = record.pci.refused {
+        if let Some(refusal) = &record.pci.refused {
             return Err(DmaError::NotBelieved { device: record.bdf, refusal });
         }
         let free = matches!(record.state(), DeviceState::Blocked | DeviceState::FirmwareRegion);

@@ -61,7 +61,7 @@ pub enum DmaError {
         /// The device.
         device: Bdf,
         /// Why not.
-        refusal: Refusal,
+        refusal: &'static Refusal,
     },
     /// The device may not have memory in its present state.
     State {
