@@ -183,6 +183,7 @@ fn count(found: &Found<'_>, action: Action, completeness: Completeness) -> Optio
         let cadence = ledger.note(sender, key, completeness);
         ledger.set_answer(sender, &key, answer);
         match (cadence, senders.holder(sender)) {
+            (Cadence::Report(line @ Line { scope: Scope::Key(_), .. }), _) => Some(line),
             _ if action == Action::Bugcheck => Some(telling::once(sender, key)),
             (
                 Cadence::Report(Line { scope: Scope::FurtherKeys, count, .. }),
