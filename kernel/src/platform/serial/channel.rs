@@ -9,8 +9,11 @@ use super::port::Port;
 use crate::arch::interrupts::{self, IrqLock};
 use crate::platform::clock;
 
-/// Bytes that may wait: some forty lines about faults.
-pub const ROOM: usize = 64 << 10;
+/// Bytes that may wait: some 160 lines about faults.
+pub const ROOM: usize = 256 << 10;
+
+/// Pieces that a port is given in one look at most, where it takes them all at once.
+const PIECES: usize = 64;
 
 /// Room that whoever may wait makes before it writes, so that nothing of it is lost.
 const AMPLE: usize = ROOM / 2;
@@ -132,6 +135,13 @@ impl Channel {
         while matches!(self.offer(), Offer::Taken | Offer::Busy) {
             core::hint::spin_loop();
         }
+    }
+
+    /// Offers the port what waits, piece by piece, for as long as it takes them at once, but not for long. Never waits
+    /// itself.
+    pub(super) fn offer_some(&self) -> Offer {
+        let mut offers = (0..PIECES).map(|_| self.offer());
+        offers.find(|offer| *offer != Offer::Taken).unwrap_or(Offer::Taken)
     }
 
     /// Offers the port a piece of what waits. Never waits itself.

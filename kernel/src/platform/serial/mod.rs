@@ -96,9 +96,9 @@ pub fn send_all() {
     REPORT.send_all();
 }
 
-/// Offers each port a piece of what waits for it; tells whether one has more to take soon. Never waits.
+/// Offers each port some of what waits for it; tells whether one has more to take soon. Never waits.
 pub(super) fn send_some() -> bool {
-    let [console, report] = [&CONSOLE, &REPORT].map(Channel::offer);
+    let [console, report] = [&CONSOLE, &REPORT].map(Channel::offer_some);
     if console == Offer::Done && CONSOLE.lost() > 0 {
         // A terminal that has come back is told even if nobody writes any more.
         let _ = CONSOLE.print(format_args!(""), &say_how_many_are_missing);
