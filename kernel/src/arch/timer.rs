@@ -59,7 +59,7 @@ pub fn is_available() -> bool {
 
 /// Raises one interrupt after about this long, or earlier if an alarm is set; replaces what was armed before.
 ///
-/// To sleep until then, [`clock::wait_until`](crate::platform::clock::wait_until) is the way.
+/// To sleep until then, [`clock::wait_until`] is the way.
 pub fn arm(after: Duration) {
     run(next_alarm().map_or(after, |alarm| alarm.min(after)), Mode::Once);
 }
