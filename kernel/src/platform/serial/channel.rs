@@ -9,8 +9,8 @@ use super::port::Port;
 use crate::arch::interrupts::{self, IrqLock};
 use crate::platform::clock;
 
-/// Bytes that may wait: some 160 lines about faults.
-pub const ROOM: usize = 256 << 10;
+/// Bytes that may wait: some forty lines about faults.
+pub const ROOM: usize = 64 << 10;
 
 /// Pieces that a port is given in one look at most, where it takes them all at once.
 const PIECES: usize = 64;
