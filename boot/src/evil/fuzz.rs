@@ -4,9 +4,10 @@ use serde_json::json;
 use vfio_device::{DmaError, Port};
 
 use super::arena::{Arena, Place};
+use super::faithful::is_assigned;
 use super::finding::Findings;
 use super::liar::TRUTH;
-use super::nvme::{Controller, Trick, is_assigned};
+use super::nvme::{Controller, Trick};
 use super::random::Random;
 use super::sweep::PAGE;
 use super::{Outcome, Stage, bdf};

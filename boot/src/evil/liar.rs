@@ -3,7 +3,7 @@
 use vfio_device::{Card, Region};
 
 /// What configuration space says instead of the truth. It says so once firmware has placed the device: QEMU and firmware
-/// see a harmless device of no class.
+/// see a harmless device of no class and no known model.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lie {
     /// The lie, in a few words.
@@ -38,6 +38,8 @@ pub(super) fn overlay(offset: usize, data: &mut [u8], place: usize, bytes: &[u8]
     }
 }
 
+/// A model that firmware has no driver for, whoever the maker is: its drivers wait without limit.
+const NOBODY: u16 = 0xfff0;
 /// The command register's bit by which firmware switches a placed device on.
 const MEMORY: u8 = 1 << 1;
 
@@ -81,6 +83,7 @@ impl<C: Card> Card for Liar<C> {
             (self.lie.tell)(self.looks, offset, data);
             return;
         }
+        overlay(offset, data, 0x02, &NOBODY.to_le_bytes());
         overlay(offset, data, 0x09, &[0, 0, 0xff]);
         if self.lie.shown == Shown::Nothing {
             overlay(offset, data, 0x06, &[0]);
@@ -121,10 +124,12 @@ mod tests {
             forced: &[],
         };
         let mut card = Liar::new(PlainCard::new(config), lie);
+        assert_eq!(read(&mut card, 0), [1, 0, 0xf0, 0xff]);
         assert_eq!(read(&mut card, 8), [1, 0, 0, 0xff]);
         assert_eq!((read(&mut card, 4)[2], read(&mut card, 0x34)[0]), (0, 0));
         card.write(Region::Config, 4, &[2, 0]);
         assert!(card.is_placed());
+        assert_eq!(read(&mut card, 0), [1, 0, 2, 0]);
         assert_eq!(read(&mut card, 8), [1, 2, 8, 1]);
         assert_eq!((read(&mut card, 4)[2], read(&mut card, 0x34)[0]), (0x10, 0x40));
         assert_eq!(read(&mut card, 0x0c)[2], 0x7f);

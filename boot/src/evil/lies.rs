@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::arena::{Arena, Place};
+use super::faithful::is_assigned;
 use super::finding::Findings;
 use super::liar::{Lie, Shown, TRUTH, overlay};
-use super::nvme::{Controller, Trick, is_assigned};
+use super::nvme::{Controller, Trick};
 use super::sweep::{Reach, pages, sweep};
 use super::{Outcome, Stage, bdf};
 use crate::Error;

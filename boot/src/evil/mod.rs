@@ -5,6 +5,8 @@
 //! device was alive: something that may land does land.
 
 mod arena;
+mod deeds;
+mod faithful;
 mod finding;
 mod fuzz;
 mod hotplug;

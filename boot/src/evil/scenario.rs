@@ -1,7 +1,8 @@
 //! The list of scenarios.
 
 use super::finding::{Finding, Findings};
-use super::{Stage, fuzz, hotplug, lies, nvme, power_on, two_books};
+use super::nvme::Controller;
+use super::{Stage, faithful, fuzz, hotplug, lies, power_on, two_books};
 use crate::Error;
 
 /// Which kernels a scenario says something about.
@@ -61,7 +62,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "nvme",
         what: "NVMe controllers that the driver claims, each of them hostile in one thing",
         subject: Subject::Ours,
-        run: nvme::run,
+        run: faithful::play::<Controller>,
     },
     Scenario {
         name: "late-arrival",

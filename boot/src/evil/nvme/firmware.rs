@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use vfio_device::{DmaError, Port};
+use vfio_device::Port;
 
 use super::card::News;
 use super::trick::{TRICKS, Trick};
+use crate::evil::deeds::{Account, Intruder};
 use crate::evil::random::Random;
 use crate::evil::sweep::PAGE;
 
@@ -22,17 +22,6 @@ const CREATE_COMPLETION: u8 = 0x05;
 const IDENTIFY: u8 = 0x06;
 /// Opcodes of other queues.
 const READ: u8 = 0x02;
-
-/// What the controller did that it must not do, and what came of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::evil) struct Deeds {
-    /// Commands that it completed.
-    pub(in crate::evil) commands: usize,
-    /// Accesses where nothing was live for it.
-    pub(in crate::evil) tried: usize,
-    /// Those that landed all the same.
-    pub(in crate::evil) landed: Vec<u64>,
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Submission {
@@ -76,20 +65,20 @@ pub(super) struct Firmware {
     trick: Trick,
     /// Another trick at every command.
     moody: bool,
-    deeds: Arc<Mutex<Deeds>>,
+    account: Account,
+    intruder: Intruder,
     submissions: HashMap<u16, Submission>,
     completions: HashMap<u16, Completion>,
-    /// Pages that it was given at some time.
-    seen: Vec<u64>,
     random: Random,
 }
 
 impl Firmware {
-    pub(super) fn new(port: Port, news: Receiver<News>, trick: Trick, deeds: Arc<Mutex<Deeds>>) -> Self {
+    pub(super) fn new(port: Port, news: Receiver<News>, trick: Trick, account: Account) -> Self {
         let (submissions, completions) = Default::default();
         let moody = trick == Trick::Moody;
-        let (seen, random) = (Vec::new(), Random::new(7));
-        Self { port, news, trick, moody, deeds, submissions, completions, seen, random }
+        let intruder = Intruder::new(port.clone(), account.clone());
+        let random = Random::new(7);
+        Self { port, news, trick, moody, account, intruder, submissions, completions, random }
     }
 
     /// Works until the registers are gone.
@@ -113,12 +102,12 @@ impl Firmware {
                             vector,
                         },
                     );
-                    self.seen.extend([submission, completion]);
+                    self.intruder.remember([submission, completion]);
                 }
                 Ok(News::Disabled) => {
                     self.forget();
                     if self.trick == Trick::WriteAfterReset {
-                        self.write_where_nothing_is_live();
+                        self.intruder.write_what_was_taken_back();
                     }
                 }
                 Ok(News::Tail { queue, tail }) => self.work(queue, tail),
@@ -135,7 +124,7 @@ impl Firmware {
 
     fn be_idle(&mut self) {
         if matches!(self.trick, Trick::LateWrite | Trick::WriteAfterReset) {
-            self.write_where_nothing_is_live();
+            self.intruder.write_what_was_taken_back();
         }
     }
 
@@ -170,7 +159,7 @@ impl Firmware {
             std::thread::sleep(Duration::from_millis(20));
             // By then the buffer may have been taken back.
             for page in self.pages(&command, self.data_bytes(&command)) {
-                self.reach(page);
+                self.intruder.write(page);
             }
             return;
         }
@@ -205,7 +194,7 @@ impl Firmware {
             _ => (),
         }
         if matches!(command.opcode(), CREATE_COMPLETION | CREATE_SUBMISSION) {
-            self.seen.push(base);
+            self.intruder.remember([base]);
         }
         (0, 0)
     }
@@ -273,7 +262,7 @@ impl Firmware {
             let (now, later) = rest.split_at(room.min(rest.len()));
             // What the kernel does not let it write is the kernel's business.
             let _ = self.port.write(page, now);
-            self.seen.push(page);
+            self.intruder.remember([page]);
             rest = later;
         }
     }
@@ -329,7 +318,7 @@ impl Firmware {
             // A machine without the interrupt polls.
             let _ = self.port.raise(vector);
         }
-        self.deeds().commands += 1;
+        self.account.note_completed();
     }
 
     /// What is done beside every command.
@@ -338,18 +327,13 @@ impl Firmware {
             Trick::InterruptStorm => (0..10_000).for_each(|_| {
                 let _ = self.port.raise(0);
             }),
-            Trick::LateWrite | Trick::WriteAfterReset => self.write_where_nothing_is_live(),
+            Trick::LateWrite | Trick::WriteAfterReset => self.intruder.write_what_was_taken_back(),
             Trick::PastTheEnd => {
                 for page in self.pages(command, self.data_bytes(command)) {
-                    self.reach((page & !(PAGE - 1)) + PAGE);
+                    self.intruder.write_behind(page);
                 }
             }
-            Trick::AgainstTheDirection => {
-                let readable: Vec<u64> = self.port.with_books(|books| {
-                    books.live().filter(|(.., may)| !may.writes()).map(|(first, ..)| first).collect()
-                });
-                readable.into_iter().for_each(|page| self.reach(page));
-            }
+            Trick::AgainstTheDirection => self.intruder.write_against_the_direction(),
             Trick::ChangesAfterCheck => {
                 let page = command.pointer(6);
                 for _ in 0..200 {
@@ -361,44 +345,10 @@ impl Firmware {
                 for _ in 0..200 {
                     let bits = self.random.below(52) + 12;
                     let page = self.random.next() >> (64 - bits) & !(PAGE - 1);
-                    self.reach(page);
+                    self.intruder.write(page);
                 }
             }
             _ => (),
         }
-    }
-
-    /// Writes to pages that it was given once.
-    fn write_where_nothing_is_live(&mut self) {
-        self.seen.sort_unstable();
-        self.seen.dedup();
-        let last = self.seen.len().saturating_sub(64);
-        for page in self.seen.get(last..).unwrap_or_default().to_vec() {
-            self.reach(page);
-        }
-    }
-
-    /// Writes to a place where it may not write just now. Places where it may are left alone, and so is the interrupt
-    /// range, where writes mean something else.
-    fn reach(&mut self, address: u64) {
-        let live = |port: &Port| port.with_books(|books| books.at(address).is_some_and(|may| may.writes()));
-        if live(&self.port) || (0xfee0_0000..0xfef0_0000).contains(&address) {
-            return;
-        }
-        let outcome = self.port.write(address, b"intruder");
-        let mut deeds = self.deeds();
-        match outcome {
-            // It may have been given the page in between.
-            Ok(()) if !live(&self.port) => {
-                deeds.tried += 1;
-                deeds.landed.push(address);
-            }
-            Err(DmaError::Refused(_)) => deeds.tried += 1,
-            Ok(()) | Err(_) => (),
-        }
-    }
-
-    fn deeds(&self) -> std::sync::MutexGuard<'_, Deeds> {
-        self.deeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
