@@ -1,9 +1,11 @@
 //! The timer of the local APIC, which wakes a halted processor.
 
+use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
+use ::calibration::Reads;
 use arrayvec::ArrayVec;
 use exceptions::TrapFrame;
 use spin::Once;
@@ -17,10 +19,10 @@ use crate::platform::clock::{self, Deadline};
 const PERIODIC: u32 = 1 << 17;
 /// Divide configuration for one count in 16 bus clocks.
 const DIVIDE_BY_16: u32 = 3;
-/// How long counts are compared with the clock to learn their rate.
-const CALIBRATION: Duration = Duration::from_micros(50);
-/// How often.
-const CALIBRATIONS: usize = 3;
+/// How long counts are compared with the clock to learn their rate: long beside a look at them.
+const CALIBRATION: Duration = Duration::from_micros(200);
+/// Looks at the timer in that time at most: more than a register can answer.
+const MOST_LOOKS: u32 = 1 << 20;
 
 /// Counts a second, in parts of 2^32 per nanosecond.
 static RATE: Once<u64> = Once::new();
@@ -109,25 +111,26 @@ fn run(duration: Duration, mode: Mode) {
     apic::write(Register::INITIAL_COUNT, u32::try_from(counts).unwrap_or(u32::MAX).max(1));
 }
 
-/// Compares the timer with the clock. A processor that is held up between looking at the one and at the other takes
-/// the timer for faster than it is, so the slowest of a few counts.
+/// Compares the timer with the clock; 0 if it does not count.
 fn calibrate() -> u64 {
-    (0..CALIBRATIONS).map(|_| compare()).min().unwrap_or(0)
-}
-
-fn compare() -> u64 {
-    let span = CALIBRATION.as_nanos() as u64;
     apic::write(Register::LVT_TIMER, LVT_MASKED);
     apic::write(Register::DIVIDE, DIVIDE_BY_16);
-    apic::write(Register::INITIAL_COUNT, u32::MAX);
-    let start = clock::now_ns();
-    let mut end = start;
-    while end - start < span {
-        core::hint::spin_loop();
-        end = clock::now_ns();
-    }
-    let counts = u64::from(u32::MAX - apic::read(Register::CURRENT_COUNT));
-    (counts << 32) / (end - start)
+    let Some((reads, counts)) = ::calibration::measure(compare) else { return 0 };
+    (u64::from(counts) << 32) / reads.counts().max(1)
+}
+
+/// The clock's reads around some of the timer's counts, and how many those are.
+fn compare() -> Option<(Reads, u32)> {
+    let (counts, over) = (Cell::new(0), Cell::new(Deadline::at_ns(0)));
+    let start = || {
+        apic::write(Register::INITIAL_COUNT, u32::MAX);
+        over.set(Deadline::after(CALIBRATION));
+    };
+    let is_over = || {
+        counts.set(u32::MAX - apic::read(Register::CURRENT_COUNT));
+        over.get().expired()
+    };
+    Reads::around(clock::now_ns, start, is_over, MOST_LOOKS).map(|reads| (reads, counts.get()))
 }
 
 fn on_tick(_frame: &TrapFrame) {

@@ -6,6 +6,7 @@
 //! rate is assumed until the ACPI tables name the power management timer.
 #![expect(unsafe_code, reason = "UNSAFETY: reads and writes the ports of the interval timer")]
 
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::num::NonZeroU64;
 
@@ -118,9 +119,9 @@ const PIT_SPAN: Ticks = Ticks { count: PIT_TICKS, thirds_hertz: PIT_THIRDS_HERTZ
 const PM_SPAN: Ticks = Ticks { count: PM_TICKS, thirds_hertz: 3 * PM_HERTZ };
 
 /// Measures over so many ticks, and rounds to megahertz where the measurement is that exact.
-fn measured_hertz(span: Ticks, once: impl FnMut() -> Option<Reads>) -> Option<u64> {
+fn measured_hertz(span: Ticks, mut once: impl FnMut() -> Option<Reads>) -> Option<u64> {
     let in_hertz = |counts: u64| counts.saturating_mul(span.thirds_hertz) / (3 * u64::from(span.count));
-    let reads = ::calibration::measure(once)?;
+    let (reads, ()) = ::calibration::measure(|| Some((once()?, ())))?;
     let (hertz, error) = (in_hertz(reads.counts()), in_hertz(reads.error()));
     let rounded = (hertz + MEGAHERTZ / 2) / MEGAHERTZ * MEGAHERTZ;
     // A real timer also waits for its next tick before it starts.
@@ -130,43 +131,24 @@ fn measured_hertz(span: Ticks, once: impl FnMut() -> Option<Reads>) -> Option<u6
 
 /// Waits until the power management timer has ticked [`PM_TICKS`] times; `None` if it does not.
 fn wait_for_ticks(timer: PmTimer) -> Option<Reads> {
-    let mut port = Port::<u32>::new(timer.port);
     let mask = if timer.bits >= 32 { u32::MAX } else { (1 << timer.bits) - 1 };
-    // SAFETY: the ACPI tables name the port; reading has no effect.
-    let mut count = || unsafe { port.read() } & mask;
-    let before_start = cpu::time_stamp();
-    let start = count();
-    let after_start = cpu::time_stamp();
-    let mut before_end = after_start;
-    for _ in 0..MAX_POLLS {
-        let passed = count().wrapping_sub(start) & mask;
-        let now = cpu::time_stamp();
-        if passed >= u32::from(PM_TICKS) {
-            return Some(Reads { before_start, after_start, before_end, after_end: now });
-        }
-        before_end = now;
-    }
-    None
+    let count = || {
+        // SAFETY: the ACPI tables name the port; reading has no effect.
+        let count = unsafe { Port::<u32>::new(timer.port).read() };
+        count & mask
+    };
+    let start = Cell::new(0);
+    let passed = || count().wrapping_sub(start.get()) & mask;
+    Reads::around(cpu::time_stamp, || start.set(count()), || passed() >= u32::from(PM_TICKS), MAX_POLLS)
 }
 
 /// Lets the channel count down once; `None` if it does not.
 fn count_down() -> Option<Reads> {
-    let mut channel = SpeakerChannel::open();
+    let channel = RefCell::new(SpeakerChannel::open());
     let [low, high] = PIT_TICKS.to_le_bytes();
-    channel.load(low);
-    let before_start = cpu::time_stamp();
-    channel.load(high);
-    let after_start = cpu::time_stamp();
-    let mut before_end = after_start;
-    for _ in 0..MAX_POLLS {
-        let done = channel.output();
-        let now = cpu::time_stamp();
-        if done {
-            return Some(Reads { before_start, after_start, before_end, after_end: now });
-        }
-        before_end = now;
-    }
-    None
+    channel.borrow_mut().load(low);
+    let start = || channel.borrow_mut().load(high);
+    Reads::around(cpu::time_stamp, start, || channel.borrow_mut().output(), MAX_POLLS)
 }
 
 /// Channel 2 of the interval timer, whose output can be read back and otherwise drives the speaker.

@@ -20,13 +20,36 @@ pub struct Reads {
     pub before_start: u64,
     /// After it has started.
     pub after_start: u64,
-    /// The last that was surely before its end.
+    /// The last that was surely before its end: read before the look that still saw it run, since the processor may be held
+    /// up right after a look as well.
     pub before_end: u64,
     /// After its end.
     pub after_end: u64,
 }
 
 impl Reads {
+    /// Reads a counter around a span: `start` begins it, and `is_over` is asked until it is, or so many times that it never
+    /// will be.
+    pub fn around(
+        mut counter: impl FnMut() -> u64,
+        start: impl FnOnce(),
+        mut is_over: impl FnMut() -> bool,
+        most_looks: u32,
+    ) -> Option<Self> {
+        let before_start = counter();
+        start();
+        let after_start = counter();
+        let mut before_end = after_start;
+        for _ in 0..most_looks {
+            let before_look = counter();
+            if is_over() {
+                return Some(Self { before_start, after_start, before_end, after_end: counter() });
+            }
+            before_end = before_look;
+        }
+        None
+    }
+
     /// What the counter counted during the span: from the middle of the first two reads to that of the last two.
     pub fn counts(&self) -> u64 {
         let late = self.after_end.saturating_sub(self.after_start);
@@ -52,16 +75,16 @@ impl Reads {
     }
 }
 
-/// Measures until a measurement is good, and gives the best one of [`TRIES`] where none is; `None` if the span does
-/// not end, or was never seen under way.
-pub fn measure(mut once: impl FnMut() -> Option<Reads>) -> Option<Reads> {
-    let mut best: Option<Reads> = None;
+/// Measures until a measurement is good, and gives the best one of [`TRIES`] where none is, with what else was found by
+/// it; `None` if the span does not end, or was never seen under way.
+pub fn measure<T: Copy>(mut once: impl FnMut() -> Option<(Reads, T)>) -> Option<(Reads, T)> {
+    let mut best: Option<(Reads, T)> = None;
     for _ in 0..TRIES {
         let Some(next) = once() else { break };
-        if next.saw_it_run() && best.is_none_or(|best| next.error() < best.error()) {
+        if next.0.saw_it_run() && best.is_none_or(|best| next.0.error() < best.0.error()) {
             best = Some(next);
         }
-        if best.is_some_and(|best| best.is_good()) {
+        if best.is_some_and(|(best, _)| best.is_good()) {
             break;
         }
     }
@@ -78,6 +101,7 @@ pub const fn time_stamp_rate(hertz: u64) -> Option<NonZeroU64> {
 
 #[cfg(test)]
 mod tests {
+    use core::cell::Cell;
     use core::num::NonZeroU64;
 
     use super::{Reads, SLOWEST_HERTZ, TRIES, measure, time_stamp_rate};
@@ -86,28 +110,24 @@ mod tests {
     const SPAN: u64 = 1_000_000;
     const STEP: u64 = 1_000;
 
-    /// A span that begins at a time, with the processor held up once for so long at a read: the first two are those
-    /// around its start.
-    fn held_up(begin: u64, at_read: u64, wait: u64) -> Reads {
-        let start = begin + STEP / 2;
-        let (mut now, mut read) = (begin, 0);
-        let mut next = || {
-            now += if read == at_read { wait } else { 0 };
-            read += 1;
-            let seen = now;
-            now += STEP;
-            seen
+    /// A span that begins at a time, with the processor held up once for so long, before an action: reads of the counter,
+    /// the start, and looks whether the span is over are one each.
+    fn held_up(begin: u64, before_action: u64, wait: u64) -> Reads {
+        let (now, action) = (Cell::new(begin), Cell::new(0));
+        let act = || {
+            let held = if action.get() == before_action { wait } else { 0 };
+            let at = now.get() + held + STEP / 2;
+            now.set(at + STEP / 2);
+            action.set(action.get() + 1);
+            at
         };
-        let (before_start, after_start) = (next(), next());
-        let mut before_end = after_start;
-        loop {
-            let now = next();
-            if now >= start + SPAN {
-                return Reads { before_start, after_start, before_end, after_end: now };
-            }
-            before_end = now;
-        }
+        let started = Cell::new(0);
+        let reads = Reads::around(act, || started.set(act()), || act() >= started.get() + SPAN, u32::MAX);
+        reads.expect("an end")
     }
+
+    /// Actions until the end of a span in which nothing happens: three around the start, then two for each look.
+    const ACTIONS: u64 = SPAN / STEP + 6;
 
     #[track_caller]
     fn assert_near(reads: &Reads) {
@@ -117,49 +137,59 @@ mod tests {
     #[test]
     fn an_undisturbed_span_is_measured_once() {
         let mut tries = 0;
-        let reads = measure(|| {
+        let measured = measure(|| {
             tries += 1;
-            Some(held_up(0, u64::MAX, 0))
+            Some((held_up(0, u64::MAX, 0), tries))
         });
-        assert_near(&reads.expect("a span"));
-        assert_eq!(tries, 1);
+        let (reads, of_try) = measured.expect("a span");
+        assert_near(&reads);
+        assert_eq!((tries, of_try), (1, 1));
     }
 
     #[test]
     fn the_error_covers_every_wait() {
-        let reads = SPAN / STEP;
-        for at_read in 1..reads + 2 {
+        for action in 0..ACTIONS {
             for wait in [0, STEP, SPAN / 10, SPAN, 20 * SPAN] {
-                let reads = held_up(7, at_read, wait);
-                assert!(reads.counts().abs_diff(SPAN) <= reads.error(), "{at_read} {wait}: {reads:?}");
+                let reads = held_up(7, action, wait);
+                assert!(reads.counts().abs_diff(SPAN) <= reads.error(), "{action} {wait}: {reads:?}");
             }
         }
     }
 
-    /// A processor that waits around every span but one.
+    /// A processor that waits in every span but one, for longer than the span lasts.
     #[test]
     fn the_one_span_without_a_wait_counts() {
-        let end = SPAN / STEP;
-        for lucky in 0..TRIES {
-            for at_read in [1, end, end + 1] {
+        for lucky in [0, TRIES / 2, TRIES - 1] {
+            for action in (1..ACTIONS).step_by(41).chain(ACTIONS - 6..ACTIONS) {
                 let mut tries = 0..;
-                let reads = measure(|| {
+                let measured = measure(|| {
                     let wait = if tries.next() == Some(lucky) { 0 } else { 30 * SPAN };
-                    Some(held_up(5, at_read, wait))
+                    Some((held_up(5, action, wait), ()))
                 });
-                assert_near(&reads.expect("a span"));
+                assert_near(&measured.expect("a span").0);
             }
         }
     }
 
     #[test]
     fn a_wait_within_the_span_does_no_harm() {
-        assert_near(&measure(|| Some(held_up(0, 500, SPAN / 4))).expect("a span"));
+        assert_near(&measure(|| Some((held_up(0, 500, SPAN / 4), ()))).expect("a span").0);
     }
 
     #[test]
     fn a_timer_that_stands_still_gives_nothing() {
-        assert_eq!(measure(|| None), None);
+        assert_eq!(measure::<()>(|| None), None);
+        let mut looks = 0;
+        let never = Reads::around(
+            || 0,
+            || (),
+            || {
+                looks += 1;
+                false
+            },
+            5,
+        );
+        assert_eq!((never, looks), (None, 5));
     }
 
     /// Where no timer is, a port reads as ones, and the count seems done at the first look.
@@ -167,14 +197,14 @@ mod tests {
     fn a_span_that_was_never_under_way_gives_nothing() {
         let floating =
             |now| Reads { before_start: now, after_start: now + 9, before_end: now + 9, after_end: now + 18 };
-        assert_eq!(measure(|| Some(floating(3))), None);
+        assert_eq!(measure(|| Some((floating(3), ()))), None);
         // A processor that was held up over the first look tries again.
         let mut tries = 0;
         let reads = measure(|| {
             tries += 1;
-            Some(if tries == 1 { floating(3) } else { held_up(0, u64::MAX, 0) })
+            Some((if tries == 1 { floating(3) } else { held_up(0, u64::MAX, 0) }, ()))
         });
-        assert_near(&reads.expect("a span"));
+        assert_near(&reads.expect("a span").0);
     }
 
     #[test]
@@ -191,7 +221,8 @@ mod tests {
         let wide =
             Reads { before_start: 0, after_start: u64::MAX - 1, before_end: u64::MAX, after_end: u64::MAX };
         let back = Reads { before_start: 9, after_start: 3, before_end: 2, after_end: 1 };
-        assert!(measure(|| Some(all)).is_some() && measure(|| Some(wide)).is_some());
-        assert_eq!(measure(|| Some(back)), None);
+        let once = |reads| measure(|| Some((reads, ())));
+        assert!(once(all).is_some() && once(wide).is_some());
+        assert_eq!(once(back), None);
     }
 }
