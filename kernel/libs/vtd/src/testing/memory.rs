@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::rc::Rc;
 
 use dma_types::{PAGE_SIZE, PhysAddr};
@@ -24,11 +25,18 @@ pub struct FakeMemory {
     store: Rc<RefCell<Store>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Store {
     pages: BTreeMap<u64, Page>,
     requests: usize,
     fails_at: Option<usize>,
+    watch: Option<Rc<dyn Fn()>>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("pages", &self.pages).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -64,6 +72,19 @@ impl FakeMemory {
     pub fn fail_allocation(&self, nth: usize) {
         let mut store = self.store.borrow_mut();
         store.fails_at = Some(store.requests + nth);
+    }
+
+    /// Calls `watch` from now on after every store and flush of the processor, in place of whoever watched before.
+    pub fn watch(&self, watch: impl Fn() + 'static) {
+        self.store.borrow_mut().watch = Some(Rc::new(watch));
+    }
+
+    /// Tells who watches.
+    fn tell(&self) {
+        let watch = self.store.borrow().watch.clone();
+        if let Some(watch) = watch {
+            watch();
+        }
     }
 
     /// Reads a word as a unit does; `None` where there never was a page.
@@ -138,6 +159,7 @@ impl TableMemory for FakeMemory {
     fn write(&mut self, at: PhysAddr, value: u64) {
         assert!(at.is_aligned(8), "{at} is not the start of a word");
         self.store.borrow_mut().live(at).cached[word_index(at)] = value;
+        self.tell();
     }
 
     fn flush(&self, at: PhysAddr, bytes: u64) {
@@ -151,6 +173,8 @@ impl TableMemory for FakeMemory {
         let (first, last) = (word_index(at) / LINE_WORDS, word_index(last) / LINE_WORDS);
         let words = first * LINE_WORDS..(last + 1) * LINE_WORDS;
         page.memory[words.clone()].copy_from_slice(&page.cached[words]);
+        drop(store);
+        self.tell();
     }
 }
 

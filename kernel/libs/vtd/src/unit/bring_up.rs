@@ -161,12 +161,15 @@ impl<R: Registers> Unit<R> {
     /// Programs and unmasks the fault interrupt.
     fn arm_fault_event(&self, message: MsiMessage) -> Result<FaultStatus, UnitError> {
         let MsiMessage { address, data } = message;
+        let (lower, upper) = (address as u32, (address >> 32) as u32);
         self.registers.set(FEDATA, data);
-        self.registers.set(FEADDR, address as u32);
-        if self.extended.extended_interrupt_mode() {
-            self.registers.set(FEUADDR, (address >> 32) as u32);
-        }
-        if self.registers.get(FEDATA) != data || self.registers.get(FEADDR) != address as u32 {
+        self.registers.set(FEADDR, lower);
+        // A message for a processor with a number above 255 needs all of it.
+        let keeps_upper = !self.extended.extended_interrupt_mode() || {
+            self.registers.set(FEUADDR, upper);
+            self.registers.get(FEUADDR) == upper
+        };
+        if self.registers.get(FEDATA) != data || self.registers.get(FEADDR) != lower || !keeps_upper {
             return Err(UnitError::MessageUnsupported { address, data });
         }
         Ok(self.faults().unmask_fault_event())

@@ -93,6 +93,7 @@ impl State {
             assert!(self.config.queue.is_yes(), "there is no queue");
             assert_eq!(self.queue.tail, 0, "the queue starts with its tail at 0");
             self.queue.head = 0;
+            self.queue.fetched.clear();
             self.queue.ends_with_wait = true;
             self.status |= GlobalStatus::QUEUE;
         }

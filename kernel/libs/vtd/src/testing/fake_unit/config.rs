@@ -65,6 +65,8 @@ pub struct FakeConfig {
     pub snoop_control: Offer,
     /// EIM.
     pub extended_interrupts: Offer,
+    /// Whether FEUADDR keeps what is written; in QEMU's unit it does not.
+    pub upper_message_address: Offer,
     /// ESRTPS.
     pub table_mode_changes: Offer,
     /// Whether further faults of a requester vanish in its waiting record.
@@ -73,6 +75,9 @@ pub struct FakeConfig {
     pub delay: usize,
     /// When the queue is worked through.
     pub pace: Pace,
+    /// Descriptors that are fetched when the tail is written, before they are worked through: what is written to them
+    /// afterwards comes too late.
+    pub prefetch: usize,
 }
 
 /// When the unit works through its queue.
@@ -105,10 +110,12 @@ impl Default for FakeConfig {
             drains: Offer::Yes,
             snoop_control: Offer::No,
             extended_interrupts: Offer::No,
+            upper_message_address: Offer::Yes,
             table_mode_changes: Offer::No,
             merge_faults: Offer::No,
             delay: 0,
             pace: Pace::AtOnce,
+            prefetch: 0,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::vec::Vec;
 
 use dma_types::{Access, DomainId, Iova, PAGE_SIZE, PhysAddr, SourceId};
@@ -67,10 +68,21 @@ impl FakeUnit {
         Ok(())
     }
 
-    /// Has a device make a request before each write to a register from now on: whatever stands in the tables at such
-    /// a moment, the unit may remember. Its faults are not recorded.
+    /// Has a device make a request at each store to memory and before each write to a register from now on: whatever
+    /// stands in the tables at such a moment, the unit may remember, and of its context entry a half from each moment.
+    /// Its faults are not recorded.
     pub fn let_ask_meanwhile(&self, source: SourceId, iova: Iova) {
-        self.state.borrow_mut().eager.push((source, iova));
+        let mut state = self.state.borrow_mut();
+        state.eager.push((source, iova));
+        let unit = Rc::downgrade(&self.state);
+        state.memory.watch(move || {
+            // Not while the unit itself writes.
+            if let Some(state) = unit.upgrade()
+                && let Ok(mut state) = state.try_borrow_mut()
+            {
+                state.ask_meanwhile();
+            }
+        });
     }
 
     /// How many writes have not reached memory yet.
@@ -86,7 +98,22 @@ impl State {
             return;
         }
         for (source, iova) in self.eager.clone() {
+            self.fetch_halves(source);
             let _ = self.translate(source, iova, Access::Read);
+        }
+    }
+
+    /// Fetches one half or the other of a context entry.
+    fn fetch_halves(&mut self, source: SourceId) {
+        let view = self.view();
+        let read = |at: u64| self.memory.device_read(PhysAddr::new(at), view);
+        let root = read(self.root.table().as_u64() + u64::from(source.bus()) * 16).unwrap_or(0);
+        if root & 1 == 0 {
+            return;
+        }
+        let at = (root & !(PAGE_SIZE - 1)) + u64::from(source.devfn()) * 16;
+        if let (Some(low), Some(high)) = (read(at), read(at + 8)) {
+            self.halves.fetch(source, PhysAddr::new(at), (low, high));
         }
     }
 

@@ -100,6 +100,7 @@ impl State {
     pub(super) fn move_tail(&mut self, tail: QueuePosition) {
         assert!(tail.index() < SLOTS && tail.0 & 0xf == 0, "the tail is outside the queue: {tail:?}");
         self.queue.tail = tail.index();
+        self.fetch_ahead();
         if self.config.pace == Pace::AtOnce {
             self.work_through(usize::MAX);
         }
@@ -118,8 +119,9 @@ impl State {
     }
 
     fn next_descriptor(&mut self) {
-        let at = self.queue.address.base().as_u64() + self.queue.head as u64 * DESCRIPTOR_SIZE;
-        let descriptor = self.fetch(at);
+        let at = self.slot(self.queue.head);
+        let fetched = self.queue.fetched.pop_front();
+        let descriptor = fetched.unwrap_or_else(|| self.fetch(at));
         let descriptor = self.injected(at, descriptor);
         let Some(descriptor) = descriptor else { return };
         match self.carry_out(descriptor) {
@@ -129,9 +131,23 @@ impl State {
             }
             Err(Unusable) => {
                 self.queue.error = QueueErrorRecord(BAD_DESCRIPTOR);
+                self.queue.fetched.clear();
                 self.faults.stand(FaultStatus::QUEUE_ERROR);
             }
         }
+    }
+
+    /// Fetches what may be fetched before it is worked through.
+    fn fetch_ahead(&mut self) {
+        let ready = (self.queue.tail + SLOTS - self.queue.head) % SLOTS;
+        for ahead in self.queue.fetched.len()..ready.min(self.config.prefetch) {
+            let descriptor = self.fetch(self.slot((self.queue.head + ahead) % SLOTS));
+            self.queue.fetched.push_back(descriptor);
+        }
+    }
+
+    fn slot(&self, index: usize) -> u64 {
+        self.queue.address.base().as_u64() + index as u64 * DESCRIPTOR_SIZE
     }
 
     fn fetch(&self, at: u64) -> Descriptor {
@@ -153,6 +169,7 @@ impl State {
                 self.queue.head = (self.queue.head + 1) % SLOTS;
                 self.queue.ends_with_wait = true;
                 self.queue.error = QueueErrorRecord(SILENT << 32);
+                self.queue.fetched.clear();
                 self.faults.stand(FaultStatus::COMPLETION_TIMEOUT);
                 None
             }
@@ -219,6 +236,8 @@ impl State {
 /// What both do.
 impl State {
     fn drop_contexts(&mut self, granularity: Granularity, domain: DomainId, source: SourceId) {
+        // Nor is an entry used of which a half was fetched before.
+        self.halves.forget();
         match granularity {
             Granularity::GLOBAL => self.caches.drop_contexts(),
             Granularity::DOMAIN => self.caches.drop_contexts_of_domain(domain),

@@ -10,18 +10,21 @@ mod commands;
 mod config;
 mod dma;
 mod faults;
+mod halves;
 mod invalidations;
 #[cfg(test)]
 mod tests;
 mod window;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::vec::Vec;
 
 use dma_types::{Iova, PhysAddr, SourceId};
 
 use crate::spec::command::{GlobalCommand, GlobalStatus, RootTableAddress};
+use crate::spec::descriptor::Descriptor;
 use crate::spec::fault_event::FaultStatus;
 use crate::spec::fault_record::FaultRecord;
 use crate::spec::queue_registers::{QueueAddress, QueueErrorRecord};
@@ -34,6 +37,7 @@ pub use dma::Blocked;
 
 use caches::Caches;
 use faults::Faults;
+use halves::Halves;
 
 /// A remapping unit in software; clones are the same unit.
 #[derive(Clone, Debug)]
@@ -75,8 +79,10 @@ struct State {
     queue: QueueState,
     /// Translated writes that have not reached memory yet.
     in_flight: Vec<PhysAddr>,
-    /// Devices that make a request before each write to a register.
+    /// Devices that make a request at each store to memory and before each write to a register.
     eager: Vec<(SourceId, Iova)>,
+    /// What they have fetched of context entries so far.
+    halves: Halves,
     stuck: Vec<Stuck>,
     injections: Vec<Injection>,
     history: Vec<Protection>,
@@ -89,6 +95,8 @@ struct QueueState {
     tail: usize,
     error: QueueErrorRecord,
     ends_with_wait: bool,
+    /// The next descriptors, as they were when the tail was written.
+    fetched: VecDeque<Descriptor>,
 }
 
 impl FakeUnit {
@@ -120,9 +128,11 @@ impl FakeUnit {
                 tail: 0,
                 error: QueueErrorRecord(0),
                 ends_with_wait: true,
+                fetched: VecDeque::new(),
             },
             in_flight: Vec::new(),
             eager: Vec::new(),
+            halves: Halves::default(),
             stuck: Vec::new(),
             injections: Vec::new(),
             history: Vec::new(),

@@ -33,7 +33,11 @@ struct Running {
 }
 
 fn running() -> Running {
-    let (config, mut memory) = (coherent(), FakeMemory::new());
+    running_as(coherent())
+}
+
+fn running_as(config: FakeConfig) -> Running {
+    let mut memory = FakeMemory::new();
     let mut root = RootTable::new(&mut memory, Coherence::Coherent).unwrap();
     let levels = config.capabilities().table_levels().preferred().unwrap();
     let format = Format::of_unit(levels, config.capabilities(), config.extended_capabilities());
@@ -209,4 +213,62 @@ fn protected_memory_blocks_without_translation() {
     let unit = FakeUnit::left_by_firmware(coherent(), FakeMemory::new(), &left);
     assert_eq!(unit.dma(DEVICE, IOVA, Access::Write), Err(Blocked::ProtectedMemory));
     assert_eq!(fresh().dma(DEVICE, IOVA, Access::Write), Ok(PhysAddr::new(IOVA.as_u64())));
+}
+
+#[test]
+fn what_is_written_behind_the_tail_comes_too_late_for_a_unit_that_fetches_ahead() {
+    let lazy = FakeConfig { pace: Pace::Stepped, ..coherent() };
+    for (config, too_late) in [(lazy, false), (FakeConfig { prefetch: 2, ..lazy }, true)] {
+        let mut running = running_as(config);
+        running.submit(Descriptor::iotlb_global());
+        running.tail += 1;
+        running.unit.set(IQT, QueuePosition::at(running.tail));
+        let second = Descriptor::context_global();
+        running.memory.write(PhysAddr::new(running.ring.as_u64() + 16), second.low);
+        (0..2).for_each(|_| running.unit.step());
+        assert_eq!(running.stopped(), too_late, "{config:?}");
+        // Cleared, it fetches again, and what it then finds is there.
+        running.unit.clear(FSTS, FaultStatus::QUEUE_ERROR);
+        running.unit.set(IQT, QueuePosition::at(running.tail));
+        running.unit.step();
+        assert!(!running.stopped());
+        assert_eq!(running.unit.get(IQH).index(), 2);
+    }
+}
+
+/// The upper half of a context entry, written behind the lower one.
+#[test]
+#[should_panic(expected = "changes while it is present")]
+fn an_entry_that_counts_before_it_is_whole_is_a_bug() {
+    let Running { unit, mut memory, root, .. } = running();
+    let other = SourceId::from_bits(DEVICE.bits() + 1);
+    unit.let_ask_meanwhile(other, IOVA);
+    let (from, to) = (root.entry(&memory, DEVICE), root.entry_address(&memory, other));
+    memory.write(to, from.low());
+    memory.write(to.checked_add(8).unwrap(), from.high());
+}
+
+/// An entry that is taken out, and whose rest is cleared before the unit was told to forget it.
+#[test]
+#[should_panic(expected = "never stood there")]
+fn an_entry_that_is_cleared_before_it_is_forgotten_is_a_bug() {
+    let Running { unit, mut memory, mut root, .. } = running();
+    unit.let_ask_meanwhile(DEVICE, IOVA);
+    let at = root.entry_address(&memory, DEVICE);
+    // Any store: the unit fetches the lower half of the whole entry.
+    memory.write(at, memory.read(at));
+    assert_eq!(root.block(&mut memory, DEVICE), Some(DOMAIN));
+    root.forget_blocked(&mut memory, DEVICE);
+}
+
+/// The same in the order in which it has to be.
+#[test]
+fn an_entry_that_is_whole_before_it_counts_is_none() {
+    let Running { unit, mut memory, root, .. } = running();
+    let other = SourceId::from_bits(DEVICE.bits() + 1);
+    unit.let_ask_meanwhile(other, IOVA);
+    let (from, to) = (root.entry(&memory, DEVICE), root.entry_address(&memory, other));
+    memory.write(to.checked_add(8).unwrap(), from.high());
+    memory.write(to, from.low());
+    assert!(unit.dma(other, IOVA, Access::Read).is_ok());
 }

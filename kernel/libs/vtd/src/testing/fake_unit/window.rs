@@ -108,6 +108,9 @@ impl State {
             }
             FAULT_UPPER => {
                 assert!(self.config.extended_interrupts.is_yes(), "FEUADDR is reserved");
+                if !self.config.upper_message_address.is_yes() {
+                    return;
+                }
                 let lower = self.faults.message.address & 0xffff_ffff;
                 self.faults.message.address = u64::from(value) << 32 | lower;
             }

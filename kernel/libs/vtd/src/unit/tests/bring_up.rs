@@ -100,6 +100,12 @@ fn messages_that_the_unit_cannot_send_are_refused_before_anything_is_touched() {
     assert!(result.is_ok());
     assert!(fake.dma(DEVICE, IOVA, Access::Write).is_err());
     assert_eq!(fake.messages(), [far]);
+    // Told so, the kernel would wait for messages that go to another processor.
+    let forgetful = FakeConfig { upper_message_address: Offer::No, ..extended };
+    let (result, _, fake) = try_message(forgetful, far);
+    assert!(matches!(result, Err(UnitError::MessageUnsupported { .. })));
+    assert!(fake.dma(DEVICE, IOVA, Access::Write).is_err());
+    assert_eq!(try_message(forgetful, MESSAGE).0, Ok(FaultStatus::empty()));
     // Sixteen bits of data are kept: found out by reading back, with translation on already.
     let (result, _, _) = try_message(plain, MsiMessage { address: 0xfee0_0000, data: 0x1_0031 });
     assert!(matches!(result, Err(UnitError::MessageUnsupported { .. })));

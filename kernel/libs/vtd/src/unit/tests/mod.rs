@@ -6,6 +6,7 @@ mod end_to_end;
 mod enforcement;
 mod failing;
 mod faults;
+mod interleavings;
 mod invalidation;
 mod probe;
 mod random;

@@ -58,7 +58,7 @@ fn configs() -> Vec<FakeConfig> {
         FakeConfig { drains: Offer::No, max_address_mask: 0, ..config },
         FakeConfig { queue: Offer::No, ..config },
         FakeConfig { queue: Offer::No, drains: Offer::No, caching_mode: Offer::Yes, ..config },
-        FakeConfig { table_levels: 0b1000, large_pages: 0, ..config },
+        FakeConfig { table_levels: 0b1000, large_pages: 0, prefetch: 16, ..config },
     ]
 }
 

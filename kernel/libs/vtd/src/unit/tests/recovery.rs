@@ -37,11 +37,12 @@ fn stale(config: FakeConfig) -> Bench {
 #[test]
 fn a_waiter_recovers_and_its_success_is_true() {
     for (injection, status) in KINDS {
-        for pace in [Pace::AtOnce, Pace::Stepped] {
-            let mut bench = stale(FakeConfig { pace, ..FakeConfig::default() });
+        for (pace, prefetch) in [(Pace::AtOnce, 0), (Pace::Stepped, 0), (Pace::AtOnce, 8), (Pace::Stepped, 8)]
+        {
+            let mut bench = stale(FakeConfig { pace, prefetch, ..FakeConfig::default() });
             bench.fake.inject(injection);
             bench.unit.invalidate(REQUEST, &mut bench.memory, &bench.clock).unwrap();
-            assert!(!bench.reaches(DEVICE, IOVA), "{injection:?} {pace:?}");
+            assert!(!bench.reaches(DEVICE, IOVA), "{injection:?} {pace:?} {prefetch}");
             // A wrong completion stops nothing: the batch may be done before anybody looks.
             let (count, last) = bench.unit.queue_errors();
             assert!(count == 1 || injection == Injection::WrongCompletion && count == 0);

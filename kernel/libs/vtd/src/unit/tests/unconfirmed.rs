@@ -23,8 +23,12 @@ impl Bench {
         self.unit.retire(&mut self.root, domain, &mut self.memory, &self.clock)
     }
 
-    fn announce(&mut self, stage: &mut SecondStage) -> Result<(), AnnounceError> {
+    fn map_and_announce(&mut self, stage: &mut SecondStage) -> Result<(), AnnounceError> {
         stage.map(&mut self.memory, IOVA, TARGET, PAGE_SIZE, Permissions::READ_WRITE).unwrap();
+        self.announce(stage)
+    }
+
+    fn announce(&mut self, stage: &mut SecondStage) -> Result<(), AnnounceError> {
         self.unit.announce(stage, DOMAIN, (IOVA, PAGE_SIZE), &mut self.memory, &self.clock)
     }
 }
@@ -108,10 +112,10 @@ fn a_mapping_that_was_not_noted_comes_back_if_the_unit_confirms_that() {
     bench.fake.let_ask_meanwhile(DEVICE, IOVA);
     // As many as the mapping is tried.
     (0..3).for_each(|_| bench.fake.inject(Injection::AbortedWait));
-    assert!(matches!(bench.announce(&mut stage), Err(AnnounceError::TakenBack(_))));
+    assert!(matches!(bench.map_and_announce(&mut stage), Err(AnnounceError::TakenBack(_))));
     assert_eq!(stage.mapped_bytes(), 0);
     assert!(!bench.reaches(DEVICE, IOVA));
-    assert_eq!(bench.announce(&mut stage), Ok(()), "all was as before");
+    assert_eq!(bench.map_and_announce(&mut stage), Ok(()), "all was as before");
     assert!(bench.reaches(DEVICE, IOVA));
 }
 
@@ -120,6 +124,8 @@ fn a_mapping_that_was_not_noted_is_lost_if_the_unit_confirms_nothing() {
     for config in kinds().map(|kind| FakeConfig { caching_mode: Offer::Yes, ..kind }) {
         let mut bench = Bench::enforcing(config);
         let mut stage = bench.domain(DEVICE, DOMAIN);
+        stage.map(&mut bench.memory, IOVA, TARGET, PAGE_SIZE, Permissions::READ_WRITE).unwrap();
+        // From now on, so that the unit has not found it absent before.
         bench.fake.let_ask_meanwhile(DEVICE, IOVA);
         refuse(&bench);
         assert!(matches!(bench.announce(&mut stage), Err(AnnounceError::Unconfirmed(_))));
@@ -133,7 +139,7 @@ fn a_write_buffer_that_does_not_answer_loses_the_mapping() {
     let mut bench = Bench::enforcing(config);
     let mut stage = bench.domain(DEVICE, DOMAIN);
     bench.fake.break_part(Stuck::WriteBuffer);
-    assert!(matches!(bench.announce(&mut stage), Err(AnnounceError::Unconfirmed(_))));
+    assert!(matches!(bench.map_and_announce(&mut stage), Err(AnnounceError::Unconfirmed(_))));
 }
 
 #[test]
