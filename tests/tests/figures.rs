@@ -31,6 +31,14 @@ const LIMITS: [(&str, u64); 20] = [
     ("table_bytes_per_gib", 2_200_000),
 ];
 
+/// The most that a page takes on its way to a device and back, alone and among many.
+const PAIR: u64 = 612;
+const PAIRS: [(&str, &str); 3] = [
+    ("map_4k", "unmap_4k"),
+    ("map_4k_100k_live", "unmap_4k_100k_live"),
+    ("map_4k_1m_live", "unmap_4k_1m_live"),
+];
+
 /// Figures among many mappings, and the figure that each may exceed by a tenth.
 const AMONG_MANY: [(&str, &str); 4] = [
     ("map_4k_100k_live", "map_4k"),
@@ -58,6 +66,10 @@ fn figures_stay_within_their_limits() {
     for (name, limit) in LIMITS {
         let value = value(name);
         assert!((1..=limit).contains(&value), "{name}: {value}, at most {limit}");
+    }
+    for (map, unmap) in PAIRS {
+        let pair = value(map) + value(unmap);
+        assert!(pair <= PAIR, "{map} and {unmap}: {pair}, at most {PAIR}");
     }
     for (name, alone) in AMONG_MANY {
         let (crowded, alone) = (value(name), value(alone));

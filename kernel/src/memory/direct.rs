@@ -133,7 +133,7 @@ pub fn write_word(at: PhysAddr, value: u64) {
 #[inline(always)]
 pub fn words<'t>(at: PhysAddr, count: u64) -> &'t [AtomicU64] {
     let first = word(at);
-    if count > (PAGE_SIZE - at.page_offset()) / 8 {
+    if count > PAGE_SIZE / 8 - at.page_offset() / 8 {
         leave_page(at, count);
     }
     // SAFETY: aligned words of one frame within the direct map, which stays; they are only ever accessed as
@@ -187,6 +187,11 @@ pub fn flush_cache(start: PhysAddr, length: u64) {
 fn for_each_line(start: PhysAddr, length: u64, flush: impl Fn(*mut u8)) {
     if length <= 8 {
         // An aligned word lies in one line.
+        flush(frame_ptr(start));
+        return;
+    }
+    if (start.as_u64() & (LINE - 1)).wrapping_add(length) <= LINE {
+        // So does what a queue is given at a time, as a rule.
         flush(frame_ptr(start));
         return;
     }

@@ -25,6 +25,7 @@ use crate::arch::cpu;
 /// read gives all ones, as from a device that is not there.
 #[derive(Clone, Debug)]
 pub struct Mmio {
+    /// A multiple of [`WIDEST`].
     base: NonNull<u8>,
     length: usize,
 }
@@ -33,6 +34,10 @@ pub struct Mmio {
 unsafe impl Send for Mmio {}
 // SAFETY: as above; there is no state on this side.
 unsafe impl Sync for Mmio {}
+
+/// Bytes of the widest register. A window starts at a multiple of them, so that an offset alone tells whether a register
+/// is aligned.
+const WIDEST: u64 = 8;
 
 /// What no device's registers may be.
 static NO_DEVICES: Once<Claims> = Once::new();
@@ -78,11 +83,15 @@ impl Mmio {
     /// controllers, and what else firmware's tables name. What is mapped already is shared.
     ///
     /// # Errors
-    /// If the range is empty, lies beyond what the processor can address, touches memory, or there is no room.
+    /// If the range is empty or misaligned, lies beyond what the processor can address, touches memory, or there is no
+    /// room.
     pub fn of_platform(start: PhysAddr, length: usize) -> Result<Self, MmioError> {
         let end = start.checked_add(length as u64).ok_or(MmioError::Beyond { start, length })?;
         if length == 0 {
             return Err(MmioError::Empty { start });
+        }
+        if !start.is_aligned(WIDEST) {
+            return Err(MmioError::Misaligned { start });
         }
         if end.as_u64() > 1 << cpu::physical_address_bits() {
             return Err(MmioError::Beyond { start, length });
@@ -113,15 +122,13 @@ impl Mmio {
 
     /// A register of the type's width, if it lies within the window and is aligned.
     fn register<T>(&self, offset: usize) -> Option<VolatilePtr<'_, T>> {
-        if offset.checked_add(size_of::<T>())? > self.length {
+        const { assert!(align_of::<T>() as u64 <= WIDEST) };
+        if offset.checked_add(size_of::<T>())? > self.length || !offset.is_multiple_of(align_of::<T>()) {
             return None;
         }
         // SAFETY: within the window.
         let register = unsafe { self.base.add(offset) }.cast::<T>();
-        if !register.is_aligned() {
-            return None;
-        }
-        // SAFETY: aligned and within the window, which stays mapped; others access it only by single
+        // SAFETY: aligned, as the window's start is and the offset, and within the window, which stays mapped; others access it only by single
         // instructions, as this one does.
         Some(unsafe { VolatilePtr::new(register) })
     }
@@ -133,6 +140,11 @@ pub enum MmioError {
     /// There is nothing to map.
     Empty {
         /// Where it would be.
+        start: PhysAddr,
+    },
+    /// The range starts within a register.
+    Misaligned {
+        /// Where it starts.
         start: PhysAddr,
     },
     /// The range lies beyond what the processor can address.
@@ -172,6 +184,9 @@ impl fmt::Display for MmioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty { start } => write!(f, "no registers to map at {start}"),
+            Self::Misaligned { start } => {
+                write!(f, "registers at {start} do not start at a multiple of {WIDEST}")
+            }
             Self::Beyond { start, length } => {
                 write!(f, "{length} bytes at {start} lie beyond what the processor can address")
             }
