@@ -16,6 +16,26 @@ const FLAGS: [&str; 2] = [
     "-Clink-arg=--discard-all",
 ];
 
+/// How the kernel is compiled: one of the workspace's cargo profiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// What ships, and what CI tests and measures: optimised as a whole, at the price of a minute or more for
+    /// every change.
+    Release,
+    /// For trying a change: only the pieces of a crate that changed are compiled again.
+    Development,
+}
+
+impl Profile {
+    /// Its name in `Cargo.toml`, and its folder below the target's.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Development => "kernel-dev",
+        }
+    }
+}
+
 /// Whether cargo's messages are shown while it works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Messages {
@@ -25,16 +45,26 @@ pub enum Messages {
     Kept,
 }
 
-/// Builds the kernel as it ships and returns the path of its ELF file. Quick where nothing changed; several
-/// processes may do it at once, cargo's own lock orders them.
+/// Builds the kernel and returns the path of its ELF file. Quick where nothing changed; several processes may do
+/// it at once, cargo's own lock orders them.
 ///
 /// # Errors
 /// If cargo does not start or the kernel does not build.
-pub fn build(messages: Messages) -> Result<PathBuf, Error> {
+pub fn build(profile: Profile, messages: Messages) -> Result<PathBuf, Error> {
     let folder = folder();
     let mut cargo = nested("cargo");
     cargo
-        .args(["build", "--release", "--package", "kernel", "--bin", "kernel", "--target", TARGET])
+        .args([
+            "build",
+            "--profile",
+            profile.name(),
+            "--package",
+            "kernel",
+            "--bin",
+            "kernel",
+            "--target",
+            TARGET,
+        ])
         .args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"])
         .arg("--target-dir")
         .arg(&folder)
@@ -52,7 +82,7 @@ pub fn build(messages: Messages) -> Result<PathBuf, Error> {
         };
         return Err(Error::KernelBuild { detail });
     }
-    Ok(folder.join(TARGET).join("release").join("kernel"))
+    Ok(folder.join(TARGET).join(profile.name()).join("kernel"))
 }
 
 /// Tells in advance whether [`build`] has what it needs.

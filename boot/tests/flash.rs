@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use boot::image::{self, Layout};
-use boot::kernel::{self, Messages};
+use boot::kernel::{self, Messages, Profile};
 
 fn flash(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ivt")).arg("flash").args(arguments).output().unwrap()
@@ -30,7 +30,7 @@ fn assert_refused(arguments: &[&str], expected: &str) {
 
 /// The image that `flash` writes.
 fn image(layout: Layout) -> Vec<u8> {
-    let kernel = kernel::build(Messages::Kept).unwrap();
+    let kernel = kernel::build(Profile::Release, Messages::Kept).unwrap();
     fs::read(image::cached(&kernel, layout).unwrap()).unwrap()
 }
 

@@ -23,7 +23,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use boot::judge::{Purpose, SelfTest};
-use boot::kernel::Messages;
+use boot::kernel::{Messages, Profile};
 use boot::machine::{DefaultDevices, Firmware, Iommu, Machine, Media};
 use boot::qemu::{Launch, Qemu};
 
@@ -222,11 +222,23 @@ pub fn count(short: usize, full: usize) -> usize {
     if std::env::var_os("IVT_FULL").is_some_and(|value| value == "1") { full } else { short }
 }
 
-/// The shipping kernel's ELF file, built once a process.
+/// Which kernel the tests run: the one that ships, or the one of quick builds where `IVT_PROFILE` is `dev`.
+///
+/// # Panics
+/// If the variable is anything else.
+pub fn profile() -> Profile {
+    match std::env::var("IVT_PROFILE").as_deref() {
+        Err(_) | Ok("") => Profile::Release,
+        Ok("dev") => Profile::Development,
+        Ok(other) => panic!("IVT_PROFILE={other}: only `dev` is known"),
+    }
+}
+
+/// The ELF file of the kernel of [`profile`], built once a process.
 ///
 /// # Errors
 /// If it does not build.
 pub fn kernel() -> Result<&'static PathBuf, &'static boot::Error> {
     static KERNEL: OnceLock<Result<PathBuf, boot::Error>> = OnceLock::new();
-    KERNEL.get_or_init(|| boot::kernel::build(Messages::Kept)).as_ref()
+    KERNEL.get_or_init(|| boot::kernel::build(profile(), Messages::Kept)).as_ref()
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::image::Layout;
+use crate::kernel::Profile;
 use crate::machine::{Firmware, Iommu, Media};
 
 /// Builds the kernel, boots it in QEMU, makes bootable images of it.
@@ -38,6 +39,20 @@ pub(super) enum Command {
     /// Boot the kernel beside hostile devices and show what came of what they tried
     #[command(after_help = EVIL_HELP)]
     Evil(EvilArguments),
+}
+
+/// Which kernel is built.
+#[derive(Debug, Args)]
+pub(super) struct KernelArguments {
+    /// Build the kernel quickly rather than as it ships, to try a change
+    #[arg(long)]
+    dev: bool,
+}
+
+impl KernelArguments {
+    pub(super) const fn profile(&self) -> Profile {
+        if self.dev { Profile::Development } else { Profile::Release }
+    }
 }
 
 /// Options of the commands that boot.
@@ -85,6 +100,8 @@ pub(super) struct RunArguments {
     /// The QEMU to use [default: IVT_QEMU, else qemu-system-x86_64]
     #[arg(long, value_name = "PATH")]
     pub(super) qemu: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) kernel: KernelArguments,
     /// Show QEMU's command line
     #[arg(long)]
     pub(super) verbose: bool,
@@ -199,6 +216,8 @@ pub(super) struct EvilArguments {
     /// The QEMU to use [default: IVT_QEMU or qemu-system-x86_64 if new enough, else the one that was unpacked]
     #[arg(long, value_name = "PATH")]
     pub(super) qemu: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) kernel: KernelArguments,
     /// Further arguments for QEMU
     #[arg(last = true, value_name = "ARGS")]
     pub(super) arguments: Vec<OsString>,

@@ -66,7 +66,7 @@ fn subject_image(arguments: &EvilArguments, subject: Subject) -> Result<PathBuf,
         (None, Subject::Any) => Ok(PathBuf::from("/dev/null")),
         (None, Subject::Ours) => {
             kernel::check_compiler()?;
-            image::cached(&kernel::build(Messages::Shown)?, Layout::Bios)
+            image::cached(&kernel::build(arguments.kernel.profile(), Messages::Shown)?, Layout::Bios)
         }
     }
 }

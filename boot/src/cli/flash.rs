@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::arguments::FlashArguments;
 use super::show;
 use crate::flash::{self, Insistence, Shortfall, Target};
-use crate::kernel::{self, Messages};
+use crate::kernel::{self, Messages, Profile};
 use crate::{Error, image};
 
 /// Exit status where the target does not hold the image.
@@ -21,7 +21,7 @@ pub(super) fn write(arguments: &FlashArguments) -> Result<u8, Box<dyn StdError>>
     // Held open while the kernel is built, so that nobody mounts it meanwhile.
     let file = target.open(insistence)?;
     kernel::check_compiler()?;
-    let kernel = kernel::build(Messages::Shown)?;
+    let kernel = kernel::build(Profile::Release, Messages::Shown)?;
     let path = image::cached(&kernel, arguments.firmware)?;
     let image = fs::read(&path).map_err(Error::file(path))?;
     target.check_room(image.len() as u64, insistence)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::arguments::RunArguments;
 use crate::judge::{Purpose, SelfTest};
+use crate::kernel::Profile;
 use crate::kernel_options::{self, OptionsError};
 use crate::machine::{Clock, DefaultDevices, Firmware, Machine};
 use crate::qemu::ConsoleMode;
@@ -24,6 +25,7 @@ pub(super) struct Plan {
     pub(super) screenshot: Option<PathBuf>,
     pub(super) qemu: Option<PathBuf>,
     pub(super) command_line: CommandLine,
+    pub(super) profile: Profile,
 }
 
 /// Whether QEMU's command line is shown.
@@ -47,6 +49,8 @@ pub(super) enum PlanError {
     Options(#[from] OptionsError),
     #[error("--screenshot {}: the name must end in .png", .0.display())]
     NotPng(PathBuf),
+    #[error("bench measures the kernel that ships: leave out --dev")]
+    BenchOfDevelopment,
 }
 
 impl Plan {
@@ -61,6 +65,10 @@ impl Plan {
             && path.extension().is_none_or(|name| !name.eq_ignore_ascii_case(OsStr::new("png")))
         {
             return Err(PlanError::NotPng(path.clone()));
+        }
+        let profile = arguments.kernel.profile();
+        if purpose == Purpose::Bench && profile == Profile::Development {
+            return Err(PlanError::BenchOfDevelopment);
         }
         let script = script(purpose, arguments.script.as_deref());
         let options = kernel_options::compose(&arguments.cmdline, script.as_deref())?;
@@ -87,6 +95,7 @@ impl Plan {
             screenshot: arguments.screenshot,
             qemu: arguments.qemu,
             command_line: if arguments.verbose { CommandLine::Shown } else { CommandLine::Hidden },
+            profile,
             machine: Machine {
                 firmware: arguments.firmware,
                 media: arguments.media,
@@ -176,6 +185,13 @@ mod tests {
     }
 
     #[test]
+    fn what_ships_is_built_unless_a_change_is_tried() {
+        let profile = |text| plan(text, Input::Terminal).unwrap().profile;
+        assert_eq!([profile("run"), profile("demo"), profile("bench")], [Profile::Release; 3]);
+        assert_eq!([profile("run --dev"), profile("demo --dev")], [Profile::Development; 2]);
+    }
+
+    #[test]
     fn faults_go_unexplained_only_where_the_kernels_tests_may_run() {
         let self_test = |text, input| plan(text, input).unwrap().self_test;
         assert_eq!(self_test("run", Input::Terminal), SelfTest::Possible);
@@ -189,6 +205,7 @@ mod tests {
         let error = |text| plan(text, Input::Terminal).unwrap_err();
         assert_eq!(error("run --script units --cmdline script=faults"), OptionsError::TwoScripts.into());
         assert_eq!(error("demo --cmdline script=faults"), OptionsError::TwoScripts.into());
+        assert_eq!(error("bench --dev"), PlanError::BenchOfDevelopment);
         assert!(matches!(error("run --screenshot x.jpg"), PlanError::NotPng(_)));
         assert!(plan("run --screenshot x.PNG", Input::Terminal).is_ok());
     }

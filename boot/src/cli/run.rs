@@ -19,7 +19,7 @@ pub(super) const INTERRUPTED: u8 = 130;
 /// Does a run and returns the exit status.
 pub(super) fn run(plan: &Plan) -> Result<u8, Error> {
     let qemu = check_host(plan)?;
-    let kernel = kernel::build(Messages::Shown)?;
+    let kernel = kernel::build(plan.profile, Messages::Shown)?;
     let image = image::cached(&kernel, plan.machine.firmware.layout())?;
     let stop = stop_on_signals()?;
     let outcome = boot(

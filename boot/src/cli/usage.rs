@@ -72,7 +72,7 @@ mod tests {
             let text = format!(
                 "{command} --firmware uefi --media usb --iommu intel-scalable --memory 512 --smp 2 \
                  --no-default-devices --device edu --cmdline policy=log --script units --report r --screenshot s.png \
-                 --timeout 9 --icount --qemu q --verbose -- -s"
+                 --timeout 9 --icount --qemu q --dev --verbose -- -s"
             );
             assert!(of(&text).is_ok(), "{text}");
         }
@@ -81,6 +81,7 @@ mod tests {
         }
         assert!(matches!(of("image out --firmware both"), Ok(Command::Image(_))));
         assert!(matches!(of("flash /dev/sdb --firmware uefi --force"), Ok(Command::Flash(_))));
+        assert!(matches!(of("evil all --dev --seed 2 --steps 3 --json f"), Ok(Command::Evil(_))));
         assert!(matches!(of("audit --json DMAR - folder"), Ok(Command::Audit(_))));
         assert!(matches!(of("explain DMAR: [DMA Read] - --json"), Ok(Command::Explain(_))));
     }
