@@ -1,5 +1,6 @@
 //! Figures that must be kept, in instructions: the default machine under QEMU's instruction counting.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,6 +50,12 @@ const AMONG_MANY: [(&str, &str); 4] = [
     ("unmap_4k_1m_live", "unmap_4k"),
 ];
 
+/// Every figure as it was last accepted, by name.
+const ACCEPTED: &str = include_str!("../figures.toml");
+
+/// A figure is as accepted if it is off by at most one in so many.
+const TOLERANCE: u64 = 100;
+
 /// How long a million mappings may take.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -63,6 +70,38 @@ fn shipping_kernel() -> &'static PathBuf {
         "figures are those of the kernel that ships: unset IVT_PROFILE"
     );
     tests::kernel().unwrap()
+}
+
+type Figures<'a> = BTreeMap<&'a str, u64>;
+
+/// Reads a name, ` = ` and a number from each line that is no comment.
+fn accepted(text: &str) -> Figures<'_> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (name, value) = line.split_once(" = ").expect(line);
+            (name, value.replace('_', "").parse().expect(line))
+        })
+        .collect()
+}
+
+/// The lines by which what is measured differs from what was accepted.
+fn moved(accepted: &Figures<'_>, measured: &Figures<'_>) -> Vec<String> {
+    let names: BTreeSet<&str> = accepted.keys().chain(measured.keys()).copied().collect();
+    let differs = |name: &str| match (accepted.get(name), measured.get(name)) {
+        (Some(old), Some(new)) if old.abs_diff(*new).saturating_mul(TOLERANCE) <= *old => None,
+        (_, Some(new)) => Some(format!("{name} = {new}")),
+        (_, None) => Some(format!("{name} is measured no more")),
+    };
+    names.into_iter().filter_map(differs).collect()
+}
+
+#[test]
+fn a_figure_that_moves_by_more_than_a_hundredth_is_told() {
+    let accepted = accepted("# as of now\nsame = 200\nslower = 1_000\nquicker = 100\ngone = 5\n");
+    let measured = [("same", 198), ("slower", 1011), ("quicker", 98), ("new", 7)].into();
+    let told = ["gone is measured no more", "new = 7", "quicker = 98", "slower = 1011"];
+    assert_eq!(moved(&accepted, &measured), told);
 }
 
 #[test]
@@ -88,6 +127,15 @@ fn figures_stay_within_their_limits() {
         let (crowded, alone) = (value(name), value(alone));
         assert!(crowded * 10 <= alone * 11, "{name}: {crowded}, alone {alone}");
     }
+    let measured =
+        figures.iter().map(|figure| (figure["name"].as_str().unwrap(), figure["value"].as_u64().unwrap()));
+    let of_code_alone = measured.filter(|(name, _)| !name.starts_with("nvme_")).collect();
+    let moved = moved(&accepted(ACCEPTED), &of_code_alone);
+    assert!(
+        moved.is_empty(),
+        "off by more than a hundredth; what is meant goes to tests/figures.toml:\n{}",
+        moved.join("\n")
+    );
 }
 
 #[test]
