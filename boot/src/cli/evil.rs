@@ -56,17 +56,18 @@ fn list() -> String {
     SCENARIOS.iter().map(|scenario| format!("{:12}  {}\n", scenario.name, scenario.what)).collect()
 }
 
-/// The image to start: the one that was named, an empty one where QEMU's arguments name a system, or ours.
-fn subject_image(arguments: &EvilArguments, subject: Subject) -> Result<PathBuf, Error> {
+/// The image to start: the one that was named, none where QEMU's arguments name a system, or ours.
+fn subject_image(arguments: &EvilArguments, subject: Subject) -> Result<Option<PathBuf>, Error> {
     match (&arguments.image, subject) {
         (Some(image), _) => {
             File::open(image).map_err(Error::file(image))?;
-            Ok(image.clone())
+            Ok(Some(image.clone()))
         }
-        (None, Subject::Any) => Ok(PathBuf::from("/dev/null")),
+        (None, Subject::Any) => Ok(None),
         (None, Subject::Ours) => {
             kernel::check_compiler()?;
             image::cached(&kernel::build(arguments.kernel.profile(), Messages::Shown)?, Layout::Bios)
+                .map(Some)
         }
     }
 }

@@ -111,7 +111,20 @@ fn watch(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
     arena.go()?;
     let window = Window::watch(&mut arena, &port, |arena| arena.elapsed() > stage.watch)?;
     window.tell(findings, &format!("read for {} s", stage.watch.as_secs()), Outcome::Measured);
+    tell_console(findings, &arena.console());
     Ok(())
+}
+
+/// How far the watched system came, in its own words: a window of one that never started says nothing about it.
+fn tell_console(findings: &mut Findings<'_>, console: &str) {
+    let last = console.lines().map(str::trim).rfind(|line| !line.is_empty());
+    findings.add_with(
+        "the last line on its serial console",
+        last.unwrap_or("none: it may never have started, or writes elsewhere"),
+        "no expectation",
+        Outcome::Measured,
+        json!({"console": console}),
+    );
 }
 
 pub(super) fn tell_refused(findings: &mut Findings<'_>, tried: &str, result: &Sweep) {

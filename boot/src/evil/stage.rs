@@ -23,8 +23,8 @@ const OLDEST: (u32, u32) = (11, 1);
 pub struct Stage {
     /// The emulator.
     pub qemu: Qemu,
-    /// The disk image that is started.
-    pub image: PathBuf,
+    /// The disk image that is started; none where QEMU's arguments name a system.
+    pub image: Option<PathBuf>,
     /// What is on it.
     pub subject: Subject,
     /// How long a system that is not ours is watched.

@@ -19,8 +19,8 @@ pub struct Launch {
     pub qemu: Qemu,
     /// The machine.
     pub machine: Machine,
-    /// The disk image; it is never written.
-    pub image: PathBuf,
+    /// The disk image, which is never written; none where QEMU's own arguments name what is started.
+    pub image: Option<PathBuf>,
     /// The kernel options.
     pub options: String,
     /// Further files for the guest, by their fw_cfg names.
@@ -42,11 +42,11 @@ const VARIABLES: &str = "variables";
 
 impl Launch {
     /// A run of an image in a machine, without options, its console kept.
-    pub fn new(qemu: Qemu, machine: Machine, image: PathBuf) -> Self {
+    pub fn new(qemu: Qemu, machine: Machine, image: impl Into<Option<PathBuf>>) -> Self {
         Self {
             qemu,
             machine,
-            image,
+            image: image.into(),
             options: String::new(),
             files: Vec::new(),
             console: ConsoleMode::default(),
@@ -74,9 +74,11 @@ impl Launch {
         add_scratch_drives(&self.machine, folder, &mut list)?;
         list.extend(self.machine.hardware(self.qemu.scalable_mode(&self.machine)));
         self.add_firmware(folder, &mut list)?;
-        // Writes go to a throw-away overlay: one image serves any number of runs at a time.
-        add(&mut list, "-drive", valued("if=none,id=boot,format=raw,snapshot=on,file=", &self.image));
-        add(&mut list, "-device", self.machine.boot_device());
+        if let Some(image) = &self.image {
+            // Writes go to a throw-away overlay: one image serves any number of runs at a time.
+            add(&mut list, "-drive", valued("if=none,id=boot,format=raw,snapshot=on,file=", image));
+            add(&mut list, "-device", self.machine.boot_device());
+        }
         list.extend(self.console.arguments().iter().map(OsString::from));
         add(&mut list, "-chardev", valued("file,id=report,path=", &folder.join(REPORT)));
         if kernel_options::reports_to_debug_port(&self.options) {
@@ -214,6 +216,14 @@ mod tests {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(!text.contains("pflash"), "{text}");
+    }
+
+    #[test]
+    fn without_an_image_no_disk_comes_before_what_the_arguments_name() {
+        let machine =
+            Machine { arguments: vec!["-kernel".into(), "/x/vmlinuz".into()], ..Machine::default() };
+        let text = arguments(&Launch { image: None, ..launch(machine) });
+        assert!(text.contains("-kernel /x/vmlinuz") && !text.contains("bootindex=0"), "{text}");
     }
 
     #[test]
