@@ -22,6 +22,7 @@ use alloc::vec::Vec;
 
 use dma_types::Bdf;
 use pci::reset::Refused;
+use report::DeviceState;
 use spin::Once;
 
 use crate::dma;
@@ -32,6 +33,7 @@ pub use driver::{Driver, Kind, Requests, Settling, StartError};
 pub use function::{Function, ResetError};
 pub use messages::{Messages, limit_messages};
 pub use nic::{Link, Nic, NicError, Received};
+pub use presence::{above, below};
 pub use record::{Admission, DeviceRecord, Facts, Path, Role, SELF_TEST, Trust};
 pub use start::{enumerate, give_firmware_regions, start_drivers};
 pub use windows::check as check_windows;
@@ -82,6 +84,25 @@ pub fn requests_one_by_one(record: &'static DeviceRecord) -> bool {
     driver.is_some_and(|driver| driver.requests() == Requests::One)
 }
 
+/// Lets a quarantined device, and those cut off with it, work again; of a port that was closed, all that were cut off
+/// below it.
+///
+/// # Errors
+/// As for each of the devices; the port stays closed for those whose turn did not come.
+#[track_caller]
+pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
+    if record.role == Role::Bridge && record.state() == DeviceState::Quarantined {
+        let members = below(record.bdf).filter(|member| member.role == Role::Endpoint);
+        // Those that were cut off together come back together.
+        for member in members.filter(|member| member.state() == DeviceState::Quarantined) {
+            release_device(member)?;
+        }
+        record.set_state(DeviceState::Blocked);
+        return Ok(());
+    }
+    release_device(record)
+}
+
 /// Lets a quarantined device, and those cut off with it, work again: each is reset while it can reach nothing, if
 /// it offers that, and its driver starts it again once it has its domain back.
 ///
@@ -89,7 +110,7 @@ pub fn requests_one_by_one(record: &'static DeviceRecord) -> bool {
 /// If it is not quarantined, or the unit, memory or the device itself refuses; also if requests that it began before
 /// it was cut off never end. What has failed before a device had its domain back leaves all of them quarantined.
 #[track_caller]
-pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
+fn release_device(record: &'static DeviceRecord) -> Result<(), StartError> {
     tell_of_containment();
     dma::cut_off_with(record).try_for_each(presence::confirm)?;
     for member in dma::cut_off_with(record).filter(|member| member.driver().is_some()) {

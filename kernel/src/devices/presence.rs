@@ -67,9 +67,7 @@ fn find_out_who_left() {
     let Some(slots) = SLOTS.get() else { return };
     for slot in slots.lock().iter_mut() {
         if slot.look(config()) == News::Left {
-            present()
-                .filter(|record| is_below(record, slot.port()))
-                .for_each(|record| lose(record, Answer::Absent));
+            below(slot.port()).for_each(|record| lose(record, Answer::Absent));
         }
     }
     for record in present().filter(|record| record.pci.parent.is_some() && record.is_here()) {
@@ -186,8 +184,19 @@ fn places_below(port: &DeviceRecord) -> impl Iterator<Item = Bdf> + use<> {
     (0..if multi { 8 } else { 1 }).filter_map(at)
 }
 
+/// The functions that are known and stand below a bridge, those that have left not among them. Allocates nothing.
+pub fn below(bridge: Bdf) -> impl Iterator<Item = &'static DeviceRecord> {
+    present().filter(move |record| is_below(record, bridge))
+}
+
+/// The bridges above a function, from the nearest on.
+pub fn above(record: &DeviceRecord) -> impl Iterator<Item = &'static DeviceRecord> + use<> {
+    let nearest = record.pci.parent.and_then(find_first);
+    core::iter::successors(nearest, |bridge| bridge.pci.parent.and_then(find_first))
+        .take(usize::from(u8::MAX))
+}
+
 /// Tells whether a function stands below a bridge.
 fn is_below(record: &DeviceRecord, bridge: Bdf) -> bool {
-    let above = core::iter::successors(record.pci.parent, |parent| find_first(*parent)?.pci.parent);
-    above.take(usize::from(u8::MAX)).any(|parent| parent == bridge)
+    above(record).any(|parent| parent.bdf == bridge)
 }

@@ -16,7 +16,7 @@ use crate::devices::{self, DeviceRecord};
 /// Counts and storm signs.
 pub(super) struct Accounts {
     /// Whose the accounts are.
-    pub senders: Senders,
+    pub senders: &'static Senders,
     /// How often which fault came.
     pub ledger: FaultLedger<Answer>,
     /// Who faults too often.
@@ -32,6 +32,8 @@ pub(super) struct Answer {
     pub action: Action,
 }
 
+/// Whose the accounts are, for who asks without them.
+static SENDERS: Once<Senders> = Once::new();
 static ACCOUNTS: Once<IrqLock<Accounts>> = Once::new();
 static POLICY: AtomicU8 = AtomicU8::new(0);
 
@@ -48,6 +50,7 @@ pub fn start(default: Policy, storm: Storm) -> Result<(), OutOfMemory> {
         Storm::After(faults) => Threshold::PerSecond(faults),
     };
     let senders = Senders::new(ids(), ports())?;
+    let senders = SENDERS.call_once(|| senders);
     let count = senders.count();
     let accounts =
         Accounts { senders, ledger: FaultLedger::new(count)?, storms: StormDetector::new(threshold, count)? };
@@ -90,6 +93,15 @@ pub(super) fn policy_for(record: Option<&DeviceRecord>) -> Policy {
 /// Works on the counts; `None` before [`start`].
 pub(super) fn with<T>(work: impl FnOnce(&mut Accounts) -> T) -> Option<T> {
     Some(work(&mut ACCOUNTS.get()?.lock()))
+}
+
+/// The port that a request counts for whose id no enumerated function carries.
+pub(super) fn port_above(requester: Bdf) -> Option<Bdf> {
+    let senders = SENDERS.get()?;
+    match senders.holder(senders.of(requester)) {
+        Holder::Port(bridge) => Some(bridge),
+        Holder::Id(_) | Holder::Elsewhere => None,
+    }
 }
 
 /// Forgets how often a requester has faulted of late: it starts anew.

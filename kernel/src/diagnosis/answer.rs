@@ -21,7 +21,7 @@ use crate::arch::{TrapFrame, cpu};
 use crate::devices::{self, DeviceRecord};
 use crate::iommu::records::{Arrival, Captured};
 use crate::iommu::{self, Unit, records};
-use crate::platform::clock;
+use crate::platform::{clock, pci as bus};
 use crate::probe::{self, Flight, Notice};
 use crate::{bench, dma, journal, stop};
 
@@ -63,10 +63,16 @@ pub fn end_window(window: Window) {
         stormy.extend(storms.end_window(window).map(|sender| senders.holder(sender)).take(MOST_AT_ONCE));
     });
     for holder in stormy {
-        let Holder::Id(id) = holder else { continue };
-        for record in devices::behind(id).filter(|record| record.state() == DeviceState::Assigned) {
-            log::warn!("{record} faults without end");
-            condemn(record);
+        match holder {
+            Holder::Id(id) => {
+                for record in devices::behind(id).filter(|record| record.state() == DeviceState::Assigned) {
+                    log::warn!("{record} faults without end");
+                    condemn(record);
+                }
+            }
+            Holder::Port(bridge) => close(bridge),
+            // Nothing is known that could be closed; what the units block stays blocked.
+            Holder::Elsewhere => {}
         }
     }
 }
@@ -105,7 +111,7 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
     let suspect = diagnosis.suspect.and_then(|candidate| devices::find(candidate.function.device.bdf));
     let page = fault.address.unwrap_or_default();
     let flight = probe::note_fault(fault.requester, page, fault.access, |bdf| diagnosis.verdict_on(bdf));
-    let action = choose(&fault, suspect, flight.as_ref());
+    let (action, measure) = choose(&fault, suspect, flight.as_ref());
     let walk = world.walked();
     let found = Found { unit: captured.unit, diagnosis: &diagnosis, suspect, walk: walk.as_ref() };
     let completeness = completeness(&found, captured.arrival);
@@ -120,9 +126,21 @@ fn answer(captured: &Captured, frame: Option<&TrapFrame>) {
     }
     // The books are free again before the device is cut off: that is entered in them.
     drop(world);
-    if let (Action::Contained, Some(record)) = (action, suspect) {
-        condemn(record);
+    match measure {
+        Measure::Nothing => {}
+        Measure::Condemn(record) => condemn(record),
+        Measure::Close(bridge) => close(bridge),
     }
+}
+
+/// Who is stopped for a fault.
+enum Measure {
+    /// Nobody.
+    Nothing,
+    /// A function.
+    Condemn(&'static DeviceRecord),
+    /// Everybody behind a port, since it cannot be told who of them it was.
+    Close(Bdf),
 }
 
 fn fault_of(captured: &Captured, unit: &Unit) -> Fault {
@@ -199,10 +217,14 @@ fn count(found: &Found<'_>, action: Action, completeness: Completeness) -> Optio
 }
 
 /// What to do: an announced fault is nobody's violation; a storm is contained even where the policy only
-/// logs.
-fn choose(fault: &Fault, suspect: Option<&'static DeviceRecord>, flight: Option<&Flight>) -> Action {
+/// logs. One of ids that no function carries costs the port that they came through.
+fn choose(
+    fault: &Fault,
+    suspect: Option<&'static DeviceRecord>,
+    flight: Option<&Flight>,
+) -> (Action, Measure) {
     if flight.is_some_and(|flight| flight.notice == Notice::Announced) {
-        return Action::Expected;
+        return (Action::Expected, Measure::Nothing);
     }
     if flight.is_none() {
         journal::note_failure();
@@ -210,12 +232,30 @@ fn choose(fault: &Fault, suspect: Option<&'static DeviceRecord>, flight: Option<
     let urgency =
         account::with(|Accounts { senders, storms, .. }| storms.note(senders.of(fault.requester), fault.at));
     let storm = urgency == Some(Urgency::Contain);
-    match account::policy_for(suspect) {
-        Policy::Bugcheck => Action::Bugcheck,
-        Policy::Contain if suspect.is_some() => Action::Contained,
-        Policy::Log if storm && suspect.is_some() => Action::Contained,
-        Policy::Contain | Policy::Log => Action::Logged,
+    let port = if storm { account::port_above(fault.requester) } else { None };
+    match (account::policy_for(suspect), suspect, port) {
+        (Policy::Bugcheck, _, _) => (Action::Bugcheck, Measure::Nothing),
+        (Policy::Contain | Policy::Log, _, Some(bridge)) => (Action::Contained, Measure::Close(bridge)),
+        (Policy::Contain, Some(record), None) => (Action::Contained, Measure::Condemn(record)),
+        (Policy::Log, Some(record), None) if storm => (Action::Contained, Measure::Condemn(record)),
+        (Policy::Contain | Policy::Log, _, None) => (Action::Logged, Measure::Nothing),
     }
+}
+
+/// Closes a port: everybody below loses bus mastering, with them the port itself, and they are cut off as soon as no
+/// fault waits. Does nothing, and says nothing, where it is closed for that already.
+fn close(bridge: Bdf) {
+    let Some(port) = devices::find(bridge).filter(|port| port.state() != DeviceState::Quarantined) else {
+        return;
+    };
+    log::warn!("requests with ids that no function carries come through {port} without end");
+    port.set_state(DeviceState::Quarantined);
+    let works = |record: &&DeviceRecord| {
+        matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion)
+    };
+    devices::below(bridge).filter(works).for_each(condemn);
+    bus::close_bridge(bridge);
+    log::warn!("{port} is closed; `release {bridge}` opens it again for the devices below");
 }
 
 /// Takes a device's bus mastering at once, and has it cut off as soon as no fault waits.

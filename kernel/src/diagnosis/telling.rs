@@ -9,7 +9,7 @@ use report::{Action, Candidate, Event, Function, Hex, HistoryEntry, List, Neares
 use vtd::spec::fault_reason::FaultReason;
 use vtd::tables::{RequestWalk, Step};
 
-use super::account::Answer;
+use super::account::{self, Answer};
 use super::text::Text;
 use crate::devices::DeviceRecord;
 use crate::iommu::records;
@@ -79,6 +79,7 @@ pub(super) fn fault(
         unit: unit as u32,
         bdf: suspect.map(|record| Function(record.bdf)),
         requester: Function(fault.requester),
+        port: diagnosis.port.map(Function),
         name: suspect.map(|record| record.name.as_str().into()),
         id: id.as_ref().map(|id| id.as_str().into()),
         driver: suspect.and_then(DeviceRecord::driver).map(Into::into),
@@ -120,6 +121,10 @@ pub(super) fn count(requester: Bdf, key: Option<&FaultKey>, line: &Line<Answer>)
         unit: suspect.and_then(|record| record.unit).unwrap_or(0) as u32,
         bdf: suspect.map(|record| Function(record.bdf)),
         requester: Function(requester),
+        port: match suspect {
+            Some(_) => None,
+            None => account::port_above(requester).map(Function),
+        },
         name: suspect.map(|record| record.name.as_str().into()),
         id: id.as_ref().map(|id| id.as_str().into()),
         driver: suspect.and_then(DeviceRecord::driver).map(Into::into),

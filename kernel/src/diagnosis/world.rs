@@ -9,6 +9,7 @@ use dma_types::{Bdf, Iova, PageSize, Permissions, PhysAddr};
 use report::DeviceState;
 use vtd::tables::RequestWalk;
 
+use super::account;
 use crate::arch::interrupts::{InterruptsOff, IrqGuard};
 use crate::devices::{self, DeviceRecord, Role};
 use crate::dma::{self, Books, Domain};
@@ -113,6 +114,10 @@ impl diagnosis::World for KernelWorld<'_> {
         self.walked.set(walked);
         let agrees = |record| walked.is_none_or(|walk| self.agrees(record, fault.address, &walk));
         if devices::behind(fault.requester).all(agrees) { WalkCheck::Agrees } else { WalkCheck::Differs }
+    }
+
+    fn port_above(&self, requester: Bdf) -> Option<Bdf> {
+        account::port_above(requester)
     }
 
     fn address_width(&self, _: Bdf) -> u8 {

@@ -120,6 +120,9 @@ impl Group {
                 bus::forbid_no_snoop(&member.pci);
             }
             bus::set_bus_master(member.bdf, BusMaster::On);
+            // With it the bridges above, one that was closed for a storm too.
+            let closed = devices::above(member).filter(|port| port.state() == DeviceState::Quarantined);
+            closed.for_each(|port| port.set_state(DeviceState::Blocked));
         }
         Ok(())
     }

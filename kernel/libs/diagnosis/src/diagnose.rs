@@ -3,7 +3,7 @@
 use core::ops::Range;
 use core::ptr;
 
-use dma_types::Iova;
+use dma_types::{Bdf, Iova};
 
 use crate::evidence::{Foreign, Nearest, Owner};
 use crate::fault::Cause;
@@ -69,6 +69,8 @@ pub struct Diagnosis<'w> {
     pub foreign: Option<Foreign<'w>>,
     /// Whether the tables in memory agree with the books.
     pub walk: WalkCheck,
+    /// The bridge that the requester's bus lies behind, where no function is known that may have sent the request.
+    pub port: Option<Bdf>,
     trace: Trace<'w>,
     /// Other domains whose memory could not be searched to the end for the number.
     pub(crate) unsearched: u32,
@@ -97,6 +99,7 @@ impl<'w> Diagnosis<'w> {
             mapped_since: None,
             foreign: None,
             walk: world.walk(fault),
+            port: None,
             trace: Trace::NOTHING,
             unsearched: 0,
             forgotten: 0,
@@ -124,8 +127,11 @@ impl<'w> Diagnosis<'w> {
         self.trace = *trace;
     }
 
-    /// Looks up what else the suspect's books tell.
+    /// Looks up what else the suspect's books tell, or, without a suspect, where the request came in.
     fn look_around(&mut self, world: &impl World) {
+        if self.suspect.is_none() {
+            self.port = world.port_above(self.fault.requester);
+        }
         let Some(book) = self.suspect.and_then(|suspect| suspect.function.book) else { return };
         self.forgotten = book.forgotten();
         self.live = book.live_mappings();
@@ -162,7 +168,7 @@ impl<'w> Diagnosis<'w> {
 impl Diagnosis<'_> {
     /// What holds if this function sent the request, which those that share its id do not change; the verdict
     /// itself, if the function is none of those listed.
-    pub fn verdict_on(&self, function: dma_types::Bdf) -> Verdict {
+    pub fn verdict_on(&self, function: Bdf) -> Verdict {
         let own = self.candidates.iter().find(|candidate| candidate.function.device.bdf == function);
         own.map_or(self.verdict, |candidate| candidate.verdict)
     }

@@ -165,7 +165,10 @@ const fn position(slice: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use dma_types::{Bdf, SourceId};
+
     use super::*;
+    use crate::senders::{Holder, Port, Senders};
 
     const MILLISECOND: u64 = 1_000_000;
 
@@ -272,5 +275,34 @@ mod tests {
         assert_eq!(storm.note(sender(4), now), Urgency::Calm);
         assert_eq!(storm.note(sender(5), now), Urgency::Contain);
         assert_eq!(storm.note(sender(400), now), Urgency::Calm, "not watched");
+    }
+
+    /// A device that makes up its ids: each of them once, so that none of them would be noticed alone.
+    #[test]
+    fn made_up_ids_are_a_storm_of_the_port_that_they_came_through() {
+        let bdf = |text: &str| text.parse::<Bdf>().unwrap();
+        let ports = [("00:1c.0", 1, 3), ("00:1d.0", 4, 4)];
+        let ports = ports.map(|(bridge, first, last)| Port { bridge: bdf(bridge), first, last });
+        let known = bdf("01:00.0");
+        let senders = Senders::new([known].into_iter(), ports.into_iter()).unwrap();
+        let mut storm = StormDetector::new(Threshold::PerSecond(20), senders.count()).unwrap();
+        let mut made_up = (0..8).flat_map(|function| {
+            (0..3).map(move |bus| Bdf::new(known.segment, SourceId::new(bus + 1, 9, function).unwrap()))
+        });
+        let mut note = |id: Bdf| storm.note(senders.of(id), Timestamp::from_nanos(0));
+        for id in made_up.by_ref().take(20) {
+            assert_eq!(note(id), Urgency::Calm);
+        }
+        let one_more = made_up.next().unwrap();
+        assert_eq!(note(one_more), Urgency::Contain);
+        assert_eq!(senders.holder(senders.of(one_more)), Holder::Port(bdf("00:1c.0")));
+        // Nobody else pays for it, not even the device that is known to stand there.
+        assert_eq!([known, bdf("04:1f.7"), bdf("05:00.0")].map(note), [Urgency::Calm; 3]);
+        let mut stormy = Vec::new();
+        for _ in 0..MASKED_WINDOWS {
+            storm.note(senders.of(one_more), Timestamp::from_nanos(0));
+            stormy = storm.end_window(Window::Masked).map(|sender| senders.holder(sender)).collect();
+        }
+        assert_eq!(stormy, [Holder::Port(bdf("00:1c.0"))]);
     }
 }

@@ -24,6 +24,10 @@ pub trait World {
     /// Compares the tables in memory, walked for this fault, with what the books say they should hold.
     fn walk(&self, fault: &Fault) -> WalkCheck;
 
+    /// The bridge that a requester's bus lies behind, for one that no enumerated function stands for; `None` if it lies
+    /// behind none that is known.
+    fn port_above(&self, requester: Bdf) -> Option<Bdf>;
+
     /// The address bits that the unit translates for this requester.
     fn address_width(&self, requester: Bdf) -> u8;
 }

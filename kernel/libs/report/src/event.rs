@@ -143,6 +143,7 @@ mod tests {
             unit: 0,
             bdf: Some(Function("00:03.0".parse().unwrap())),
             requester: Function("00:03.0".parse().unwrap()),
+            port: None,
             name: Some(Cow::Borrowed("QEMU \"edu\"\n\u{1}µ")),
             id: Some(Cow::Borrowed("1234:11e8")),
             driver: None,

@@ -15,6 +15,8 @@ pub struct Fault<'a> {
     pub bdf: Option<Function>,
     /// The id that the request carried.
     pub requester: Function,
+    /// The bridge that its bus lies behind, where no function is known behind the requester.
+    pub port: Option<Function>,
     /// The function's name for people.
     pub name: Option<Text<'a>>,
     /// Its vendor and device id, `vvvv:dddd`.

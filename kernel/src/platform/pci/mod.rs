@@ -102,6 +102,14 @@ pub fn set_bus_master(function: Bdf, to: BusMaster) -> BusMaster {
     }
 }
 
+/// Closes a bridge whatever is below. The next function below that gets bus mastering opens it again.
+pub fn close_bridge(bridge: Bdf) {
+    let _off = InterruptsOff::new();
+    if control::set_bus_master(config(), bridge, BusMaster::Off) == BusMaster::On {
+        log::warn!("bridge {bridge} does not let bus mastering be switched off");
+    }
+}
+
 /// Forbids a function requests that do not snoop, where its unit cannot: see [`control::forbid_no_snoop`].
 pub fn forbid_no_snoop(function: &Function) {
     if control::forbid_no_snoop(config(), function) == Snooping::AsRequested {

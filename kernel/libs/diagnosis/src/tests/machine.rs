@@ -40,6 +40,8 @@ pub(super) struct Machine {
     pub(super) functions: Vec<TestFunction>,
     pub(super) domains: Vec<TestDomain>,
     pub(super) walk: WalkCheck,
+    /// The bridge above everybody who is not known.
+    pub(super) port: Option<Bdf>,
     pub(super) had_before: Range<Iova>,
     pub(super) now: Timestamp,
 }
@@ -59,6 +61,7 @@ impl Machine {
             functions: Vec::new(),
             domains: Vec::new(),
             walk: WalkCheck::Agrees,
+            port: None,
             had_before: Iova::default()..Iova::default(),
             now: Timestamp::from_nanos(1_000_000),
         };
@@ -186,6 +189,10 @@ impl World for Machine {
 
     fn walk(&self, _: &Fault) -> WalkCheck {
         self.walk
+    }
+
+    fn port_above(&self, _: Bdf) -> Option<Bdf> {
+        self.port
     }
 
     fn address_width(&self, _: Bdf) -> u8 {

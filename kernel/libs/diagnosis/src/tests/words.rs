@@ -277,3 +277,18 @@ fn the_history_shows_what_happened_around_the_page() {
     assert_eq!(nowhere.history().count(), 4);
     drop(far);
 }
+
+#[test]
+fn a_made_up_id_is_told_with_the_port_that_it_counts_for() {
+    let mut machine = Machine::new();
+    machine.port = Some(bdf(0, 0x1c));
+    let fault = |requester| machine.fault(requester, Iova::new(0x1000), Reason(5));
+    let (explanation, advice) = words(&machine, fault(bdf(7, 7)));
+    contains_all(&explanation, &["lies behind 0000:00:1c.0", "counts for that port"]);
+    contains_all(&advice, &["Look behind 0000:00:1c.0 for"]);
+    // One that is known is told by its own name, whatever lies above it.
+    let known = fault(bdf(0, 3));
+    assert_eq!(diagnose(&known, &machine).port, None);
+    let (explanation, advice) = words(&machine, known);
+    assert!(!explanation.contains("1c.0") && !advice.contains("1c.0"), "{explanation} {advice}");
+}

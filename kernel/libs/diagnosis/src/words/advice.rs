@@ -22,10 +22,7 @@ impl fmt::Display for Advice<'_> {
                 "If the device is external, unplug it; otherwise update its firmware and its driver: it sends \
                  interrupts that it was not given.",
             ),
-            Verdict::UnknownRequester => f.write_str(
-                "Look for a device that firmware hides or that was plugged in after the start: unplug what is \
-                 external, and update the machine's firmware.",
-            ),
+            Verdict::UnknownRequester => write_unknown(f, diagnosis),
             Verdict::Contained => write_contained(f, diagnosis),
             Verdict::TableCorruption => write_tables(f, diagnosis),
             Verdict::TranslatedRequest => f.write_str(
@@ -54,6 +51,17 @@ impl fmt::Display for Advice<'_> {
 
 fn driver<'d>(diagnosis: &Diagnosis<'d>) -> Driver<'d> {
     Driver(diagnosis.suspect.and_then(|suspect| suspect.function.device.driver))
+}
+
+fn write_unknown(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {
+    f.write_str("Look")?;
+    if let Some(port) = diagnosis.port {
+        write!(f, " behind {port}")?;
+    }
+    f.write_str(
+        " for a device that firmware hides or that was plugged in after the start: unplug what is external, and \
+         update the machine's firmware.",
+    )
 }
 
 fn write_contained(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {

@@ -79,10 +79,7 @@ fn write_why(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>, verdict: Ver
         Verdict::Interrupt => f.write_str(
             " Interrupt remapping refused it: a device may send only the interrupts that the kernel gave it.",
         ),
-        Verdict::UnknownRequester => f.write_str(
-            " No function with this id was found on the buses, so there is no driver and no memory to \
-             compare it with.",
-        ),
+        Verdict::UnknownRequester => write_unknown(f, diagnosis),
         Verdict::Contained => f.write_str(
             " The device was contained after an earlier violation and may reach nothing until it is \
              released.",
@@ -102,6 +99,16 @@ fn write_why(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>, verdict: Ver
         Verdict::Overrun => write_overrun(f, diagnosis),
         Verdict::Foreign => write_foreign(f, diagnosis),
         Verdict::NeverMapped | Verdict::Alias => write_never_mapped(f, diagnosis),
+    }
+}
+
+fn write_unknown(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {
+    f.write_str(
+        " No function with this id was found on the buses, so there is no driver and no memory to compare it with.",
+    )?;
+    match diagnosis.port {
+        Some(port) => write!(f, " Its bus lies behind {port}, so it counts for that port."),
+        None => Ok(()),
     }
 }
 

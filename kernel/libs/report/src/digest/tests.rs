@@ -19,6 +19,7 @@ fn fault() -> Fault<'static> {
         unit: 0,
         bdf: Some(function("00:03.0")),
         requester: function("00:03.0"),
+        port: None,
         name: Some("QEMU edu".into()),
         id: Some("1234:11e8".into()),
         driver: Some("edu".into()),
