@@ -5,8 +5,11 @@
 //! Positive twins: before each overreach the device moves the same bytes through memory of its own, and a probe
 //! for which that fails is a failed check.
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::Value;
-use tests::{Outcome, Outside, Run, Running};
+use tests::{Outcome, Outside, Run, Running, config_space};
 
 /// An `edu` that sends all address bits.
 fn edu(place: &str) -> String {
@@ -202,4 +205,60 @@ fn bridges_that_tell_the_truth_are_all_believed() {
     working.dedup();
     assert_eq!(working.len(), 2 + 6, "{working:?}");
     assert!(!outcome.serial.contains("not believed"));
+}
+
+/// Waits until firmware has set a function up: it lets it answer last of all.
+fn wait_for_firmware(running: &mut Running, outside: &mut Outside, function: u64) {
+    const COMMAND: u64 = 0x04;
+    const MEMORY: u32 = 0b10;
+    const ROOT_PORT: u32 = 0x000c_1b36;
+    while outside.read32(function) != ROOT_PORT || outside.read32(function + COMMAND) & MEMORY == 0 {
+        assert!(running.report().of_kind("boot").next().is_none(), "the kernel came first");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Machine: two root ports with an `edu` below each. Once firmware is done, the first port says that it leads to the
+/// second one's bus as well.
+///
+/// Who of them lies cannot be told, so nobody behind either gets anything, and that is said. Positive twin: who stands
+/// elsewhere works.
+#[test]
+fn bridges_that_contradict_each_other_cost_those_behind_them() {
+    const BUSES: u64 = 0x18;
+    let (liar, honest) = (config_space(0, 0x11, 0), config_space(0, 0x12, 0));
+    let mut outside = Outside::new();
+    let mut running = Run::new()
+        .device("pcie-root-port,id=liar,bus=pcie.0,addr=11.0,chassis=1")
+        .device("pcie-root-port,id=honest,bus=pcie.0,addr=12.0,chassis=2")
+        .device(&edu("bus=liar"))
+        .device(&edu("bus=honest"))
+        .options("policy=log drill=off")
+        .script("attack 00:03.0 write; attack 01:00.0 write; attack 02:00.0 write")
+        .reached_by(&outside)
+        .start();
+    [liar, honest].into_iter().for_each(|port| wait_for_firmware(&mut running, &mut outside, port));
+    assert_eq!(outside.read32(honest + BUSES) & 0xff_ffff, 0x02_02_00, "firmware's numbers");
+    outside.write32(liar + BUSES, 0x02_01_00);
+    running.wait_end();
+    let masters = ["0000:00:11.0", "0000:00:12.0", "0000:01:00.0"].map(|bdf| running.may_master_the_bus(bdf));
+    assert_eq!(masters, [false; 3]);
+    let outcome = running.finish();
+
+    outcome.assert_status(1);
+    assert_eq!(outcome.event("protected")["complete"], false);
+    for bdf in ["0000:01:00.0", "0000:02:00.0"] {
+        let device = outcome.device(bdf);
+        // QEMU's table names the ports, and what is below one that is not believed is below nothing.
+        assert_eq!(
+            (&device["state"], &device["driver"]),
+            (&"bypasses-iommu".into(), &Value::Null),
+            "{device}"
+        );
+        assert!(device["refused"].as_str().is_some_and(|why| why.contains("bus numbers")), "{device}");
+    }
+    let attacks = outcome.probes("attack");
+    outcome.assert_blocked(attacks[0], "never-mapped");
+    assert!(outcome.events("fault").iter().all(|fault| fault["bdf"] == "0000:00:03.0"));
+    assert_eq!(outcome.device("0000:00:05.0")["state"], "assigned");
 }
