@@ -68,6 +68,18 @@ enum Position {
     Within,
 }
 
+impl Piece {
+    /// What no sound device writes, whatever is on the cable: a frame that is shorter than a header or longer than a
+    /// buffer is not taken at all. Damage happens to sound ones.
+    pub const fn nonsense(self) -> Option<Defect> {
+        match self {
+            Self::Rest => Some(Defect::NotLast),
+            Self::Dropped(Defect::Damaged(_)) | Self::NotDone | Self::Frame { .. } => None,
+            Self::Dropped(defect) => Some(defect),
+        }
+    }
+}
+
 impl FrameReader {
     /// Judges the next descriptor, whose buffer has so many bytes. One that is not done changes nothing and
     /// is to be judged again.

@@ -1,7 +1,7 @@
 //! Intel 82574 Gigabit Ethernet controller: register and descriptor layouts, and what a driver must decide.
 //!
-//! `spec` holds layouts only; the other modules hold behaviour: bring-up, rings, and telling frames from what
-//! a device claims to be one. Nothing here touches hardware: registers are reached through [`Registers`],
+//! `spec` holds layouts only; the other modules hold behaviour: bring-up, rings, buffers
+//! in them, and telling frames from what a device claims to be one. Nothing here touches hardware: registers are reached through [`Registers`],
 //! time through [`Clock`]; descriptors pass through by value.
 //!
 //! Document: Intel 82574 GbE Controller Family Datasheet, Revision 3.4, cited as 82574 with section or
@@ -9,6 +9,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
@@ -17,6 +18,7 @@ mod controller;
 mod fake;
 mod frames;
 mod hardware;
+mod loans;
 pub mod loopback;
 mod ring;
 pub mod spec;
@@ -24,6 +26,7 @@ pub mod spec;
 pub use controller::{Controller, ControllerError, Mode, RingPlace};
 pub use frames::{Defect, FrameReader, HEADER, LONGEST_FRAME, Piece};
 pub use hardware::{Clock, Registers};
+pub use loans::{Descriptors, Nonsense, ReceiveRing, Returned, Stall, TransmitRing};
 pub use ring::{Ring, RingSize};
 pub use spec::address::MacAddress;
 

@@ -1,10 +1,11 @@
-//! The machine as the `e1000e` library sees it: a register window, and time.
+//! The machine as the `e1000e` library sees it: a register window, descriptors, and time.
 
 use alloc::boxed::Box;
 
-use e1000e::{Clock, ControllerError, Registers};
+use e1000e::{Clock, ControllerError, Descriptors, Registers};
 
 use crate::devices::StartError;
+use crate::dma::{Both, Shared};
 use crate::memory::mmio::Mmio;
 use crate::platform::clock;
 
@@ -18,6 +19,16 @@ impl Registers for Window {
 
     fn write(&self, offset: usize, value: u32) {
         self.0.write32(offset, value);
+    }
+}
+
+impl Descriptors for Shared<[u64; 2], Both> {
+    fn read(&self, slot: u16) -> [u64; 2] {
+        Self::read(self, slot.into())
+    }
+
+    fn write(&self, slot: u16, words: [u64; 2]) {
+        Self::write(self, slot.into(), words);
     }
 }
 

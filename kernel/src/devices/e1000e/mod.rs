@@ -3,7 +3,7 @@
 //!
 //! Receive buffers are mapped one by one, and unmapped before anybody looks at a frame; so a frame cannot
 //! change once it was checked. What the device writes, descriptors above all, is judged by the library of the
-//! same name.
+//! same name. One that describes nonsense, sends nothing, or does not come out of a reset is cut off.
 
 mod hardware;
 mod overreach;
@@ -11,11 +11,12 @@ mod receive;
 mod transmit;
 
 use alloc::boxed::Box;
+use core::fmt;
 use core::time::Duration;
 
 use dma_types::Iova;
 use e1000e::spec::control::Status;
-use e1000e::{Controller, IDS, MacAddress, Mode, RingSize, WINDOW};
+use e1000e::{Controller, IDS, MacAddress, Mode, RingSize, Stall, WINDOW};
 use spin::Mutex;
 
 use self::hardware::{KernelClock, Window};
@@ -89,7 +90,7 @@ fn start(function: &Function) -> Result<Box<dyn Driver>, StartError> {
     let dma = function.claim(DRIVER, Iova::new(u64::MAX))?;
     let state = State {
         work: Work::Nothing,
-        receive: ReceiveQueue::new(&dma, RING)?,
+        receive: ReceiveQueue::new(function.record(), &dma, RING)?,
         transmit: TransmitQueue::new(&dma, RING)?,
         own_parts: OwnParts::new(&dma)?,
     };
@@ -137,15 +138,48 @@ impl E1000e {
             return None;
         }
         state.transmit.reclaim();
-        let frame = state.receive.next_frame().or_else(|| {
-            // What came before the causes were cleared raises no further message, so it is looked for again.
-            self.controller.acknowledge();
-            state.receive.next_frame()
+        self.end_stall(&mut state);
+        let frame = match state.receive.next_frame() {
+            Ok(None) => {
+                // What came before the causes were cleared raises no further message, so it is looked for again.
+                self.controller.acknowledge();
+                state.receive.next_frame()
+            }
+            found => found,
+        };
+        let frame = frame.unwrap_or_else(|nonsense| {
+            self.give_up(&mut state, &nonsense);
+            None
         });
         if frame.is_none() {
             self.refill(&mut state);
         }
         frame
+    }
+
+    /// Resets a controller that has a link and sends nothing, or gives it up.
+    fn end_stall(&self, state: &mut State) {
+        if state.work != Work::Network || !state.transmit.is_stalled() || self.link() == Link::Down {
+            return;
+        }
+        match state.transmit.note_stall() {
+            Stall::Reset => {
+                log::warn!("{}: it sends nothing although there is a link, and is reset", self.record);
+                if let Err(error) = self.start_again(state) {
+                    self.give_up(state, &error);
+                }
+            }
+            Stall::GiveUp => self.give_up(state, &"it sends nothing, not even after a reset"),
+        }
+    }
+
+    /// Cuts off a controller that cannot be worked with; `release` gives it another chance.
+    fn give_up(&self, state: &mut State, why: &dyn fmt::Display) {
+        state.work = Work::Nothing;
+        log::error!("{}: {why}; it is given up and cut off", self.record);
+        if let Err(error) = dma::contain(self.record) {
+            log::error!("{}: its unit did not confirm that it is cut off: {error}", self.record);
+        }
     }
 
     /// Gives the device the buffers that it can have.
@@ -227,6 +261,7 @@ impl Nic for E1000e {
     fn send(&self, frame: &[u8]) -> Result<(), NicError> {
         let mut state = self.state.lock();
         self.end_overdue_probe(&mut state);
+        self.end_stall(&mut state);
         match state.work {
             Work::Network if self.dma.is_open() => {}
             Work::Probe(_) => return Err(NicError::Busy),

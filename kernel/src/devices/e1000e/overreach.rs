@@ -87,7 +87,7 @@ impl E1000e {
 
     fn end_probe(&self, state: &mut State) {
         if let Err(error) = self.start_again(state) {
-            log::error!("{} does not come up after a probe: {error}", self.record);
+            self.give_up(state, &error);
         }
     }
 }
@@ -113,7 +113,10 @@ impl Overreach for E1000e {
         }
         let transfer = state.own_parts.transfer(access, iova)?;
         state.work = Work::Nothing;
-        self.controller.reset(&KernelClock).map_err(|_| StartRefused::Dead)?;
+        if let Err(error) = self.controller.reset(&KernelClock) {
+            self.give_up(&mut state, &error);
+            return Err(StartRefused::Dead);
+        }
         self.begin_transfer(&mut state, &transfer);
         state.work = Work::Probe(Deadline::after(TRANSFER));
         Ok(())

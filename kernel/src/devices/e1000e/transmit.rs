@@ -2,17 +2,16 @@
 
 use alloc::vec::Vec;
 
-use e1000e::spec::transmit::TransmitDescriptor;
-use e1000e::{HEADER, LONGEST_FRAME, Ring, RingPlace, RingSize};
+use e1000e::{HEADER, LONGEST_FRAME, RingPlace, RingSize, Stall, TransmitRing};
 
 use crate::devices::NicError;
 use crate::dma::{self, Both, DmaError, Mapping, PageBuffer, Shared, ToDevice};
+use crate::platform::clock;
 
-/// The ring, and the buffer of each of its slots that is the device's.
+/// The ring in shared memory, and buffers for it.
 pub struct TransmitQueue {
-    ring: Ring,
+    ring: TransmitRing<Mapping<ToDevice>>,
     descriptors: Shared<[u64; 2], Both>,
-    lent: Vec<Option<Mapping<ToDevice>>>,
     spare: Vec<PageBuffer>,
 }
 
@@ -21,16 +20,15 @@ impl TransmitQueue {
     pub fn new(dma: &dma::Device, size: RingSize) -> Result<Self, DmaError> {
         let slots = usize::from(size.descriptors());
         Ok(Self {
-            ring: Ring::new(size),
+            ring: TransmitRing::new(size),
             descriptors: dma.share(slots, "e1000e transmit ring")?,
-            lent: (0..slots).map(|_| None).collect(),
             spare: Vec::with_capacity(slots),
         })
     }
 
     /// Where the ring lies.
     pub fn place(&self) -> RingPlace {
-        RingPlace { base: self.descriptors.iova(), size: self.ring.size() }
+        RingPlace { base: self.descriptors.iova(), size: self.ring.ring().size() }
     }
 
     /// The descriptors, for a transfer that has the ring to itself; [`rewind`](Self::rewind) makes it good.
@@ -47,7 +45,7 @@ impl TransmitQueue {
             return Err(NicError::Length(frame.len()));
         }
         self.reclaim();
-        if self.ring.room() == 0 {
+        if self.ring.ring().room() == 0 {
             return Err(NicError::Busy);
         }
         let mut buffer = match self.spare.pop() {
@@ -61,37 +59,39 @@ impl TransmitQueue {
             self.spare.extend(refused.buffer);
             refused.error
         })?;
-        let slot = self.ring.give().map(usize::from).ok_or(NicError::Busy)?;
-        self.descriptors.write(slot, TransmitDescriptor::last(mapping.iova(), frame.len() as u16).0);
-        if let Some(place) = self.lent.get_mut(slot) {
-            *place = Some(mapping);
-        }
-        Ok(self.ring.tail())
+        let part = (mapping.iova(), frame.len() as u16);
+        self.ring
+            .lend(mapping, part, &self.descriptors, clock::now_ns())
+            .map_err(|_unmapped| NicError::Busy)?;
+        Ok(self.ring.ring().tail())
     }
 
     /// Takes the buffers back that the device has read.
     pub fn reclaim(&mut self) {
-        while let Some(slot) = self.ring.oldest().map(usize::from) {
-            if !TransmitDescriptor(self.descriptors.read(slot)).is_done() {
-                return;
-            }
-            self.take_back(slot);
+        while let Some(mapping) = self.ring.next(&self.descriptors, clock::now_ns()) {
+            self.keep(mapping);
         }
+    }
+
+    /// Tells whether frames have waited for too long.
+    pub fn is_stalled(&self) -> bool {
+        self.ring.is_stalled(clock::now_ns())
+    }
+
+    /// Counts a stall, and says what comes of it.
+    pub fn note_stall(&mut self) -> Stall {
+        self.ring.note_stall()
     }
 
     /// Begins anew at slot 0, as the device does after a reset. Frames that were not sent are lost.
     pub fn rewind(&mut self) {
-        while let Some(slot) = self.ring.oldest().map(usize::from) {
-            self.take_back(slot);
+        while let Some(mapping) = self.ring.take_back() {
+            self.keep(mapping);
         }
-        self.ring.rewind();
     }
 
-    fn take_back(&mut self, slot: usize) {
-        self.ring.take_back();
+    fn keep(&mut self, mapping: Mapping<ToDevice>) {
         // One whose unmapping fails is lost; another one will take its place.
-        if let Some(Ok(buffer)) = self.lent.get_mut(slot).and_then(Option::take).map(Mapping::unmap) {
-            self.spare.push(buffer);
-        }
+        self.spare.extend(mapping.unmap().ok());
     }
 }
