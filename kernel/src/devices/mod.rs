@@ -108,7 +108,7 @@ pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
 ///
 /// # Errors
 /// If it is not quarantined, or the unit, memory or the device itself refuses; also if requests that it began before
-/// it was cut off never end. What has failed before a device had its domain back leaves all of them quarantined.
+/// it was cut off never end. Then all of them are quarantined, as before.
 #[track_caller]
 fn release_device(record: &'static DeviceRecord) -> Result<(), StartError> {
     tell_of_containment();
@@ -122,7 +122,16 @@ fn release_device(record: &'static DeviceRecord) -> Result<(), StartError> {
         }
     }
     dma::release(record)?;
-    drivers().filter(|driver| driver.record().needs_restart()).try_for_each(Driver::restart)
+    drivers().filter(|driver| driver.record().needs_restart()).try_for_each(restart)
+}
+
+/// Starts a device again that has its domain back. One that does not come up is cut off again, since nobody uses it.
+fn restart(driver: &'static dyn Driver) -> Result<(), StartError> {
+    driver.restart().inspect_err(|_| {
+        if let Err(error) = dma::contain(driver.record()) {
+            log::error!("{}: its unit did not confirm that it is cut off: {error}", driver.record());
+        }
+    })
 }
 
 /// Resets a function alone that can reach nothing now; see [`Function`] for what it keeps.
