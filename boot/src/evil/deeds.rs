@@ -90,6 +90,11 @@ impl Intruder {
         self.reach(address, Permission::writes, || self.port.write(address, b"intruder"));
     }
 
+    /// Reads from a place where it may not read just now.
+    pub(super) fn read(&self, address: u64) {
+        self.reach(address, Permission::reads, || self.port.read(address, 8).map(|_| ()));
+    }
+
     fn reach(
         &self,
         address: u64,

@@ -148,9 +148,9 @@ fn together<D: Faithful>(stage: &Stage, tricks: &[(D::Trick, &str)]) -> Result<F
     let served = honest.deeds().commands;
     let mut found = vec![(
         "an honest device beside them".to_owned(),
-        format!("{served} commands"),
+        format!("{served} commands, {}, {life}", Fate::of(&arena, FIRST_SLOT, last.served).word()),
         is_assigned(&arena, FIRST_SLOT) && last.served && before > 0 && served > before,
-        Value::Null,
+        json!({"seconds": last.time.as_secs(), "said": last.said}),
     )];
     for ((slot, trick, words, device), used) in hostile.iter().zip(uses) {
         let deeds = device.deeds();
@@ -168,6 +168,7 @@ fn together<D: Faithful>(stage: &Stage, tricks: &[(D::Trick, &str)]) -> Result<F
             "fate": fate.word(),
             "wanted": wanted.word(),
             "seconds": used.time.as_secs(),
+            "said": used.said,
         });
         found.push(((*words).to_owned(), came, good, figures));
     }
@@ -177,6 +178,7 @@ fn together<D: Faithful>(stage: &Stage, tricks: &[(D::Trick, &str)]) -> Result<F
 /// What came of using a device.
 struct Use {
     time: Duration,
+    said: String,
     served: bool,
 }
 
@@ -188,7 +190,7 @@ fn use_device<D: Faithful>(arena: &mut Arena, slot: u8) -> Result<Use, Error> {
     for line in D::uses(&bdf(0, slot)) {
         said.extend(arena.run_command(&line)?);
     }
-    Ok(Use { time: start.elapsed(), served: D::is_served(&said) })
+    Ok(Use { time: start.elapsed(), served: D::is_served(&said), said })
 }
 
 /// Whether the kernel's driver has the function at a slot.

@@ -6,12 +6,14 @@
 
 mod arena;
 mod deeds;
+mod e1000e;
 mod faithful;
 mod finding;
 mod fuzz;
 mod hotplug;
 mod liar;
 mod lies;
+mod neighbour;
 mod nvme;
 mod power_on;
 mod random;

@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, Findings};
 use super::nvme::Controller;
-use super::{Stage, faithful, fuzz, hotplug, lies, power_on, two_books};
+use super::{Stage, e1000e, faithful, fuzz, hotplug, lies, power_on, two_books};
 use crate::Error;
 
 /// Which kernels a scenario says something about.
@@ -63,6 +63,12 @@ pub const SCENARIOS: &[Scenario] = &[
         what: "NVMe controllers that the driver claims, each of them hostile in one thing",
         subject: Subject::Ours,
         run: faithful::play::<Controller>,
+    },
+    Scenario {
+        name: "e1000e",
+        what: "network cards of Intel's that the driver claims, each of them hostile in one thing",
+        subject: Subject::Ours,
+        run: e1000e::run,
     },
     Scenario {
         name: "late-arrival",
@@ -126,7 +132,7 @@ mod tests {
     #[test]
     fn names_are_words_and_differ() {
         for (index, scenario) in SCENARIOS.iter().enumerate() {
-            assert!(scenario.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+            assert!(scenario.name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')));
             assert!(!scenario.what.contains('\n'));
             assert!(SCENARIOS[..index].iter().all(|other| other.name != scenario.name));
         }
