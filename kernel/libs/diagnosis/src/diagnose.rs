@@ -20,7 +20,7 @@ pub const MAX_CANDIDATES: usize = 8;
 ///
 /// Allocates nothing and takes no lock, so that it can run in the stop path. Its cost is bounded by the
 /// number of candidates and domains, not of mappings: one pass over the event ring for each domain that
-/// the candidates have (some 2,700 instructions), a few look-ups for each candidate, and one physical
+/// the candidates have (some 1,700 instructions), a few look-ups for each candidate, and one physical
 /// look-up for each other domain. In the kernel, with one candidate, 100,000 live mappings in its domain and
 /// few in others, 4,900 were counted, 550 of them for the walk of the tables.
 pub fn diagnose<'w>(fault: &Fault, world: &'w impl World) -> Diagnosis<'w> {
