@@ -103,6 +103,15 @@ pub enum DiskError {
     CutOff,
     /// The device did not answer in time.
     Timeout,
+    /// The device does not do what it must; the log says what.
+    Broken,
+    /// The device says that all went well, but did not write all of the data.
+    Incomplete {
+        /// Bytes that it wrote, its status among them.
+        written: usize,
+        /// Bytes that it was to write.
+        of: usize,
+    },
     /// The device refused, with this status.
     Refused(u16),
 }
@@ -121,6 +130,10 @@ impl fmt::Display for DiskError {
             Self::Dma(error) => error.fmt(f),
             Self::CutOff => f.write_str("the disk is cut off; `release` lets it work again"),
             Self::Timeout => f.write_str("the disk did not answer in time"),
+            Self::Broken => f.write_str("the disk does not do what it must; a line before this says what"),
+            Self::Incomplete { written, of } => {
+                write!(f, "the disk says that all went well, but wrote {written} of {of} bytes")
+            }
             Self::Refused(status) => write!(f, "the disk refused with status {status:#x}"),
         }
     }

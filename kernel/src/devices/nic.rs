@@ -53,6 +53,8 @@ pub enum NicError {
     Length(usize),
     /// The device is cut off.
     CutOff,
+    /// The device does not do what it must; the log says what.
+    Broken,
     /// The device could not be given the buffer.
     Dma(DmaError),
 }
@@ -63,6 +65,9 @@ impl fmt::Display for NicError {
             Self::Busy => f.write_str("the network card has no room for another frame now"),
             Self::Length(bytes) => write!(f, "no frame has {bytes} bytes"),
             Self::CutOff => f.write_str("the network card is cut off; `release` lets it work again"),
+            Self::Broken => {
+                f.write_str("the network card does not do what it must; a line before this says what")
+            }
             Self::Dma(error) => error.fmt(f),
         }
     }

@@ -3,8 +3,8 @@
 //! The crate `virtio-drivers` moves requests through queues and believes what configuration space says.
 //! This crate stands before it: [`Layout`] finds the device's structures with every number checked,
 //! [`CheckedConfig`] shows `virtio-drivers` a configuration space made of the checked numbers alone,
-//! [`negotiate()`] settles on features with the IOMMU among them, and [`block`] and [`net`] are the bytes
-//! that the two kinds of devices exchange.
+//! [`negotiate()`] settles on features with the IOMMU among them, [`InFlight`] takes nothing back but what was
+//! given, and [`block`] and [`net`] are the bytes that the two kinds of devices exchange.
 //!
 //! Document: Virtual I/O Device (VIRTIO) 1.2, cited as virtio.
 #![no_std]
@@ -14,16 +14,19 @@
     deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
 )]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
 pub mod block;
 mod checked_config;
 pub mod common;
+mod in_flight;
 mod layout;
 mod negotiate;
 pub mod net;
 
 pub use checked_config::{CheckError, CheckedConfig, Window};
+pub use in_flight::{Given, InFlight, RingError};
 pub use layout::{Layout, LayoutError, Region, is_virtio};
 pub use negotiate::{NegotiationError, negotiate, reset};

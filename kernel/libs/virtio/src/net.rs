@@ -1,10 +1,16 @@
 //! What a network device is asked and what it answers, virtio "Network Device".
 
+use core::ops::{Range, RangeInclusive};
+
 /// Its device ids, the first with the legacy interface.
 pub const DEVICES: [u16; 2] = [0x1000, 0x1041];
 
 /// Bytes before each frame; all zeros unless an offload was agreed on.
 pub const HEADER: usize = 12;
+/// Bytes that a frame may have, without the checksum that follows it.
+pub const FRAME: RangeInclusive<usize> = 14..=1514;
+/// Bytes of a buffer for a frame that arrives.
+pub const BUFFER: usize = HEADER + *FRAME.end();
 /// The queue of frames that arrive.
 pub const RECEIVE: u16 = 0;
 /// The queue of frames that leave.
@@ -38,6 +44,12 @@ pub fn set_address([a, b, c, d, e, f]: [u8; 6]) -> [u8; SET_ADDRESS] {
     [CLASS_ADDRESS, SET, a, b, c, d, e, f]
 }
 
+/// Where the frame lies in a [`BUFFER`] of which the device wrote so many bytes; `None` if no frame is that long.
+pub fn frame_in(written: usize) -> Option<Range<usize>> {
+    let bytes = written.checked_sub(HEADER)?;
+    FRAME.contains(&bytes).then_some(HEADER..written)
+}
+
 /// What the device writes after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acknowledgement(pub u8);
@@ -49,4 +61,18 @@ impl Acknowledgement {
     pub const ERROR: Self = Self(1);
     /// What stands in its place before the device has answered.
     pub const NONE: Self = Self(0xff);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_lies_behind_its_header_and_within_its_buffer() {
+        for written in (0..4096).chain([u32::MAX as usize, usize::MAX]) {
+            let expected = (26..=1526).contains(&written).then_some(12..written);
+            assert_eq!(frame_in(written), expected);
+        }
+        assert_eq!(BUFFER, 1526);
+    }
 }

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use virtio::{CheckError, LayoutError, NegotiationError};
+use virtio::{CheckError, LayoutError, NegotiationError, RingError};
 
 use crate::devices::StartError;
 use crate::dma::DmaError;
@@ -26,8 +26,8 @@ pub enum VirtioError {
     Queue,
     /// It could not be given memory.
     Dma(DmaError),
-    /// It gave back a request that it did not have.
-    Ring,
+    /// It cannot truly have done with a queue what it says.
+    Ring(RingError),
     /// It was given up.
     GivenUp,
     /// It refuses an interrupt vector.
@@ -55,7 +55,7 @@ impl fmt::Display for VirtioError {
             Self::Missing => f.write_str("the device has no such queue or structure, or a short one"),
             Self::Queue => f.write_str("a queue of the device fails"),
             Self::Dma(error) => error.fmt(f),
-            Self::Ring => f.write_str("the device gave back a request that it did not have"),
+            Self::Ring(error) => error.fmt(f),
             Self::GivenUp => f.write_str("the device is not used any more after what it did before"),
             Self::Vector { queue } => write!(f, "the device takes no interrupt vector for queue {queue}"),
             Self::Notification { queue } => {
@@ -84,6 +84,12 @@ impl From<virtio_drivers::Error> for VirtioError {
             Error::InvalidParam | Error::ConfigSpaceMissing | Error::ConfigSpaceTooSmall => Self::Missing,
             _ => Self::Queue,
         }
+    }
+}
+
+impl From<RingError> for VirtioError {
+    fn from(error: RingError) -> Self {
+        Self::Ring(error)
     }
 }
 

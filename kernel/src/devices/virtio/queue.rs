@@ -7,10 +7,10 @@
     reason = "UNSAFETY: hands buffers to the crate's queues, which take them by reference"
 )]
 
-use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 
 use arrayvec::ArrayVec;
+use virtio::{Given, InFlight};
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::{Error, Result};
 
@@ -26,8 +26,10 @@ pub const SIZE: usize = 32;
 /// A request that the device has given back.
 pub struct Finished {
     chain: Chain,
-    /// Bytes that the device says it wrote; it may say anything.
-    pub written: u32,
+    /// Bytes that the device says it wrote, no more than it could.
+    pub written: usize,
+    /// Bytes that it could write.
+    pub room: usize,
 }
 
 impl Finished {
@@ -50,7 +52,7 @@ pub struct Queue {
     /// Dropped while the lender serves it.
     ring: ManuallyDrop<VirtQueue<KernelHal, SIZE>>,
     lender: Lender,
-    in_flight: Vec<Option<Chain>>,
+    in_flight: InFlight<Chain>,
 }
 
 impl Queue {
@@ -60,11 +62,7 @@ impl Queue {
     /// If the device has no such queue or too short a one, or there is no memory.
     pub fn new(lender: &Lender, transport: &mut IsolatedTransport, index: u16) -> Result<Self> {
         let ring = lender.serve(|| VirtQueue::new(transport, index, false, false))?;
-        Ok(Self {
-            ring: ManuallyDrop::new(ring),
-            lender: lender.clone(),
-            in_flight: core::iter::repeat_with(|| None).take(SIZE).collect(),
-        })
+        Ok(Self { ring: ManuallyDrop::new(ring), lender: lender.clone(), in_flight: InFlight::new(SIZE) })
     }
 
     /// Puts a request into the queue; the device is still to be notified.
@@ -73,6 +71,7 @@ impl Queue {
     /// If the queue is full, or the request is empty or out of order; its buffers are taken back.
     pub fn submit(&mut self, mut chain: Chain) -> Result<()> {
         let mut buffers = Buffers::of(&mut chain).ok_or(Error::InvalidParam)?;
+        let room = buffers.room();
         let ring = &mut self.ring;
         let token = self.lender.announce(buffers.all.clone(), || {
             buffers.lend(|read, written| {
@@ -82,21 +81,19 @@ impl Queue {
             })
         });
         let token = token.map_err(|_| Error::DmaError)?;
-        if let Some(place) = self.in_flight.get_mut(usize::from(token?)) {
-            *place = Some(chain);
-        }
+        self.in_flight.give(token?, Given { request: chain, room });
         Ok(())
     }
 
     /// Takes the next request that the device has given back.
     ///
     /// # Errors
-    /// If the device gives back what it does not have. The queue cannot be used any more.
+    /// If the device gives back what it does not have, or says that it wrote more than it could. The queue cannot be used
+    /// any more.
     pub fn pop(&mut self) -> core::result::Result<Option<Finished>, VirtioError> {
         let Some(token) = self.ring.peek_used() else { return Ok(None) };
-        let place = self.in_flight.get_mut(usize::from(token)).ok_or(VirtioError::Ring)?;
-        let mut chain = place.take().ok_or(VirtioError::Ring)?;
-        let mut buffers = Buffers::of(&mut chain).ok_or(VirtioError::Ring)?;
+        let mut given = self.in_flight.take_back(token)?;
+        let mut buffers = Buffers::of(&mut given.request).ok_or(VirtioError::Queue)?;
         let ring = &mut self.ring;
         let popped = self.lender.serve(|| {
             buffers.lend(|read, written| {
@@ -105,9 +102,12 @@ impl Queue {
             })
         });
         match popped {
-            Ok(written) => Ok(Some(Finished { chain, written })),
+            Ok(written) => {
+                let (written, room) = (given.check_length(written)?, given.room);
+                Ok(Some(Finished { chain: given.request, written, room }))
+            }
             Err(error) => {
-                *place = Some(chain);
+                self.in_flight.give(token, given);
                 Err(error.into())
             }
         }
@@ -132,7 +132,7 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         // The crate forgets what is under way.
-        for part in self.in_flight.iter_mut().flatten().flatten() {
+        for part in self.in_flight.iter_mut().flatten() {
             self.lender.withdraw(&part.announced());
         }
         let ring = &mut self.ring;
@@ -157,6 +157,11 @@ impl Buffers {
         let all: ArrayVec<_, PARTS> = chain.iter_mut().map(Part::announced).collect();
         let full = !all.is_empty() && all.iter().all(|part| !part.memory.is_empty());
         (in_order && full).then_some(Self { all, read })
+    }
+
+    /// Bytes that the device may write.
+    fn room(&self) -> usize {
+        self.all.iter().skip(self.read).map(|part| part.memory.len()).sum()
     }
 
     /// Shows the buffers to `call`, those that the device reads first.

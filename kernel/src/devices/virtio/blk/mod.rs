@@ -199,8 +199,13 @@ impl BlkDriver {
         });
         match state.device.pop(block::QUEUE) {
             Ok(Some(finished)) => {
+                let (written, of) = (finished.written, finished.room);
                 let answer = Answer::of(finished)?;
                 match answer.status {
+                    // What a device does not write of its name is told otherwise.
+                    Status::OK if written < of && request != Request::Identify => {
+                        Err(DiskError::Incomplete { written, of })
+                    }
                     Status::OK => Ok(answer.data),
                     status => Err(DiskError::Refused(u16::from(status.0))),
                 }
@@ -241,7 +246,7 @@ impl BlkDriver {
     /// The error that a failure of the device or its queue is to those who use the disk.
     fn failed(&self, error: &VirtioError) -> DiskError {
         log::warn!("{}: {error}", self.record);
-        DiskError::Timeout
+        DiskError::Broken
     }
 
     /// What the device is, for people.

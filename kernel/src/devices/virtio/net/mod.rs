@@ -4,8 +4,9 @@ mod probe;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use ::virtio::net::{self, HEADER};
+use ::virtio::net::{self, FRAME, HEADER};
 use ::virtio::{NegotiationError, is_virtio};
 use spin::Mutex;
 
@@ -25,9 +26,6 @@ use crate::probe::Overreach;
 pub const KIND: Kind = Kind { name: DRIVER, serves, start };
 
 const DRIVER: &str = "virtio-net";
-
-/// Bytes of a frame, without the checksum that follows it.
-const FRAME: core::ops::RangeInclusive<usize> = 14..=1514;
 
 /// Pages that are kept for the next frames.
 const SPARE: usize = SIZE;
@@ -118,9 +116,9 @@ impl Nic for NetDriver {
     }
 
     fn receive(&self, take: &mut dyn FnMut(&[u8])) -> Received {
-        let Some((page, bytes)) = self.state.lock().arrived(&self.dma) else { return Received::Nothing };
+        let Some((page, place)) = self.state.lock().arrived(&self.dma) else { return Received::Nothing };
         // Nothing is locked meanwhile: who takes a frame may answer it.
-        take(&page.bytes()[HEADER..HEADER + bytes]);
+        take(&page.bytes()[place]);
         self.state.lock().keep(page);
         Received::Frame
     }
@@ -133,6 +131,12 @@ impl Nic for NetDriver {
             return Err(NicError::CutOff);
         }
         let mut state = self.state.lock();
+        if !state.device.works() {
+            state.restart(&self.dma).map_err(|error| {
+                log::warn!("{}: {error}", self.record);
+                NicError::Broken
+            })?;
+        }
         state.take_sent();
         if state.device.room(net::SEND) == 0 {
             return Err(NicError::Busy);
@@ -144,7 +148,7 @@ impl Nic for NetDriver {
         let part = Part::Read(Loan::new(&self.dma, page, bytes, "virtio-net frame to send")?);
         state.device.submit(net::SEND, Chain::from_iter([part])).map_err(|error| {
             log::warn!("{}: {error}", self.record);
-            NicError::Busy
+            NicError::Broken
         })
     }
 
@@ -187,19 +191,25 @@ impl State {
 
     fn lend(&mut self, dma: &dma::Device) -> Result<(), VirtioError> {
         let page = self.page()?;
-        let part = Part::Written(Loan::new(dma, page, HEADER + FRAME.end(), "virtio-net frame received")?);
+        let part = Part::Written(Loan::new(dma, page, net::BUFFER, "virtio-net frame received")?);
         self.device.submit(net::RECEIVE, Chain::from_iter([part]))
     }
 
-    /// The next frame that arrived: its page, taken back from the device, and its bytes after the header.
-    fn arrived(&mut self, dma: &dma::Device) -> Option<(PageBuffer, usize)> {
+    /// The next frame that arrived: its page, taken back from the device, and its place there. What is no frame is
+    /// dropped, no more in a row than the queue holds.
+    fn arrived(&mut self, dma: &dma::Device) -> Option<(PageBuffer, Range<usize>)> {
         self.take_sent();
-        let finished = self.pop(net::RECEIVE)?;
-        // The device may say any length.
-        let bytes = usize::try_from(finished.written).ok()?.saturating_sub(HEADER).min(*FRAME.end());
-        let page = finished.end().ok()?.pop().flatten();
-        self.fill(dma);
-        FRAME.contains(&bytes).then_some((page?, bytes))
+        for _ in 0..SIZE {
+            let finished = self.pop(net::RECEIVE)?;
+            let place = net::frame_in(finished.written);
+            let page = finished.end().ok()?.pop().flatten()?;
+            self.fill(dma);
+            match place {
+                Some(place) => return Some((page, place)),
+                None => self.keep(page),
+            }
+        }
+        None
     }
 
     /// Takes back the buffers of frames that have left.
