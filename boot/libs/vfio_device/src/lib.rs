@@ -8,17 +8,19 @@
 //! - [`ConfigSpace`] builds a configuration space; [`PlainCard`] is a card made of one and of plain registers.
 //! - [`Device`] listens on a socket and serves one machine; dropping it pulls the device out.
 //!
-//! ```no_run
+//! ```
 //! use std::sync::{Arc, Mutex};
-//! use vfio_device::{Bar, ConfigSpace, Device, Identity, PlainCard};
+//! use vfio_device::{Bar, ConfigSpace, Device, DmaError, Identity, PlainCard};
 //!
 //! let config = ConfigSpace::new(Identity { vendor: 0x1234, device: 0xbad0, class: 0xff_0000 }).express_endpoint();
 //! let card = PlainCard::new(config).with_bar(0, Bar::Memory32, 4096);
-//! let device = Device::listen("/tmp/device".as_ref(), Arc::new(Mutex::new(card)))?;
+//! let socket = std::env::temp_dir().join(format!("device-{}", std::process::id()));
+//! let device = Device::listen(&socket, Arc::new(Mutex::new(card)))?;
 //! // qemu-system-x86_64 … -device intel-iommu,caching-mode=on \
-//! //     -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"/tmp/device"}}'
+//! //     -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"…"}}'
 //! let port = device.port();
-//! println!("{:?}", port.read(0x10_0000, 64));
+//! // Nobody has plugged it in yet.
+//! assert_eq!(port.read(0x10_0000, 64), Err(DmaError::Gone));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!

@@ -6,6 +6,25 @@
 //! more than this can be kept from those that are not sound.
 //!
 //! Document: ACPI 6.5 ("Root System Description Pointer", "System Description Table Header").
+//!
+//! # Example
+//! ```
+//! use acpi_root::{FirmwareMemory, Inventory, RootError};
+//! use dma_types::PhysAddr;
+//!
+//! /// A page of zeros, and nothing else.
+//! struct Empty;
+//!
+//! impl FirmwareMemory for Empty {
+//!     fn read(&self, start: PhysAddr, len: usize) -> Option<Vec<u8>> {
+//!         let end = start.as_u64().checked_add(len as u64)?;
+//!         (end <= 4096).then(|| vec![0; len])
+//!     }
+//! }
+//!
+//! let at = PhysAddr::new(0xf00);
+//! assert_eq!(Inventory::read(&Empty, at), Err(RootError::NoPointer { at }));
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -11,6 +11,24 @@
 //!
 //! Documents: VT-d 774206 ("BIOS Considerations"), AMD-Vi 48882 ("I/O Virtualization ACPI Table"), ACPI 6.5
 //! ("System Description Table Header").
+//!
+//! # Example
+//! ```
+//! use acpi_tables::{Dmar, lint};
+//!
+//! // A header, 48 address bits, no flags, reserved bytes, and no unit at all.
+//! let mut bytes = *b"DMAR\x30\0\0\0\x01\0OEMID TABLEID \0\0\0\0\0\0\0\0\0\0\0\0\x2f\0\0\0\0\0\0\0\0\0\0\0";
+//! let sum = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+//! bytes[9] = 0_u8.wrapping_sub(sum);
+//!
+//! let table = Dmar::parse(&bytes)?;
+//! assert_eq!((table.host_address_width(), table.drhds().count()), (48, 0));
+//! let mut findings = Vec::new();
+//! lint::lint_dmar(&table, |finding| findings.push(finding.id()));
+//! // No unit takes what the others do not list.
+//! assert!(findings.contains(&"include-all-missing"), "{findings:?}");
+//! # Ok::<(), acpi_tables::TableError>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -2,6 +2,18 @@
 //!
 //! A virtual machine's processor waits for its turn now and then, and both counter and span go on meanwhile. Where that
 //! falls between two reads, they lie far apart: the measurement knows how wrong it may be, and is made again.
+//!
+//! # Example
+//! ```
+//! use calibration::{Reads, measure, time_stamp_rate};
+//!
+//! // A counter of 1 GHz against a span of a millisecond; the first try was interrupted at its end.
+//! let mut ends = [1_450_000, 1_000_040].into_iter();
+//! let reads = |after_end| Reads { before_start: 0, after_start: 40, before_end: 1_000_000, after_end };
+//! let (best, ()) = measure(|| Some((reads(ends.next()?), ()))).expect("the span ends");
+//! assert_eq!(best.counts(), 1_000_000);
+//! assert_eq!(time_stamp_rate(best.counts() * 1000).map(|rate| rate.get()), Some(1_000_000_000));
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

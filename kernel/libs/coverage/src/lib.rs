@@ -5,6 +5,27 @@
 //! rather than be guessed at.
 //!
 //! Document: VT-d 774206 ("Device Scope Structure", "Remapping Hardware Unit Definition Structure").
+//!
+//! # Example
+//! ```
+//! use acpi_tables::testing::{DmarBuilder, ScopeSpec};
+//! use acpi_tables::{Dmar, DrhdFlags};
+//! use coverage::Plan;
+//! use dma_types::{PhysAddr, Segment};
+//! use pci::testing::{FakeSpace, bdf};
+//!
+//! let topology = FakeSpace::new().endpoint("00:03.0", 0x1234, 0x11e8).endpoint("00:04.0", 0x1234, 0x11e8).enumerate();
+//! // A unit that serves one device, and none that takes the rest.
+//! let scope = [ScopeSpec::endpoint(0, 3, 0)];
+//! let base = PhysAddr::new(0xfed9_0000);
+//! let table = DmarBuilder::new().drhd(DrhdFlags::empty(), Segment(0), base, &scope).build();
+//!
+//! let plan = Plan::new(&Dmar::parse(&table)?, &topology, 39);
+//! let unit_of = |device| plan.unit_of[topology.index_of(bdf(device)).unwrap()];
+//! // What no unit names is left without protection, and so without DMA.
+//! assert_eq!((unit_of("00:03.0"), unit_of("00:04.0")), (Some(0), None));
+//! # Ok::<(), acpi_tables::TableError>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -5,6 +5,14 @@
 //! know as bytes, and trusts nothing in it. Neither allocates.
 //!
 //! Document: UEFI Specification 2.10, appendix N "Common Platform Error Record (CPER)"; all citations are of it.
+//!
+//! # Example
+//! ```
+//! use cper::{NoRecord, Record};
+//!
+//! // Whatever is handed to it, reading ends in a record or in what is missing of one.
+//! assert!(matches!(Record::parse(b"CPER, or so it says"), Err(NoRecord::TooShort { .. })));
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

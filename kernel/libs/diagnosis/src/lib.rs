@@ -15,6 +15,34 @@
 //! longer know, the words say so.
 //!
 //! Documents: VT-d 774206 (fault reasons, fault records).
+//!
+//! # Example
+//! ```
+//! use diagnosis::{Backing, Book, Label, Mapping, Site, Step, Timestamp};
+//! use dma_types::{Direction, Iova, PAGE_SIZE, PageSize, PhysAddr};
+//! use iova::IovaAllocator;
+//!
+//! let window = Iova::new(0x10_0000)..Iova::new(0x20_0000);
+//! let mut allocator = IovaAllocator::new(window.clone(), [], window.start).unwrap();
+//! let mut book = Book::new(window).unwrap();
+//! let now = |nanos| Step { at: Timestamp::from_nanos(nanos), site: Site::caller() };
+//!
+//! let range = allocator.allocate(1, PageSize::Size4K).unwrap();
+//! let mapping = Mapping {
+//!     start: range.start(),
+//!     length: PAGE_SIZE,
+//!     direction: Direction::FromDevice,
+//!     label: Label("rx ring"),
+//!     backing: Backing::new(PhysAddr::new(0x5000_0000), PAGE_SIZE),
+//!     mapped: now(10),
+//! };
+//! book.record_map(&range, mapping).unwrap();
+//! book.record_unmap(&range, now(20)).unwrap();
+//!
+//! // A fault there is a use after unmap: the books know whose, and for how long it has been over.
+//! let owner = book.last_owner(range.start()).expect("its addresses were not used again");
+//! assert_eq!((owner.is_live(), owner.mapping.label), (false, Label("rx ring")));
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

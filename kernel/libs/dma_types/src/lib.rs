@@ -4,6 +4,19 @@
 //! for a physical one, nor a requester id for a device that merely stands behind it.
 //!
 //! Documents: PCI Express Base (requester id), VT-d 774206 (second-stage page sizes, domain id).
+//!
+//! # Example
+//! ```
+//! use dma_types::{Access, Bdf, Direction, Iova, PAGE_SIZE};
+//!
+//! let card: Bdf = "00:03.0".parse()?;
+//! assert_eq!(card.source.bits(), 0x18);
+//! // A buffer that the card is to read grants reading, and nothing else.
+//! let buffer = (Iova::new(0x1000_0000), Direction::ToDevice);
+//! assert!(buffer.1.allows(Access::Read) && !buffer.1.allows(Access::Write));
+//! assert!(buffer.0.is_aligned(PAGE_SIZE));
+//! # Ok::<(), dma_types::ParseBdfError>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

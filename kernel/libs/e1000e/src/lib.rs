@@ -6,6 +6,19 @@
 //!
 //! Document: Intel 82574 GbE Controller Family Datasheet, Revision 3.4, cited as 82574 with section or
 //! register title.
+//!
+//! # Example
+//! ```
+//! use e1000e::{Ring, RingSize};
+//!
+//! let mut ring = Ring::new(RingSize::new(8).expect("a multiple of eight"));
+//! // One slot stays empty, or a full ring would look like an empty one.
+//! assert_eq!(ring.room(), 7);
+//! assert_eq!((ring.give(), ring.give()), (Some(0), Some(1)));
+//! assert_eq!(ring.tail(), 2);
+//! // The device is done with the first.
+//! assert_eq!((ring.take_back(), ring.lent()), (Some(0), 1));
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

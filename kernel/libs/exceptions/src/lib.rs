@@ -4,6 +4,15 @@
 //! processor left behind into something a person can read.
 //!
 //! Documents: Intel SDM volume 3, "Interrupt and Exception Handling".
+//!
+//! # Example
+//! ```
+//! use exceptions::{ErrorCode, Vector};
+//!
+//! let code = ErrorCode::new(Vector::PAGE_FAULT, 0b10).expect("page faults have one");
+//! assert_eq!(code.to_string(), "0x2: write to a page that is not mapped, by the kernel");
+//! assert_eq!(ErrorCode::new(Vector::NMI, 0), None);
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -21,6 +21,24 @@
 //! at once, plus the quarantine of each size in use (256 slots; 16 and 4 for those aligned to 2 MiB and
 //! 1 GiB), plus the holes that alignment left. The allocator itself has 3 KiB. Nothing grows with the window
 //! or with time.
+//!
+//! # Example
+//! ```
+//! use dma_types::{Iova, PAGE_SIZE, PageSize};
+//! use iova::{IovaAllocator, window_for};
+//!
+//! // A device with 32 address bits, behind a unit that translates 39.
+//! let window = window_for(Iova::new(0xffff_ffff), 39);
+//! let mut room = IovaAllocator::new(window, [], Iova::new(0))?;
+//! let first = room.allocate(3, PageSize::Size4K)?;
+//! let second = room.allocate(1, PageSize::Size4K)?;
+//! // Behind each lies a gap.
+//! assert!(second.start().as_u64() >= first.end().as_u64() + PAGE_SIZE);
+//! room.free(first)?;
+//! // The freed addresses are not handed out again at once.
+//! assert!(room.allocate(3, PageSize::Size4K)?.start() > second.start());
+//! # Ok::<(), iova::IovaError>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

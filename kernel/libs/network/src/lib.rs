@@ -10,6 +10,31 @@
 //! Frames are hostile until proven otherwise: none makes a station panic, none makes it take more memory.
 //!
 //! Starts and steps stay out of line: so they are compiled for size, as this crate is, wherever they are used.
+//!
+//! # Example
+//! ```
+//! use network::{Instant, NetworkError, Port, Received, Sent, Station};
+//!
+//! /// A card without a cable, whose address is a group's.
+//! struct Card;
+//!
+//! impl Port for Card {
+//!     fn address(&self) -> [u8; 6] {
+//!         [0x01, 0, 0x5e, 0, 0, 1]
+//!     }
+//!
+//!     fn receive(&self, _: &mut dyn FnMut(&[u8])) -> Received {
+//!         Received::Nothing
+//!     }
+//!
+//!     fn send(&self, _: &[u8]) -> Sent {
+//!         Sent::Taken
+//!     }
+//! }
+//!
+//! let station = Station::new(&Card, 1, Instant::from_millis(0));
+//! assert!(matches!(station, Err(NetworkError::CardAddress { .. })));
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -9,6 +9,19 @@
 //!
 //! Documents: NVM Express Base Specification 2.0 ("Base"), NVM Command Set Specification 1.0 ("NVM"), NVMe over
 //! PCIe Transport Specification 1.0 ("PCIe").
+//!
+//! # Example
+//! ```
+//! use dma_types::Iova;
+//! use nvme::Prps;
+//!
+//! // 20 KiB that begin within a page: six pages, the first in the command itself, five in a list.
+//! let buffer = Prps::new(Iova::new(0x1_0800), 20 * 1024)?;
+//! assert_eq!((buffer.list_entries(), buffer.list_pages()), (5, 1));
+//! let list = Iova::new(0x8_0000);
+//! assert_eq!(buffer.list_entry(list, 0), 0x1_1000);
+//! # Ok::<(), nvme::PrpError>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -8,6 +8,18 @@
 //! - [`Command::parse`] reads one line of the console; [`COMMANDS`] is the grammar as `help` shows it.
 //! - [`script_lines`] cuts a script into such lines; [`KeyDecoder`] and [`LineEditor`] make them of what is
 //!   typed.
+//!
+//! # Example
+//! ```
+//! use options::{Command, Options, Policy};
+//!
+//! let mut complaints = Vec::new();
+//! let options = Options::parse(None, Some(b"policy=log storm=never"), &mut |complaint| complaints.push(complaint));
+//! // A mistake costs only the option it is in.
+//! assert_eq!((options.policy, complaints.len()), (Policy::Log, 1));
+//! assert!(matches!(Command::parse("units"), Ok(Some(Command::Units))));
+//! assert!(Command::parse("unitz").unwrap_err().to_string().contains("units"));
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

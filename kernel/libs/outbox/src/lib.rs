@@ -2,6 +2,20 @@
 //!
 //! A text goes in whole or not at all. What did not go in is counted, so that its reader is told; [`Patience`] decides
 //! how long somebody who could do other things waits for the port.
+//!
+//! # Example
+//! ```
+//! use outbox::{Full, Outbox};
+//!
+//! let mut waiting = Outbox::<16>::new();
+//! waiting.push(b"0123456789")?;
+//! // A text goes in whole or not at all, and the loss is counted.
+//! assert_eq!(waiting.push(b"too long now"), Err(Full));
+//! // The port takes four bytes of it.
+//! waiting.sent(4);
+//! assert_eq!((waiting.next(), waiting.lost()), (&b"456789"[..], 1));
+//! # Ok::<(), Full>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

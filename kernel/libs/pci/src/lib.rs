@@ -11,6 +11,41 @@
 //!
 //! Documents: PCI Local Bus 3.0, PCI Express Base 6.0 (PCIe), PCI Express to PCI/PCI-X Bridge 1.0,
 //! PCI Code and ID Assignment 1.15, PCI Firmware 3.3.
+//!
+//! # Example
+//! ```
+//! use dma_types::{Bdf, Segment};
+//! use pci::{BusRange, ConfigSpace, enumerate};
+//!
+//! /// One function at 00:03.0; nothing else answers.
+//! struct OneDevice;
+//!
+//! impl ConfigSpace for OneDevice {
+//!     fn read8(&self, function: Bdf, offset: u16) -> u8 {
+//!         (self.read32(function, offset & !3) >> (8 * (offset & 3))) as u8
+//!     }
+//!
+//!     fn read16(&self, function: Bdf, offset: u16) -> u16 {
+//!         (self.read32(function, offset & !3) >> (8 * (offset & 2))) as u16
+//!     }
+//!
+//!     fn read32(&self, function: Bdf, offset: u16) -> u32 {
+//!         match (function.source.bits(), offset) {
+//!             (0x18, 0x00) => 0x11e8_1234,
+//!             (0x18, 0x08) => 0x00ff_0010,
+//!             (0x18, _) => 0,
+//!             _ => u32::MAX,
+//!         }
+//!     }
+//!
+//!     fn write16(&self, _: Bdf, _: u16, _: u16) {}
+//!     fn write32(&self, _: Bdf, _: u16, _: u32) {}
+//! }
+//!
+//! let topology = enumerate(&OneDevice, &[BusRange { segment: Segment(0), first: 0, last: 0 }]);
+//! let [device] = topology.functions() else { panic!("there is one") };
+//! assert_eq!((device.vendor, topology.requester(device).bits()), (0x1234, 0x18));
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

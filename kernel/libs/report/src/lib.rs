@@ -3,6 +3,17 @@
 //! Writing allocates nothing, so that a stopped kernel can still report: every [`Text`] and [`List`] is
 //! borrowed by the kernel and owned by the host. A field that is absent is `null`; readers ignore fields
 //! they do not know.
+//!
+//! # Example
+//! ```
+//! use report::{Check, Event, Outcome, write_line};
+//!
+//! let event = Event::Check(Check { t: 5, name: "books".into(), result: Outcome::Pass, detail: None });
+//! let mut buffer = [0; 128];
+//! let line = write_line(&event, &mut buffer)?;
+//! assert_eq!(line, b"{\"event\":\"check\",\"t\":5,\"name\":\"books\",\"result\":\"pass\",\"detail\":null}\n");
+//! # Ok::<(), report::LineError>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -8,6 +8,24 @@
 //! - [`TextScreen`] is the console: a grid of characters that is written cheaply and drawn later.
 //! - [`draw_stop_screen`] draws a [`StopText`] with a QR code of its report line; the text is also a plain one
 //!   for a serial line.
+//!
+//! # Example
+//! ```
+//! use core::fmt::Write;
+//! use screen::{Geometry, PixelBuffer, PixelFormat, TextScreen};
+//!
+//! let geometry = Geometry { width: 64, height: 32, stride: 64, bytes_per_pixel: 4, format: PixelFormat::Rgb };
+//! let mut memory = vec![0; 64 * 32 * 4];
+//! let mut pixels = PixelBuffer::new(&mut memory, geometry).expect("bytes and shape go together");
+//! let mut screen = TextScreen::new();
+//! screen.resize(pixels.width(), pixels.height());
+//! write!(screen, "ivt")?;
+//! screen.draw(&mut pixels, usize::MAX);
+//! // Something stands out from the background of the last pixel.
+//! let background = memory.last_chunk::<4>().copied();
+//! assert!(memory.chunks_exact(4).any(|pixel| Some(pixel) != background.as_ref().map(|last| &last[..])));
+//! # Ok::<(), core::fmt::Error>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -24,6 +24,23 @@
 //! `docs/verifier.md` goes through Microsoft's table, code by code.
 //!
 //! Documents: Microsoft "Bug Check 0xE6: DRIVER_VERIFIER_DMA_VIOLATION".
+//!
+//! # Example
+//! ```
+//! use diagnosis::Site;
+//! use dma_types::{Direction, Iova};
+//! use verifier::{Claim, Kind, Ledger, Loan, Memory, Place, Rule};
+//!
+//! let mut ledger = Ledger::new(0);
+//! let memory = Memory::new(0x5000, 64);
+//! let (kind, iova, direction) = (Kind::Streaming, Iova::new(0x1000), Direction::ToDevice);
+//! ledger.check_lend(memory, Place::Allocated).unwrap();
+//! ledger.enter(Loan { kind, iova, memory, direction, site: Site::caller() }, ()).unwrap();
+//!
+//! // Given back with another length than it was lent with.
+//! let claim = Claim { kind, iova, memory: Some(Memory::new(0x5000, 32)), direction: Some(direction) };
+//! assert_eq!(ledger.check_return(&claim).unwrap_err().rule, Rule::WrongMemory);
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

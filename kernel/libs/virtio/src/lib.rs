@@ -7,6 +7,17 @@
 //! given, and [`block`] and [`net`] are the bytes that the two kinds of devices exchange.
 //!
 //! Document: Virtual I/O Device (VIRTIO) 1.2, cited as virtio.
+//!
+//! # Example
+//! ```
+//! use virtio::block::{HEADER, Request, Status};
+//!
+//! let header = Request::Read { block: 2 }.header();
+//! assert_eq!(header, *b"\0\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0");
+//! assert_eq!(header.len(), HEADER);
+//! // What stands in the answer's place until the device has answered is no answer.
+//! assert_ne!(Status::NONE, Status::OK);
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -6,6 +6,41 @@
 //! from table memory alone.
 //!
 //! Document: VT-d 774206, cited by section title.
+//!
+//! # Example
+//! A unit made of software stands for the real one:
+//! ```
+//! use dma_types::{Access, DomainId, Iova, PAGE_SIZE, Permissions, PhysAddr, SourceId};
+//! use vtd::tables::{Coherence, Format, RootTable, SecondStage};
+//! use vtd::testing::fake_unit::{FakeConfig, FakeUnit};
+//! use vtd::testing::{FakeClock, FakeMemory};
+//! use vtd::{BringUp, MsiMessage, Unit};
+//!
+//! let (config, clock, mut memory) = (FakeConfig::default(), FakeClock::new(), FakeMemory::new());
+//! let mut root = RootTable::new(&mut memory, Coherence::of_unit(config.extended_capabilities())).unwrap();
+//! let hardware = FakeUnit::new(config, memory.clone());
+//! let mut unit = Unit::probe(hardware.clone()).unwrap();
+//! let fault_message = MsiMessage { address: 0xfee0_0000, data: 0x31 };
+//! unit.bring_up(&BringUp { root: root.address(), fault_message }, &mut memory, &clock).unwrap();
+//!
+//! // A domain with one page, for one device.
+//! let (device, domain, page) = (SourceId::from_bits(0x18), DomainId(1), Iova::new(0x20_0000));
+//! let format = Format::of_unit(unit.levels().unwrap(), unit.capabilities(), unit.extended_capabilities());
+//! let mut tables = SecondStage::new(&mut memory, format).unwrap();
+//! let root_of_domain = (tables.root(), tables.levels());
+//! unit.attach(&mut root, (device, domain), root_of_domain, &mut memory, &clock).unwrap();
+//! let target = PhysAddr::new(0x8000_0000);
+//! tables.map(&mut memory, page, target, PAGE_SIZE, Permissions::READ).unwrap();
+//! unit.after_map(domain, (page, 1), &mut memory, &clock).unwrap();
+//! assert_eq!(hardware.dma(device, page, Access::Read), Ok(target));
+//! assert!(hardware.dma(device, page, Access::Write).is_err());
+//!
+//! // The entry goes, the unit confirms, and only then are memory and tables free.
+//! let unmapped = tables.unmap(&mut memory, page, PAGE_SIZE).unwrap();
+//! unit.after_unmap(domain, (page, 1), unmapped.stale(), &mut memory, &clock).unwrap();
+//! unmapped.release(&mut memory);
+//! assert!(hardware.dma(device, page, Access::Read).is_err());
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 
