@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use report::Check;
 use serde_json::{Value, json};
 
 use super::arena::{Arena, Place, Setup};
@@ -10,9 +11,12 @@ use super::deeds::Deeds;
 use super::finding::Findings;
 use super::{Stage, bdf};
 use crate::Error;
+use crate::report::Report;
 
 /// The slot of the honest device; the others follow.
 const FIRST_SLOT: u8 = 0x10;
+/// How long after a command's end the report may still be without what came of it.
+const LAG: Duration = Duration::from_secs(60);
 
 /// What becomes of a device, besides the harm that it does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +44,7 @@ impl Fate {
         }
     }
 
-    /// What became of the device at a slot, after its use was answered with these words.
+    /// What became of the device at a slot.
     fn of(arena: &Arena, slot: u8, served: bool) -> Self {
         match (state(arena, slot).as_deref(), served) {
             (Some("assigned"), true) => Self::Served,
@@ -95,9 +99,12 @@ pub(super) trait Faithful: Sized {
         Fate::Any
     }
 
-    /// Whether the answers to what was typed show that the device served.
-    fn is_served(_said: &str) -> bool {
-        true
+    /// How many of the commands that use the device a served one has a good check of; none if that is not looked at.
+    const SERVICES: usize = 0;
+
+    /// Whether a check of the report says that the device of that name served a command.
+    fn is_service(_check: &Check<'_>, _bdf: &str) -> bool {
+        false
     }
 }
 
@@ -145,16 +152,19 @@ fn together<D: Faithful>(stage: &Stage, tricks: &[(D::Trick, &str)]) -> Result<F
     let last = use_device::<D>(&mut arena, FIRST_SLOT)?;
     let enforces = arena.enforces()?;
     let life = arena.power_off()?;
-    let served = honest.deeds().commands;
+    let commands = honest.deeds().commands;
+    // The whole report is there now.
+    let served = |slot, uses| services::<D>(arena.report(), slot) >= uses * D::SERVICES;
+    let honest_served = served(FIRST_SLOT, 2);
     let mut found = vec![(
         "an honest device beside them".to_owned(),
-        format!("{served} commands, {}, {life}", Fate::of(&arena, FIRST_SLOT, last.served).word()),
-        is_assigned(&arena, FIRST_SLOT) && last.served && before > 0 && served > before,
+        format!("{commands} commands, {}, {life}", Fate::of(&arena, FIRST_SLOT, honest_served).word()),
+        is_assigned(&arena, FIRST_SLOT) && honest_served && before > 0 && commands > before,
         json!({"seconds": last.time.as_secs(), "said": last.said}),
     )];
     for ((slot, trick, words, device), used) in hostile.iter().zip(uses) {
         let deeds = device.deeds();
-        let (fate, wanted) = (Fate::of(&arena, *slot, used.served), D::fate(*trick));
+        let (fate, wanted) = (Fate::of(&arena, *slot, served(*slot, 1)), D::fate(*trick));
         let unharmed = life.is_good() && enforces && deeds.landed.is_empty();
         let good = unharmed && fate.is_told(&arena, *slot) && [fate, Fate::Any].contains(&wanted);
         let (landed, tried) = (deeds.landed.len(), deeds.tried);
@@ -179,7 +189,6 @@ fn together<D: Faithful>(stage: &Stage, tricks: &[(D::Trick, &str)]) -> Result<F
 struct Use {
     time: Duration,
     said: String,
-    served: bool,
 }
 
 /// Has the driver use the device at a slot.
@@ -190,7 +199,28 @@ fn use_device<D: Faithful>(arena: &mut Arena, slot: u8) -> Result<Use, Error> {
     for line in D::uses(&bdf(0, slot)) {
         said.extend(arena.run_command(&line)?);
     }
-    Ok(Use { time: start.elapsed(), served: D::is_served(&said), said })
+    Ok(Use { time: start.elapsed(), said })
+}
+
+/// How often a device has served, as the report has it.
+fn services<D: Faithful>(report: &Report, slot: u8) -> usize {
+    let name = bdf(0, slot);
+    report.checks().filter(|check| D::is_service(check, &name)).count()
+}
+
+/// Types commands that use the device at a slot, and says whether it served.
+pub(super) fn is_served<D: Faithful>(arena: &mut Arena, slot: u8, uses: &[String]) -> Result<bool, Error> {
+    let wanted = services::<D>(arena.report(), slot) + D::SERVICES;
+    for line in uses {
+        arena.run_command(line)?;
+    }
+    let deadline = Instant::now() + LAG;
+    let mut served = false;
+    arena.wait_for(|report, _| {
+        served = services::<D>(report, slot) >= wanted;
+        served || report.bugcheck().is_some() || Instant::now() > deadline
+    })?;
+    Ok(served)
 }
 
 /// Whether the kernel's driver has the function at a slot.

@@ -1,6 +1,8 @@
 //! The other machine on a hostile card's network: it hands out an address (RFC 2131), says where it is (RFC 826), echoes
 //! (RFC 792), and refuses connections (RFC 9293).
 
+use report::Check;
+
 /// Its addresses, and the one that it hands out.
 const MAC: [u8; 6] = [0x52, 0x55, 0x0a, 0x00, 0x02, 0x02];
 const ADDRESS: [u8; 4] = [10, 0, 2, 2];
@@ -26,6 +28,13 @@ pub(super) enum Lease {
     Good,
     /// Nothing that a guest can be or reach, in options that end in the midst of one.
     Hostile,
+}
+
+/// Whether a check of the report is about a connection over the card of that name, which the other machine refused. Then
+/// frames went both ways.
+pub(super) fn has_answered(check: &Check<'_>, bdf: &str) -> bool {
+    let is_about_it = check.name.strip_prefix("tcp ") == Some(bdf);
+    is_about_it && check.detail.as_deref().is_some_and(|detail| detail.contains("refused the connection"))
 }
 
 /// What it answers to a frame, if anything.
@@ -171,6 +180,20 @@ mod tests {
     };
     use std::cell::RefCell;
     use std::collections::VecDeque;
+
+    #[test]
+    fn who_refuses_a_connection_has_answered() {
+        let answered = |name: &'static str, detail: Option<&'static str>| {
+            let (name, detail) = (name.into(), detail.map(Into::into));
+            has_answered(&Check { t: 0, name, result: report::Outcome::Fail, detail }, "0000:00:10.0")
+        };
+        let refused = Some("10.0.2.2 refused the connection");
+        assert!(answered("tcp 0000:00:10.0", refused));
+        assert!(!answered("tcp 0000:00:11.0", refused));
+        assert!(!answered("net 0000:00:10.0", refused));
+        assert!(!answered("tcp 0000:00:10.0", Some("no answer")));
+        assert!(!answered("tcp 0000:00:10.0", None));
+    }
 
     struct Cable(Lease, RefCell<VecDeque<Vec<u8>>>);
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::trick::Trick;
-use super::{NetworkCard, connect, is_served};
+use super::{NetworkCard, connect};
 use crate::Error;
 use crate::evil::arena::{Arena, Place};
-use crate::evil::faithful::{Faithful, Found, state};
+use crate::evil::faithful::{Faithful, Found, is_served, state};
 use crate::evil::{Stage, bdf};
 
 /// The slots of the honest card and of the other.
@@ -24,10 +24,8 @@ pub(super) fn play(stage: &Stage) -> Result<Found, Error> {
     let hostile = NetworkCard::plug(&mut setup, Place::RootBus(HOSTILE), Trick::AfterRelease)?;
     let mut arena = setup.start()?;
     arena.go()?;
-    let use_card = |arena: &mut Arena, slot| {
-        arena.run_command(&connect(&bdf(0, slot))).map(|said| said.is_some_and(|said| is_served(&said)))
-    };
-    use_card(&mut arena, HOSTILE)?;
+    let use_card = |arena: &mut Arena, slot| is_served::<NetworkCard>(arena, slot, &[connect(&bdf(0, slot))]);
+    arena.run_command(&connect(&bdf(0, HOSTILE)))?;
     let is_cut_off = |arena: &Arena| state(arena, HOSTILE).as_deref() == Some("quarantined");
     let cut_off = is_cut_off(&arena);
     let before = hostile.deeds();
