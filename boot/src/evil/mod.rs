@@ -21,6 +21,7 @@ mod scenario;
 mod stage;
 mod sweep;
 mod two_books;
+mod virtio;
 
 pub use finding::{Finding, Outcome};
 pub use scenario::{SCENARIOS, Scenario, Subject, choose};

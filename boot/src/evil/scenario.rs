@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, Findings};
 use super::nvme::Controller;
-use super::{Stage, e1000e, faithful, fuzz, hotplug, lies, power_on, two_books};
+use super::{Stage, e1000e, faithful, fuzz, hotplug, lies, power_on, two_books, virtio};
 use crate::Error;
 
 /// Which kernels a scenario says something about.
@@ -69,6 +69,18 @@ pub const SCENARIOS: &[Scenario] = &[
         what: "network cards of Intel's that the driver claims, each of them hostile in one thing",
         subject: Subject::Ours,
         run: e1000e::run,
+    },
+    Scenario {
+        name: "virtio-blk",
+        what: "virtio disks that the driver claims, each of them hostile in one thing",
+        subject: Subject::Ours,
+        run: virtio::disks,
+    },
+    Scenario {
+        name: "virtio-net",
+        what: "virtio network cards that the driver claims, each of them hostile in one thing",
+        subject: Subject::Ours,
+        run: virtio::nics,
     },
     Scenario {
         name: "late-arrival",
