@@ -12,8 +12,22 @@ pub(super) struct Lie {
     pub(super) shown: Shown,
     /// Changes what is read: the how manieth look, the offset, the bytes.
     pub(super) tell: fn(u64, usize, &mut [u8]),
-    /// What stands in registers that QEMU answers for: offset and value, put there from outside.
-    pub(super) forced: &'static [(u64, u32)],
+    /// What stands in registers that QEMU answers for, put there from outside: offset and value.
+    pub(super) forced: &'static [(u64, Forced)],
+}
+
+/// A value that is put into a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forced {
+    /// This one.
+    Value(u32),
+    /// What a neighbour's register holds.
+    Neighbour {
+        /// The neighbour's slot on bus 0.
+        slot: u8,
+        /// The offset of its register.
+        register: u64,
+    },
 }
 
 /// Whether QEMU sees the capabilities.
