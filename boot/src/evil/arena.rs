@@ -25,6 +25,9 @@ const PROMPT: &str = "ivt> ";
 const COMMAND: u64 = 4;
 const MEMORY_AND_BUS_MASTER: u16 = 0x6;
 
+/// Has root ports plug devices by themselves, and not the chipset by ACPI.
+const NATIVE_HOT_PLUG: [&str; 2] = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"];
+
 /// The unit's registers, and in them the status and its bit for translation (VT-d "Global Status Register").
 const UNIT: u64 = 0xfed9_0000;
 const GLOBAL_STATUS: u64 = 0x1c;
@@ -120,6 +123,8 @@ impl<'a> Setup<'a> {
         let test_port = folder.path().join("test-port");
         // What is mapped is told to a device made of software only where the unit has to be told as well.
         machine.arguments.extend(["-S", "-global", "intel-iommu.caching-mode=on"].map(Into::into));
+        // Slots that tell who comes and leaves, and no other way out.
+        machine.arguments.extend(NATIVE_HOT_PLUG.map(Into::into));
         machine.arguments.extend(TestPort::arguments(&test_port).map(Into::into));
         machine.arguments.extend(stage.arguments.iter().cloned());
         let memory = u64::from(machine.memory_mib) << 20;
@@ -212,12 +217,26 @@ impl Arena {
         if !self.wait_for_prompt()? {
             return Ok(None);
         }
-        let before = self.console().len();
+        let asked = self.type_line(line)?;
+        self.wait_for_answer(&asked)
+    }
+
+    /// Types a line, without a wait for anything.
+    pub(super) fn type_line(&mut self, line: &str) -> Result<Asked, Error> {
+        let asked = Asked { line: line.to_owned(), before: self.console().len() };
         self.session.send_line(line)?;
-        let prompt = |console: &str| console.get(before..).is_some_and(|answer| answer.contains(PROMPT));
-        self.wait_for(|report, console| prompt(console) || report.bugcheck().is_some())?;
-        let console = self.console();
-        Ok(prompt(&console).then(|| console.get(before..).unwrap_or_default().to_owned()))
+        Ok(asked)
+    }
+
+    /// Whether a command was carried out.
+    pub(super) fn has_answered(&self, asked: &Asked) -> bool {
+        asked.answer(&self.console()).is_some()
+    }
+
+    /// Waits until a command was carried out, and returns what the console shows of it; `None` if it never is.
+    pub(super) fn wait_for_answer(&mut self, asked: &Asked) -> Result<Option<String>, Error> {
+        self.wait_for(|report, console| asked.answer(console).is_some() || report.bugcheck().is_some())?;
+        Ok(asked.answer(&self.console()))
     }
 
     /// Whether the unit says that it translates, by its registers and not by the kernel's word.
@@ -257,6 +276,51 @@ impl Arena {
     }
 }
 
+/// A line that was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    line: String,
+    /// The console's length before.
+    before: usize,
+}
+
+impl Asked {
+    /// What the console shows between the line and the prompt after it; `None` while there is none. Prompts that come
+    /// again after lines of the log do not count: they come before the line is whole.
+    fn answer(&self, console: &str) -> Option<String> {
+        let since = without_log(console.get(self.before..)?);
+        let (_, answer) = since.split_once(&format!("{}\n", self.line))?;
+        Some(answer.split_once(PROMPT)?.0.to_owned())
+    }
+}
+
+/// The console's text without the log's lines, which may stand in the middle of others, and with ends of lines as they
+/// are on the host.
+fn without_log(console: &str) -> String {
+    let mut text = console.replace('\r', "");
+    let mut from = 0;
+    while let Some(start) = text.get(from..).and_then(|rest| rest.find('[')).map(|start| from + start) {
+        let line = text.get(start..).unwrap_or_default();
+        let end = line.find('\n').map(|end| start + end + 1);
+        match end.filter(|_| is_log_line(line)) {
+            Some(end) => text.replace_range(start..end, ""),
+            None => from = start + 1,
+        }
+    }
+    text
+}
+
+/// Whether a line begins as those of the log do: `[   1.234567] warn  `.
+fn is_log_line(line: &str) -> bool {
+    let time = line.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+    time.is_some_and(|(time, _)| {
+        time.trim_start().split_once('.').is_some_and(|(seconds, us)| {
+            let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            digits(seconds) && us.len() == 6 && digits(us)
+        })
+    })
+}
+
 /// How a kernel came through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Life {
@@ -285,5 +349,35 @@ impl Display for Life {
             }
             (None, Some(Ending::Ended | Ending::Left) | None) => f.write_str("did not switch off"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(line: &str, console: &str) -> Option<String> {
+        Asked { line: line.to_owned(), before: 0 }.answer(console)
+    }
+
+    #[test]
+    fn an_answer_stands_between_the_line_and_the_next_prompt() {
+        assert_eq!(answer("units", "units\r\none\r\nivt> "), Some("one\n".to_owned()));
+        assert_eq!(answer("units", "units\r\none\r\n"), None);
+        assert_eq!(answer("units", "ivt> "), None);
+    }
+
+    #[test]
+    fn a_prompt_that_comes_again_is_no_answer() {
+        let again = "un[   1.234567] WARN  x: gone\r\nivt> un";
+        assert_eq!(answer("units", again), None);
+        assert_eq!(answer("units", &format!("{again}its\r\none\r\nivt> ")), Some("one\n".to_owned()));
+        let inside = "un[   1.234567] WARN  x: gone\r\nits\r\none\r\nivt> ";
+        assert_eq!(answer("units", inside), Some("one\n".to_owned()));
+    }
+
+    #[test]
+    fn brackets_in_an_answer_stay() {
+        assert_eq!(answer("x", "x\r\n[1] [  2.5] y\r\nivt> "), Some("[1] [  2.5] y\n".to_owned()));
     }
 }

@@ -1,8 +1,7 @@
 //! The list of scenarios.
 
 use super::finding::{Finding, Findings};
-use super::nvme::Controller;
-use super::{Stage, e1000e, faithful, fuzz, hotplug, lies, power_on, two_books, virtio};
+use super::{Stage, e1000e, fuzz, hotplug, lies, nvme, power_on, two_books, virtio};
 use crate::Error;
 
 /// Which kernels a scenario says something about.
@@ -62,7 +61,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "nvme",
         what: "NVMe controllers that the driver claims, each of them hostile in one thing",
         subject: Subject::Ours,
-        run: faithful::play::<Controller>,
+        run: nvme::run,
     },
     Scenario {
         name: "e1000e",

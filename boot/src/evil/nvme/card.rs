@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vfio_device::{Bar, Card, ConfigSpace, Identity, MsixTable, PlainCard, Region};
 
-use super::trick::Trick;
+use super::trick::{Step, Trick};
 
 const CAP: usize = 0x00;
 const VERSION: usize = 0x08;
@@ -28,6 +28,8 @@ pub(in crate::evil) enum News {
     Enabled { submission: u64, submission_entries: u32, completion: u64, completion_entries: u32 },
     /// Disabled: everything is forgotten.
     Disabled,
+    /// Reset from outside: everything is forgotten.
+    Reset,
     /// A submission queue has a new tail.
     Tail { queue: u16, tail: u32 },
 }
@@ -53,12 +55,24 @@ impl NvmeCard {
             .with_vectors(2);
         let capabilities = match trick {
             Trick::AbsurdCapabilities => u64::MAX,
+            // Ten seconds.
+            Trick::StopsAt(Step::Reset) => CAPABILITIES | 20 << 24,
             Trick::TinyQueues => CAPABILITIES & !0xffff,
             _ => CAPABILITIES,
         };
         put(plain.bar(0), CAP, &capabilities.to_le_bytes());
         put(plain.bar(0), VERSION, &0x0001_0400_u32.to_le_bytes());
-        Self { plain, news, trick }
+        let mut this = Self { plain, news, trick };
+        this.power_on();
+        this
+    }
+
+    /// The state after power-on: disabled, or one that some driver before left behind.
+    fn power_on(&mut self) {
+        let enabled = u8::from(self.trick == Trick::StopsAt(Step::Reset));
+        for register in [CONFIGURATION, STATUS] {
+            put(self.plain.bar(0), register, &[enabled, 0, 0, 0]);
+        }
     }
 
     fn configure(&mut self, value: u32) {
@@ -69,7 +83,7 @@ impl NvmeCard {
             (true, _) => 1,
         };
         // A controller that does not reset goes on to say that it is ready.
-        if enabled || self.trick != Trick::NeverResets {
+        if enabled || !matches!(self.trick, Trick::NeverResets | Trick::StopsAt(Step::Reset)) {
             put(self.plain.bar(0), STATUS, &status.to_le_bytes());
         }
         let news = if enabled {
@@ -127,8 +141,8 @@ impl Card for NvmeCard {
 
     fn reset(&mut self) {
         self.plain.reset();
-        self.configure(0);
-        put(self.plain.bar(0), CONFIGURATION, &[0; 4]);
+        self.power_on();
+        let _ = self.news.send(News::Reset);
     }
 }
 

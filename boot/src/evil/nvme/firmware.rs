@@ -2,26 +2,22 @@
 //! Express Base Specification 2.0) alone, and not from the driver.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use vfio_device::Port;
 
 use super::card::News;
-use super::trick::{TRICKS, Trick};
+use super::command::{
+    BLOCK, CREATE_COMPLETION, CREATE_SUBMISSION, Command, ENTRY_BYTES, GET_LOG, IDENTIFY, READ,
+};
+use super::identity;
+use super::trick::{Step, TRICKS, Trick};
 use crate::evil::deeds::{Account, Intruder};
 use crate::evil::random::Random;
 use crate::evil::sweep::PAGE;
-
-/// Bytes of a block, and the most of one command.
-const BLOCK: usize = 512;
-const MOST_BYTES: usize = 1 << 20;
-/// Opcodes of the admin queue.
-const CREATE_SUBMISSION: u8 = 0x01;
-const CREATE_COMPLETION: u8 = 0x05;
-const IDENTIFY: u8 = 0x06;
-/// Opcodes of other queues.
-const READ: u8 = 0x02;
 
 #[derive(Clone, Copy, Debug)]
 struct Submission {
@@ -29,6 +25,12 @@ struct Submission {
     entries: u32,
     head: u32,
     completion: u16,
+}
+
+impl Submission {
+    fn new(base: u64, entries: u32, completion: u16) -> Self {
+        Self { base, entries, head: 0, completion }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,21 +42,20 @@ struct Completion {
     vector: u32,
 }
 
-/// A command's words.
-#[derive(Clone, Copy, Debug)]
-struct Command([u32; 16]);
-
-impl Command {
-    fn opcode(&self) -> u8 {
-        self.0[0] as u8
+impl Completion {
+    fn new(base: u64, entries: u32, vector: u32) -> Self {
+        Self { base, entries, tail: 0, phase: true, vector }
     }
 
-    fn id(&self) -> u16 {
-        (self.0[0] >> 16) as u16
-    }
-
-    fn pointer(&self, word: usize) -> u64 {
-        u64::from(self.0[word]) | u64::from(self.0[word + 1]) << 32
+    /// Takes the next place: its address, and the phase that it is to have.
+    fn advance(&mut self) -> (u64, bool) {
+        let place = (self.base + u64::from(self.tail) * 16, self.phase);
+        self.tail += 1;
+        if self.tail >= self.entries {
+            self.tail = 0;
+            self.phase = !self.phase;
+        }
+        place
     }
 }
 
@@ -67,18 +68,36 @@ pub(super) struct Firmware {
     moody: bool,
     account: Account,
     intruder: Intruder,
+    /// Set where it has come to the step at which it falls silent.
+    stopped: Arc<AtomicBool>,
     submissions: HashMap<u16, Submission>,
     completions: HashMap<u16, Completion>,
+    /// Commands of other queues than the first so far.
+    transfers: usize,
     random: Random,
 }
 
 impl Firmware {
-    pub(super) fn new(port: Port, news: Receiver<News>, trick: Trick, account: Account) -> Self {
-        let (submissions, completions) = Default::default();
-        let moody = trick == Trick::Moody;
-        let intruder = Intruder::new(port.clone(), account.clone());
-        let random = Random::new(7);
-        Self { port, news, trick, moody, account, intruder, submissions, completions, random }
+    pub(super) fn new(
+        port: Port,
+        news: Receiver<News>,
+        trick: Trick,
+        account: Account,
+        stopped: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            intruder: Intruder::new(port.clone(), account.clone()),
+            port,
+            news,
+            trick,
+            moody: trick == Trick::Moody,
+            account,
+            stopped,
+            submissions: HashMap::new(),
+            completions: HashMap::new(),
+            transfers: 0,
+            random: Random::new(7),
+        }
     }
 
     /// Works until the registers are gone.
@@ -86,25 +105,15 @@ impl Firmware {
         loop {
             match self.news.recv_timeout(Duration::from_millis(50)) {
                 Ok(News::Enabled { submission, submission_entries, completion, completion_entries }) => {
-                    let (head, tail, vector) = (0, 0, 0);
                     self.forget();
-                    self.submissions.insert(
-                        0,
-                        Submission { base: submission, entries: submission_entries, head, completion: 0 },
-                    );
-                    self.completions.insert(
-                        0,
-                        Completion {
-                            base: completion,
-                            entries: completion_entries,
-                            tail,
-                            phase: true,
-                            vector,
-                        },
-                    );
+                    self.submissions.insert(0, Submission::new(submission, submission_entries, 0));
+                    self.completions.insert(0, Completion::new(completion, completion_entries, 0));
                     self.intruder.remember([submission, completion]);
                 }
-                Ok(News::Disabled) => {
+                Ok(news @ (News::Disabled | News::Reset)) => {
+                    if matches!(news, News::Disabled) {
+                        self.stop_at(Step::Reset);
+                    }
                     self.forget();
                     if self.trick == Trick::WriteAfterReset {
                         self.intruder.write_what_was_taken_back();
@@ -117,9 +126,13 @@ impl Firmware {
         }
     }
 
-    fn forget(&mut self) {
-        self.submissions.clear();
-        self.completions.clear();
+    /// Falls silent for good if this is the step for that; tells whether it has.
+    fn stop_at(&self, step: Step) -> bool {
+        let stops = self.trick == Trick::StopsAt(step);
+        if stops {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        stops
     }
 
     fn be_idle(&mut self) {
@@ -128,136 +141,102 @@ impl Firmware {
         }
     }
 
+    fn forget(&mut self) {
+        self.submissions.clear();
+        self.completions.clear();
+    }
+
     /// Takes the commands up to a queue's new tail.
     fn work(&mut self, queue: u16, tail: u32) {
         while let Some(submission) = self.submissions.get(&queue).copied() {
-            if submission.head == tail || tail >= submission.entries {
+            if submission.head == tail || tail >= submission.entries || self.stopped.load(Ordering::Relaxed) {
                 return;
             }
-            let Ok(bytes) = self.port.read(submission.base + u64::from(submission.head) * 64, 64) else {
-                return;
-            };
-            let mut words = [0; 16];
-            for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
-                *word = u32::from_le_bytes(*bytes);
-            }
+            let at = submission.base + u64::from(submission.head) * ENTRY_BYTES as u64;
+            let Ok(entry) = self.port.read(at, ENTRY_BYTES) else { return };
             let next = Submission { head: (submission.head + 1) % submission.entries, ..submission };
             self.submissions.insert(queue, next);
-            self.serve(queue, next, Command(words));
+            self.serve(queue, next, &Command::decode(&entry));
         }
     }
 
-    fn serve(&mut self, queue: u16, submission: Submission, command: Command) {
+    fn serve(&mut self, queue: u16, submission: Submission, command: &Command) {
         if self.moody && queue != 0 {
-            let quick: Vec<Trick> =
-                TRICKS.iter().map(|(trick, _)| *trick).filter(|trick| !trick.tries_patience()).collect();
-            let choice = self.random.below(quick.len() as u64) as usize;
-            self.trick = quick.get(choice).copied().unwrap_or(Trick::None);
+            self.change_mood();
         }
+        if step(queue, command, self.transfers).is_some_and(|step| self.stop_at(step)) {
+            return;
+        }
+        self.transfers += usize::from(queue != 0);
         if self.trick == Trick::EarlyCompletion && queue != 0 {
-            self.complete(queue, submission, command, 0, 0);
+            self.complete(queue, submission, command, 0);
             std::thread::sleep(Duration::from_millis(20));
             // By then the buffer may have been taken back.
-            for page in self.pages(&command, self.data_bytes(&command)) {
+            for page in command.pages(&self.port, command.data_bytes()) {
                 self.intruder.write(page);
             }
             return;
         }
-        let (result, status) = if queue == 0 { self.admin(&command) } else { self.block(&command) };
-        let status = if self.trick == Trick::EveryCommandFails && queue != 0 { 6 } else { status };
-        if self.trick != Trick::Silence || queue == 0 {
-            self.complete(queue, submission, command, result, status);
+        if queue == 0 {
+            self.admin(command);
+        } else {
+            self.block(command);
         }
-        self.misbehave(&command);
+        let status = if self.trick == Trick::EveryCommandFails && queue != 0 { 6 } else { 0 };
+        if self.trick != Trick::Silence || queue == 0 {
+            self.complete(queue, submission, command, status);
+        }
+        self.misbehave(command);
     }
 
-    /// Runs an admin command: its result and status.
-    fn admin(&mut self, command: &Command) -> (u32, u16) {
+    fn change_mood(&mut self) {
+        let quick: Vec<Trick> =
+            TRICKS.iter().map(|(trick, _)| *trick).filter(|trick| !trick.tries_patience()).collect();
+        let choice = self.random.below(quick.len() as u64) as usize;
+        self.trick = quick.get(choice).copied().unwrap_or(Trick::None);
+    }
+
+    /// Runs an admin command. Features are as they were asked for, with one pair of queues.
+    fn admin(&mut self, command: &Command) {
         let [id, entries] = [command.0[10] & 0xffff, (command.0[10] >> 16) + 1];
         let id = id as u16;
         let base = command.pointer(6);
         match command.opcode() {
             CREATE_COMPLETION => {
-                let vector = command.0[11] >> 16;
-                self.completions.insert(id, Completion { base, entries, tail: 0, phase: true, vector });
+                self.completions.insert(id, Completion::new(base, entries, command.0[11] >> 16));
+                self.intruder.remember([base]);
             }
             CREATE_SUBMISSION => {
                 let completion = (command.0[11] >> 16) as u16;
-                self.submissions.insert(id, Submission { base, entries, head: 0, completion });
+                self.submissions.insert(id, Submission::new(base, entries, completion));
+                self.intruder.remember([base]);
             }
             IDENTIFY => {
-                let data = self.identity((command.0[10] & 0xff) as u8);
+                let data = identity::answer(command.0[10] as u8, self.trick, &mut self.random);
                 self.send(command, &data);
             }
-            // Logs are empty; features are as they were asked for, with one pair of queues.
-            0x02 => self.send(command, &[0; 512]),
+            // Logs are empty.
+            GET_LOG => self.send(command, &[0; 512]),
             _ => (),
         }
-        if matches!(command.opcode(), CREATE_COMPLETION | CREATE_SUBMISSION) {
-            self.intruder.remember([base]);
-        }
-        (0, 0)
-    }
-
-    /// What the controller says of itself.
-    fn identity(&mut self, kind: u8) -> Vec<u8> {
-        let mut data = vec![0; 4096];
-        let mut put = |offset: usize, bytes: &[u8]| data[offset..offset + bytes.len()].copy_from_slice(bytes);
-        match kind {
-            // A namespace: size, capacity, use; one format of blocks of 512 bytes.
-            0 => {
-                let blocks: u64 = if self.trick == Trick::HugeNamespace { u64::MAX } else { 2048 };
-                for offset in [0, 8, 16] {
-                    put(offset, &blocks.to_le_bytes());
-                }
-                let shift = if self.trick == Trick::OddBlocks { 63 } else { 9 };
-                put(128, &[0, 0, shift, 0]);
-            }
-            1 => {
-                put(4, b"EVIL                ");
-                put(24, b"a disk of no good                       ");
-                put(64, b"1.0     ");
-                // Transfers of up to 2^5 pages, entries of 64 and 16 bytes, one namespace.
-                put(77, &[5]);
-                put(80, &0x0001_0400_u32.to_le_bytes());
-                put(512, &[0x66, 0x44]);
-                put(516, &1_u32.to_le_bytes());
-            }
-            2 if self.trick == Trick::EndlessNamespaces => {
-                for (index, place) in data.as_chunks_mut().0.iter_mut().enumerate() {
-                    *place = (1024 - index as u32).to_le_bytes();
-                }
-            }
-            2 => put(0, &1_u32.to_le_bytes()),
-            _ => (),
-        }
-        if self.trick == Trick::GarbageIdentity {
-            data.iter_mut().for_each(|byte| *byte = self.random.next() as u8);
-        }
-        data
     }
 
     /// Runs a command of another queue: every block reads as its number.
-    fn block(&mut self, command: &Command) -> (u32, u16) {
-        if command.opcode() == READ {
-            let first = command.pointer(10);
-            let blocks = self.data_bytes(command) / BLOCK;
-            let data: Vec<u8> = (0..blocks as u64)
-                .flat_map(|block| (first + block).to_le_bytes().repeat(BLOCK / 8))
-                .collect();
-            self.send(command, &data);
+    fn block(&mut self, command: &Command) {
+        if command.opcode() != READ {
+            return;
         }
-        (0, 0)
-    }
-
-    fn data_bytes(&self, command: &Command) -> usize {
-        (((command.0[12] & 0xffff) as usize + 1) * BLOCK).min(MOST_BYTES)
+        let first = command.pointer(10);
+        let blocks = command.data_bytes() / BLOCK;
+        let data: Vec<u8> =
+            (0..blocks as u64).flat_map(|block| (first + block).to_le_bytes().repeat(BLOCK / 8)).collect();
+        self.send(command, &data);
     }
 
     /// Writes data to where a command wants it.
     fn send(&mut self, command: &Command, data: &[u8]) {
         let mut rest = data;
-        for page in self.pages(command, data.len()) {
+        for page in command.pages(&self.port, data.len()) {
             let room = (PAGE - page % PAGE) as usize;
             let (now, later) = rest.split_at(room.min(rest.len()));
             // What the kernel does not let it write is the kernel's business.
@@ -267,25 +246,8 @@ impl Firmware {
         }
     }
 
-    /// The places of a command's data: its pointers, and its list's where two are not enough.
-    fn pages(&self, command: &Command, bytes: usize) -> Vec<u64> {
-        let [first, second] = [command.pointer(6), command.pointer(8)];
-        let rest = bytes.saturating_sub((PAGE - first % PAGE) as usize).div_ceil(PAGE as usize);
-        let mut pages = vec![first];
-        match rest {
-            0 => (),
-            1 => pages.push(second),
-            _ => {
-                let list = self.port.read(second, rest.min(512) * 8).unwrap_or_default();
-                pages.extend(list.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)));
-            }
-        }
-        pages
-    }
-
-    fn complete(&mut self, queue: u16, submission: Submission, command: Command, result: u32, status: u16) {
-        let blocks = queue != 0;
-        let trick = if blocks { self.trick } else { Trick::None };
+    fn complete(&mut self, queue: u16, submission: Submission, command: &Command, status: u16) {
+        let trick = if queue != 0 { self.trick } else { Trick::None };
         let id = match trick {
             Trick::ForeignId => command.id() ^ 0x20,
             Trick::IdOfNobody => u16::MAX,
@@ -302,15 +264,10 @@ impl Firmware {
         };
         for _ in 0..times {
             let Some(completion) = self.completions.get_mut(&submission.completion) else { return };
-            let phase = u32::from(completion.phase) ^ u32::from(trick == Trick::WrongPhase);
-            let words = [result, 0, head | from << 16, u32::from(id) | phase << 16 | u32::from(status) << 17];
-            let at = completion.base + u64::from(completion.tail) * 16;
             let vector = completion.vector;
-            completion.tail += 1;
-            if completion.tail >= completion.entries {
-                completion.tail = 0;
-                completion.phase = !completion.phase;
-            }
+            let (at, phase) = completion.advance();
+            let phase = u32::from(phase) ^ u32::from(trick == Trick::WrongPhase);
+            let words = [0, 0, head | from << 16, u32::from(id) | phase << 16 | u32::from(status) << 17];
             let entry: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             if self.port.write(at, &entry).is_err() {
                 return;
@@ -329,7 +286,7 @@ impl Firmware {
             }),
             Trick::LateWrite | Trick::WriteAfterReset => self.intruder.write_what_was_taken_back(),
             Trick::PastTheEnd => {
-                for page in self.pages(command, self.data_bytes(command)) {
+                for page in command.pages(&self.port, command.data_bytes()) {
                     self.intruder.write_behind(page);
                 }
             }
@@ -350,5 +307,29 @@ impl Firmware {
             }
             _ => (),
         }
+    }
+}
+
+/// The step of a driver's work that a command is, after so many transfers of blocks: the first is the driver's own.
+fn step(queue: u16, command: &Command, transfers: usize) -> Option<Step> {
+    match (queue, command.opcode()) {
+        (0, CREATE_COMPLETION | CREATE_SUBMISSION) => Some(Step::QueueCreation),
+        (0, IDENTIFY) => Some(Step::Identify),
+        (1.., READ) if transfers > 0 => Some(Step::Read),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drivers_first_read_is_no_step() {
+        let command = |opcode: u8| Command::decode(&[opcode]);
+        assert_eq!(step(0, &command(IDENTIFY), 0), Some(Step::Identify));
+        assert_eq!(step(0, &command(CREATE_COMPLETION), 0), Some(Step::QueueCreation));
+        assert_eq!(step(0, &command(GET_LOG), 9), None);
+        assert_eq!((step(1, &command(READ), 0), step(1, &command(READ), 1)), (None, Some(Step::Read)));
     }
 }

@@ -1,9 +1,13 @@
 //! An NVMe controller that is faithful enough for a driver, and hostile in one thing.
 
 mod card;
+mod command;
 mod firmware;
+mod identity;
+mod release;
 mod trick;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
@@ -12,10 +16,12 @@ use vfio_device::{Device, Port};
 pub(super) use self::card::NvmeCard;
 use self::firmware::Firmware;
 use self::trick::TRICKS;
-pub(super) use self::trick::Trick;
+pub(super) use self::trick::{Step, Trick};
+use super::Stage;
 use super::arena::{Place, Setup};
 use super::deeds::{Account, Deeds};
-use super::faithful::Faithful;
+use super::faithful::{self, Faithful};
+use super::finding::Findings;
 use super::liar::{Liar, Lie, TRUTH};
 use crate::Error;
 
@@ -25,6 +31,7 @@ pub(super) struct Controller {
     card: Arc<Mutex<Liar<NvmeCard>>>,
     device: Device,
     account: Account,
+    stopped: Arc<AtomicBool>,
     _thread: JoinHandle<()>,
 }
 
@@ -34,10 +41,10 @@ impl Controller {
         let (sender, news) = mpsc::channel();
         let card = Arc::new(Mutex::new(Liar::new(NvmeCard::new(sender, trick), lie)));
         let device = setup.plug(place, Arc::clone(&card))?;
-        let account = Account::default();
-        let firmware = Firmware::new(device.port(), news, trick, account.clone());
+        let (account, stopped) = (Account::default(), Arc::<AtomicBool>::default());
+        let firmware = Firmware::new(device.port(), news, trick, account.clone(), Arc::clone(&stopped));
         let thread = std::thread::spawn(move || firmware.run());
-        Ok(Self { card, device, account, _thread: thread })
+        Ok(Self { card, device, account, stopped, _thread: thread })
     }
 
     /// Its way into the machine.
@@ -66,10 +73,22 @@ impl Controller {
         self.card.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether it has come to the step at which it falls silent.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     /// What it did so far.
     pub(super) fn deeds(&self) -> Deeds {
         self.account.deeds()
     }
+}
+
+/// Plays the scenario.
+pub(super) fn run(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
+    faithful::play::<Controller>(stage, findings)?;
+    findings.extend(release::run(stage)?);
+    Ok(())
 }
 
 impl Faithful for Controller {

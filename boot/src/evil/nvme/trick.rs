@@ -7,6 +7,8 @@ pub(in crate::evil) enum Trick {
     None,
     /// Another one at every command.
     Moody,
+    /// It falls silent for good at a step: for devices that are pulled out there.
+    StopsAt(Step),
     ForeignId,
     IdOfNobody,
     DoubleCompletion,
@@ -35,6 +37,19 @@ pub(in crate::evil) enum Trick {
     AbsurdCapabilities,
     TinyQueues,
     EverythingElse,
+}
+
+/// A step of a driver's work with a controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::evil) enum Step {
+    /// The driver resets it, before it is given any memory.
+    Reset,
+    /// The driver has it create a queue.
+    QueueCreation,
+    /// The driver asks what it is.
+    Identify,
+    /// Blocks are read that the driver does not read for its own start.
+    Read,
 }
 
 /// Every misbehaviour, with its words.

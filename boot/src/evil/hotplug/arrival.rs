@@ -1,16 +1,14 @@
-//! Devices that come late, and devices that go without a word.
+//! A device that is plugged into a running machine.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use vfio_device::{Bar, ConfigSpace, Identity, PlainCard};
-
-use super::arena::{Arena, Place, Setup};
-use super::finding::Findings;
-use super::power_on::tell_refused;
-use super::sweep::{Reach, Sweep, pages, sweep};
-use super::{Outcome, Stage, bdf};
+use super::slot::tempting_card;
 use crate::Error;
+use crate::evil::arena::{Arena, Place};
+use crate::evil::finding::Findings;
+use crate::evil::power_on::tell_refused;
+use crate::evil::sweep::{Reach, Sweep, pages, sweep};
+use crate::evil::{Outcome, Stage, bdf};
 use crate::qemu::config_space;
 
 /// The root port's slot on bus 0, and the bus below it.
@@ -26,21 +24,10 @@ const BATCH: usize = 256;
 /// Of so many pages one is tried.
 const STRIDE: usize = 16;
 
-/// A device of a class that the kernel has a driver for, so that it is tempted.
-fn card() -> Arc<Mutex<PlainCard>> {
-    let identity = Identity { vendor: 0x1b36, device: 0x0010, class: 0x01_0802 };
-    let config = ConfigSpace::new(identity).express_endpoint();
-    Arc::new(Mutex::new(PlainCard::new(config).with_bar(0, Bar::Memory64, 0x4000)))
-}
-
-fn setup(stage: &Stage) -> Result<Setup<'_>, Error> {
-    Ok(stage.setup()?.without_default_devices().options("policy=log drill=off").root_port(PORT))
-}
-
-/// A device is plugged into a running machine.
-pub(super) fn late_arrival(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
-    let mut setup = setup(stage)?;
-    let (device, words) = setup.offer(Place::RootPort(PORT), card())?;
+/// Plays the scenario.
+pub(in crate::evil) fn late_arrival(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
+    let mut setup = stage.setup()?.without_default_devices().options("policy=log drill=off").root_port(PORT);
+    let (device, words) = setup.offer(Place::RootPort(PORT), tempting_card())?;
     let mut arena = setup.start()?;
     arena.go()?;
     arena.wait_for_prompt()?;
@@ -94,37 +81,5 @@ fn tell_blocked(findings: &mut Findings<'_>, arena: &mut Arena) -> Result<(), Er
         "never assigned",
         Outcome::held_if(!assigned),
     );
-    Ok(())
-}
-
-/// Whether a moment has come.
-type HasCome = fn(&Arena) -> bool;
-
-/// Moments of a kernel's life at which a device goes.
-const MOMENTS: [(&str, HasCome); 2] = [
-    ("once it says `protected`", Arena::is_protected),
-    ("at the prompt", |arena| arena.console().contains("ivt> ")),
-];
-
-/// A device goes, at one moment of the kernel's life after the other.
-pub(super) fn surprise_removal(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
-    for (moment, has_come) in MOMENTS {
-        let mut setup = setup(stage)?;
-        let device = setup.plug(Place::RootPort(PORT), card())?;
-        let mut arena = setup.start()?;
-        arena.go()?;
-        while arena.runs()? && !has_come(&arena) {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        let was_there = device.port().is_connected();
-        drop(device);
-        let life = arena.power_off()?;
-        findings.add(
-            format!("a device gone {moment}"),
-            if was_there { life.to_string() } else { "it had never been there".to_owned() },
-            "the kernel lives",
-            Outcome::held_if(was_there && life.is_good()),
-        );
-    }
     Ok(())
 }
