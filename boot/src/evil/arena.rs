@@ -16,8 +16,8 @@ use crate::machine::{DefaultDevices, Machine};
 use crate::qemu::{Launch, Moment, Session, TestPort, config_space};
 use crate::report::Report;
 
-/// How long any of these machines may run: several share the host, which may be held up, and drivers wait half a minute
-/// for what does not come.
+/// How long a machine may run that is given no other time: several share the host, which may be held up, and drivers wait
+/// half a minute for what does not come.
 const LIMIT: Duration = Duration::from_secs(300);
 /// What the console shows when it waits for a command.
 const PROMPT: &str = "ivt> ";
@@ -50,6 +50,7 @@ pub(super) struct Setup<'a> {
     options: String,
     folder: TempDir,
     devices: usize,
+    limit: Duration,
 }
 
 impl<'a> Setup<'a> {
@@ -63,7 +64,7 @@ impl<'a> Setup<'a> {
             machine.default_devices = DefaultDevices::Absent;
             machine.memory_mib = 1024;
         }
-        Ok(Self { stage, machine, options: String::new(), folder, devices: 0 })
+        Ok(Self { stage, machine, options: String::new(), folder, devices: 0, limit: LIMIT })
     }
 
     /// Leaves out the devices that the kernel has drivers for.
@@ -75,6 +76,12 @@ impl<'a> Setup<'a> {
     /// Gives the kernel options.
     pub(super) fn options(mut self, options: &str) -> Self {
         options.clone_into(&mut self.options);
+        self
+    }
+
+    /// Gives the machine more time than is usual.
+    pub(super) fn with_more_time(mut self, more: Duration) -> Self {
+        self.limit += more;
         self
     }
 
@@ -116,7 +123,7 @@ impl<'a> Setup<'a> {
 
     /// Starts the machine; nothing runs yet.
     pub(super) fn start(self) -> Result<Arena, Error> {
-        let Self { stage, mut machine, options, folder, .. } = self;
+        let Self { stage, mut machine, options, folder, limit, .. } = self;
         if stage.stop.load(Ordering::Relaxed) {
             return Err(Error::Control("the run was ended from outside".to_owned()));
         }
@@ -134,7 +141,7 @@ impl<'a> Setup<'a> {
             ..Launch::new(stage.qemu.clone(), machine, stage.image.clone())
         })?;
         let outside = TestPort::connect(&test_port)?;
-        Ok(Arena { session, outside, memory, started: Instant::now(), ending: None, _folder: folder })
+        Ok(Arena { session, outside, memory, started: Instant::now(), ending: None, limit, _folder: folder })
     }
 }
 
@@ -148,6 +155,7 @@ pub(super) struct Arena {
     pub(super) memory: u64,
     started: Instant,
     ending: Option<Ending>,
+    limit: Duration,
     _folder: TempDir,
 }
 
@@ -169,7 +177,7 @@ impl Arena {
         if self.ending.is_none() {
             self.ending = self.session.look()?;
         }
-        Ok(self.ending.is_none() && self.elapsed() < LIMIT)
+        Ok(self.ending.is_none() && self.elapsed() < self.limit)
     }
 
     /// The report so far.
@@ -199,7 +207,7 @@ impl Arena {
 
     /// Waits until report and console satisfy a condition; false if the machine ends or time is up before.
     pub(super) fn wait_for(&mut self, condition: impl FnMut(&Report, &str) -> bool) -> Result<bool, Error> {
-        let moment = self.session.wait_for(Some(LIMIT), condition)?;
+        let moment = self.session.wait_for(Some(self.limit), condition)?;
         if let Moment::Over(ending) = moment {
             self.ending = self.ending.or(Some(ending));
         }
@@ -259,7 +267,7 @@ impl Arena {
     pub(super) fn power_off(&mut self) -> Result<Life, Error> {
         if self.wait_for_prompt()? {
             self.session.send_line("poweroff")?;
-            let moment = self.session.wait_end(Some(LIMIT))?;
+            let moment = self.session.wait_end(Some(self.limit))?;
             if let Moment::Over(ending) = moment {
                 self.ending = Some(ending);
             }

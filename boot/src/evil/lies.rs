@@ -196,7 +196,8 @@ fn together(stage: &Stage, findings: &mut Findings<'_>, lies: &[Lie]) -> Result<
         let came = format!("{} of {tried} landed, {faults} faults, {state}, {life}{enforcing}", landed.len());
         // What is refused with bus mastering on, the unit refuses, and says so. Who lies about windows is never served.
         let refused = landed.is_empty() && (tried == 0 || faults > 0) && enforces;
-        let good = refused && life.is_good() && !(has_driver && !lie.forced.is_empty());
+        let kept_out = lie.forced.is_empty() || !has_driver;
+        let good = refused && kept_out && life.is_good();
         let landed: Vec<_> = landed.iter().map(|at| format!("{at:#x}")).collect();
         let figures = json!({"bdf": name, "tried": tried, "landed": landed, "faults": faults});
         findings.add_with(lie.name, came, "nothing lands, the kernel lives", Outcome::held_if(good), figures);

@@ -1,6 +1,7 @@
 //! The device's books beside the kernel's: what the unit lets the device reach is what the kernel says it may.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
 use vfio_device::{Books, Change};
@@ -17,6 +18,8 @@ use crate::Error;
 const SLOT: u8 = 0x10;
 /// Steps for one command of the kernel's: each costs a round of its console.
 const STEPS_A_COMMAND: u64 = 50;
+/// Time for a step, on a busy host.
+const A_STEP: Duration = Duration::from_millis(5);
 /// Commands between two comparisons.
 const COMMANDS_A_BARRIER: u64 = 10;
 
@@ -35,7 +38,9 @@ impl Rights {
 
 /// Plays the scenario.
 pub(super) fn run(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
-    let mut setup = stage.setup()?.without_default_devices().options("policy=log drill=off");
+    let more = A_STEP.saturating_mul(u32::try_from(stage.steps).unwrap_or(u32::MAX));
+    let setup = stage.setup()?.with_more_time(more);
+    let mut setup = setup.without_default_devices().options("policy=log drill=off");
     let controller = Controller::plug(&mut setup, Place::RootBus(SLOT), TRUTH, Trick::None)?;
     let mut arena = setup.start()?;
     arena.go()?;

@@ -73,9 +73,12 @@ pub(in crate::evil) fn surprise_removal(stage: &Stage, findings: &mut Findings<'
     super::rounds::plugs_and_pulls(stage, findings)
 }
 
+/// Waits for a moment; false if the machine ended before it came.
+type Wait = fn(&mut Arena) -> Result<bool, Error>;
+
 /// A device that no driver takes goes.
 fn without_a_driver(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
-    let moments: [(&str, fn(&mut Arena) -> Result<bool, Error>); 2] = [
+    let moments: [(&str, Wait); 2] = [
         ("once the kernel says `protected`", |arena| {
             arena.wait_for(|report, _| report.protected().next().is_some())
         }),
