@@ -326,7 +326,11 @@ mod tests {
 
     #[test]
     fn a_drivers_first_read_is_no_step() {
-        let command = |opcode: u8| Command::decode(&[opcode]);
+        let command = |opcode: u8| {
+            let mut entry = [0; 64];
+            entry[0] = opcode;
+            Command::decode(&entry)
+        };
         assert_eq!(step(0, &command(IDENTIFY), 0), Some(Step::Identify));
         assert_eq!(step(0, &command(CREATE_COMPLETION), 0), Some(Step::QueueCreation));
         assert_eq!(step(0, &command(GET_LOG), 9), None);
