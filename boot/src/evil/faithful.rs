@@ -54,7 +54,8 @@ impl Fate {
         }
     }
 
-    /// Whether the kernel has said so of the device at a slot, to whoever reads its console.
+    /// Whether the kernel has said so of the device at a slot, to whoever reads its console. One that is cut off for a
+    /// storm of faults may be told by those of its faults that were told, each with what was asked for.
     fn is_told(self, arena: &Arena, slot: u8) -> bool {
         let words: &[&str] = match self {
             Self::Refused => &["has no driver", "gets no driver"],
@@ -64,7 +65,8 @@ impl Fate {
         let name = bdf(0, slot);
         let console = arena.console();
         let mut of_it = console.lines().filter(|line| line.contains(&name));
-        of_it.any(|line| words.iter().any(|word| line.contains(word)))
+        let faulted = || arena.report().of_kind("fault").any(|fault| fault["bdf"] == name.as_str());
+        of_it.any(|line| words.iter().any(|word| line.contains(word))) || (self == Self::CutOff && faulted())
     }
 }
 
