@@ -63,6 +63,9 @@ pub enum DefaultDevices {
     Absent,
 }
 
+/// QEMU's arguments that have root ports plug devices by themselves, and not the chipset by ACPI.
+pub const NATIVE_HOT_PLUG: [&str; 2] = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"];
+
 /// What drives the machine's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Clock {

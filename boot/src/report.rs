@@ -95,6 +95,11 @@ impl Report {
         self.lines.iter().filter(move |line| line.kind() == kind).map(|line| &line.json)
     }
 
+    /// The last that was said about a function.
+    pub fn device(&self, bdf: &str) -> Option<&Value> {
+        self.of_kind("device").filter(|device| device["bdf"] == bdf).last()
+    }
+
     /// The last line, if the report came to its end.
     pub fn end(&self) -> Option<&End> {
         self.pick(|event| if let Event::End(end) = event { Some(end) } else { None }).last()

@@ -83,7 +83,7 @@ impl Outcome {
     /// If it does not name the function.
     #[track_caller]
     pub fn device(&self, bdf: &str) -> &Value {
-        let found = self.report.of_kind("device").filter(|device| device["bdf"] == bdf).last();
+        let found = self.report.device(bdf);
         found.unwrap_or_else(|| panic!("no device {bdf}"))
     }
 }

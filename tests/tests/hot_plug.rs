@@ -5,6 +5,7 @@
 
 use std::io::Write;
 
+use boot::machine::NATIVE_HOT_PLUG;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tests::{Outcome, Outside, Run, Running, config_space, count};
@@ -43,9 +44,7 @@ impl Slot {
             .options(options)
             .reached_by(&self.outside);
         match self.hot_plug {
-            HotPlug::Native => {
-                run.qemu_arguments(&["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"])
-            }
+            HotPlug::Native => run.qemu_arguments(&NATIVE_HOT_PLUG),
             HotPlug::Acpi => run,
         }
     }

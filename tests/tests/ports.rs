@@ -55,8 +55,7 @@ fn plug_in(running: &mut Running, outside: &mut Outside) -> u32 {
 
 /// The last word of the report on a function's state.
 fn state<'r>(report: &'r Report, bdf: &str) -> &'r Value {
-    let devices = report.of_kind("device").filter(|device| device["bdf"] == bdf);
-    &devices.last().unwrap()["state"]
+    &report.device(bdf).unwrap()["state"]
 }
 
 /// Positive twins: one request is only told; the `edu` below another port goes on working; what was below the closed one

@@ -12,7 +12,7 @@ use vfio_device::{Card, Device};
 use super::{Stage, Subject};
 use crate::Error;
 use crate::judge::Ending;
-use crate::machine::{DefaultDevices, Machine};
+use crate::machine::{DefaultDevices, Machine, NATIVE_HOT_PLUG};
 use crate::qemu::{Launch, Moment, Session, TestPort, config_space};
 use crate::report::Report;
 
@@ -24,9 +24,6 @@ const PROMPT: &str = "ivt> ";
 /// A function's command register, and its bits for memory and bus mastering.
 const COMMAND: u64 = 4;
 const MEMORY_AND_BUS_MASTER: u16 = 0x6;
-
-/// Has root ports plug devices by themselves, and not the chipset by ACPI.
-const NATIVE_HOT_PLUG: [&str; 2] = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"];
 
 /// The unit's registers, and in them the status and its bit for translation (VT-d "Global Status Register").
 const UNIT: u64 = 0xfed9_0000;
@@ -190,6 +187,16 @@ impl Arena {
         self.session.serial()
     }
 
+    /// The last that the report says of a function's state.
+    pub(super) fn state(&self, bdf: &str) -> Option<&str> {
+        state(self.report(), bdf)
+    }
+
+    /// Waits until the report says of a function that it is in a state.
+    pub(super) fn wait_for_state(&mut self, bdf: &str, wanted: &str) -> Result<bool, Error> {
+        self.wait_for(|report, _| state(report, bdf) == Some(wanted))
+    }
+
     /// Whether the kernel has said that every unit enforces.
     pub(super) fn is_protected(&self) -> bool {
         self.report().protected().next().is_some()
@@ -282,6 +289,10 @@ impl Arena {
         let last_words = console.trim_end().lines().next_back().unwrap_or_default().trim().to_owned();
         Life { stopped, ending: self.ending, last_words }
     }
+}
+
+fn state<'r>(report: &'r Report, bdf: &str) -> Option<&'r str> {
+    report.device(bdf)?["state"].as_str()
 }
 
 /// A line that was typed.

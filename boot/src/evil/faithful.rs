@@ -46,7 +46,7 @@ impl Fate {
 
     /// What became of the device at a slot.
     fn of(arena: &Arena, slot: u8, served: bool) -> Self {
-        match (state(arena, slot).as_deref(), served) {
+        match (arena.state(&bdf(0, slot)), served) {
             (Some("assigned"), true) => Self::Served,
             (Some("assigned"), false) => Self::Unserved,
             (Some("quarantined"), _) => Self::CutOff,
@@ -113,9 +113,24 @@ pub(super) trait Faithful: Sized {
 /// What was found of each device in a machine.
 pub(super) type Found = Vec<(String, String, bool, Value)>;
 
-/// Plays every misbehaviour of a kind of device. Those that try a driver's patience get a machine each, all at a time:
-/// such machines stand idle.
-pub(super) fn play<D: Faithful>(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
+/// Plays every misbehaviour of a kind of device, and beside them what is found of one that is cut off and released.
+pub(super) fn play<D: Faithful>(
+    stage: &Stage,
+    findings: &mut Findings<'_>,
+    released: fn(&Stage) -> Result<Found, Error>,
+) -> Result<(), Error> {
+    let found = std::thread::scope(|scope| {
+        let released = scope.spawn(|| released(stage));
+        play_tricks::<D>(stage, findings)?;
+        released.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    findings.extend(found);
+    Ok(())
+}
+
+/// Plays them in machines of several. Those that try a driver's patience get a machine each, all at a time: such machines
+/// stand idle.
+fn play_tricks<D: Faithful>(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
     let (slow, quick): (Vec<_>, Vec<_>) = D::TRICKS.iter().partition(|(trick, _)| D::tries_patience(*trick));
     for tricks in quick.chunks(D::AT_ONCE) {
         findings.extend(together::<D>(stage, tricks)?);
@@ -227,12 +242,5 @@ pub(super) fn is_served<D: Faithful>(arena: &mut Arena, slot: u8, uses: &[String
 
 /// Whether the kernel's driver has the function at a slot.
 pub(super) fn is_assigned(arena: &Arena, slot: u8) -> bool {
-    state(arena, slot).as_deref() == Some("assigned")
-}
-
-/// The last that the report says of a function's state.
-pub(super) fn state(arena: &Arena, slot: u8) -> Option<String> {
-    let name = bdf(0, slot);
-    let last = arena.report().of_kind("device").filter(|line| line["bdf"] == name.as_str()).last();
-    last.and_then(|line| line["state"].as_str()).map(str::to_owned)
+    arena.state(&bdf(0, slot)) == Some("assigned")
 }

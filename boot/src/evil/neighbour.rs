@@ -30,6 +30,11 @@ pub(super) enum Lease {
     Hostile,
 }
 
+/// The command that asks for an address over a card, and then this machine for a connection, which it refuses.
+pub(super) fn connect(bdf: &str) -> String {
+    format!("tcp {bdf} 10.0.2.2 9 0 0")
+}
+
 /// Whether a check of the report is about a connection over the card of that name, which the other machine refused. Then
 /// frames went both ways.
 pub(super) fn has_answered(check: &Check<'_>, bdf: &str) -> bool {

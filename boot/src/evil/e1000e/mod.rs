@@ -23,7 +23,7 @@ use super::deeds::{Account, Deeds};
 use super::faithful::{self, Faithful, Fate};
 use super::finding::Findings;
 use super::liar::{Liar, TRUTH};
-use super::neighbour;
+use super::neighbour::{self, connect};
 use crate::Error;
 
 /// A card that is plugged in.
@@ -77,18 +77,7 @@ impl Faithful for NetworkCard {
     }
 }
 
-/// Asks for an address over a card, and then for a connection.
-fn connect(bdf: &str) -> String {
-    format!("tcp {bdf} 10.0.2.2 9 0 0")
-}
-
 /// Plays the scenario.
 pub(super) fn run(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
-    let found = std::thread::scope(|scope| {
-        let released = scope.spawn(|| released::play(stage));
-        faithful::play::<NetworkCard>(stage, findings)?;
-        released.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })?;
-    findings.extend(found);
-    Ok(())
+    faithful::play::<NetworkCard>(stage, findings, released::play)
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::NetworkCard;
 use super::trick::Trick;
-use super::{NetworkCard, connect};
 use crate::Error;
 use crate::evil::arena::{Arena, Place};
-use crate::evil::faithful::{Faithful, Found, is_served, state};
+use crate::evil::faithful::{Faithful, Found, is_served};
+use crate::evil::neighbour::connect;
 use crate::evil::{Stage, bdf};
 
 /// The slots of the honest card and of the other.
@@ -26,7 +27,7 @@ pub(super) fn play(stage: &Stage) -> Result<Found, Error> {
     arena.go()?;
     let use_card = |arena: &mut Arena, slot| is_served::<NetworkCard>(arena, slot, &[connect(&bdf(0, slot))]);
     arena.run_command(&connect(&bdf(0, HOSTILE)))?;
-    let is_cut_off = |arena: &Arena| state(arena, HOSTILE).as_deref() == Some("quarantined");
+    let is_cut_off = |arena: &Arena| arena.state(&bdf(0, HOSTILE)) == Some("quarantined");
     let cut_off = is_cut_off(&arena);
     let before = hostile.deeds();
     arena.run_command(&format!("release {}", bdf(0, HOSTILE)))?;

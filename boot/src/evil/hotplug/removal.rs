@@ -11,7 +11,6 @@ use crate::evil::finding::Findings;
 use crate::evil::liar::TRUTH;
 use crate::evil::nvme::{Controller, Step, Trick};
 use crate::evil::{Outcome, Stage, bdf};
-use crate::report::Report;
 
 /// The slot of the honest controller, which stays; the ports of those that go follow.
 const HONEST: u8 = 0x10;
@@ -229,7 +228,7 @@ fn reads(arena: &mut Arena, victim: &Victim) -> Result<bool, Error> {
 fn is_contained(arena: &mut Arena, victim: &Victim) -> Result<bool, Error> {
     arena.run_command(&format!("policy {} contain", victim.name))?;
     let refused = victim.controller.port().write(NOWHERE, b"intruder").is_err();
-    Ok(refused && arena.wait_for(|report, _| last_state(report, &victim.name) == Some("quarantined"))?)
+    Ok(refused && arena.wait_for_state(&victim.name, "quarantined")?)
 }
 
 fn is_released(arena: &mut Arena, victim: &Victim) -> Result<bool, Error> {
@@ -237,16 +236,11 @@ fn is_released(arena: &mut Arena, victim: &Victim) -> Result<bool, Error> {
         return Ok(false);
     }
     arena.run_command(&format!("release {}", victim.name))?;
-    arena.wait_for(|report, _| last_state(report, &victim.name) == Some("assigned"))
+    arena.wait_for_state(&victim.name, "assigned")
 }
 
 /// Starts a drill, and waits for the first that it says of the device.
 fn drills(arena: &mut Arena, victim: &Victim) -> Result<bool, Error> {
     arena.type_line("drill")?;
     arena.wait_for(|report, _| report.of_kind("drill").any(|drill| drill["bdf"] == victim.name.as_str()))
-}
-
-/// The state of a device, as it was told last.
-fn last_state<'r>(report: &'r Report, name: &str) -> Option<&'r str> {
-    report.of_kind("device").filter(|device| device["bdf"] == name).last()?["state"].as_str()
 }

@@ -4,7 +4,7 @@ mod card;
 mod command;
 mod firmware;
 mod identity;
-mod release;
+mod released;
 mod trick;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,9 +86,7 @@ impl Controller {
 
 /// Plays the scenario.
 pub(super) fn run(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
-    faithful::play::<Controller>(stage, findings)?;
-    findings.extend(release::run(stage)?);
-    Ok(())
+    faithful::play::<Controller>(stage, findings, released::play)
 }
 
 impl Faithful for Controller {

@@ -21,7 +21,7 @@ const NOWHERE: u64 = 0x7000_0000_0000;
 const LATER: Duration = Duration::from_secs(10);
 
 /// Has a controller contained and released, and lets it try its old addresses in between, at once, and later.
-pub(super) fn run(stage: &Stage) -> Result<Found, Error> {
+pub(super) fn play(stage: &Stage) -> Result<Found, Error> {
     let mut setup = stage.setup()?.without_default_devices().options("policy=log drill=off");
     let controller = Controller::plug(&mut setup, Place::RootBus(SLOT), TRUTH, Trick::None)?;
     let (port, name) = (controller.port(), bdf(0, SLOT));
@@ -32,12 +32,6 @@ pub(super) fn run(stage: &Stage) -> Result<Found, Error> {
         arena.run_command(&format!("disk read {name} 1 0 64"))?;
         Ok::<_, Error>(controller.deeds().commands > before)
     };
-    let state = |arena: &mut Arena, wanted: &str| {
-        arena.wait_for(|report, _| {
-            let told = report.of_kind("device").filter(|line| line["bdf"] == name.as_str()).last();
-            told.is_some_and(|line| line["state"] == wanted)
-        })
-    };
     let mut tried = Vec::new();
 
     let served = read(&mut arena)?;
@@ -45,13 +39,13 @@ pub(super) fn run(stage: &Stage) -> Result<Found, Error> {
     arena.run_command(&format!("policy {name} contain"))?;
     // Refused, as it should be.
     let _ = port.write(NOWHERE, b"intruder");
-    let contained = state(&mut arena, "quarantined")?;
+    let contained = arena.wait_for_state(&name, "quarantined")?;
     // From here on what it tries is to be refused by the unit, and not to end in quarantine again.
     arena.run_command(&format!("policy {name} log"))?;
     tried.push(("while it is contained", try_again(&mut arena, &port, &known)?));
 
     arena.run_command(&format!("release {name}"))?;
-    let released = state(&mut arena, "assigned")?;
+    let released = arena.wait_for_state(&name, "assigned")?;
     tried.push(("once it is released", try_again(&mut arena, &port, &known)?));
     let served_again = read(&mut arena)?;
     std::thread::sleep(LATER);

@@ -56,22 +56,12 @@ impl Plugged {
 
 /// Plays the scenario of disks.
 pub(super) fn disks(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
-    play::<Disk>(stage, findings)
+    faithful::play::<Disk>(stage, findings, released::play::<Disk>)
 }
 
 /// Plays the scenario of network cards.
 pub(super) fn nics(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
-    play::<Nic>(stage, findings)
-}
-
-fn play<D: Faithful<Trick = Trick>>(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
-    let released = std::thread::scope(|scope| {
-        let released = scope.spawn(|| released::play::<D>(stage));
-        faithful::play::<D>(stage, findings)?;
-        released.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })?;
-    findings.extend(released);
-    Ok(())
+    faithful::play::<Nic>(stage, findings, released::play::<Nic>)
 }
 
 /// A disk that is plugged in.
@@ -139,7 +129,7 @@ impl Faithful for Nic {
 
     /// An address is asked for, and a connection that the neighbour refuses.
     fn uses(bdf: &str) -> Vec<String> {
-        vec![format!("tcp {bdf} 10.0.2.2 9 0 0"), format!("attack {bdf} read kernel")]
+        vec![neighbour::connect(bdf), format!("attack {bdf} read kernel")]
     }
 
     fn fate(trick: Trick) -> Fate {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Trick;
 use crate::Error;
-use crate::evil::arena::{Arena, Place};
+use crate::evil::arena::Place;
 use crate::evil::faithful::{Faithful, Found, is_served};
 use crate::evil::{Stage, bdf};
 
@@ -22,19 +22,13 @@ pub(super) fn play<D: Faithful<Trick = Trick>>(stage: &Stage) -> Result<Found, E
     let name = bdf(0, SLOT);
     let mut arena = setup.start()?;
     arena.go()?;
-    let is_in = |arena: &mut Arena, state: &str| {
-        arena.wait_for(|report, _| {
-            let told = report.of_kind("device").filter(|line| line["bdf"] == name.as_str()).last();
-            told.is_some_and(|line| line["state"] == state)
-        })
-    };
     let served = is_served::<D>(&mut arena, SLOT, &D::uses(&name))?;
     arena.run_command(&format!("policy {name} contain"))?;
-    let cut_off = is_in(&mut arena, "quarantined")?;
+    let cut_off = arena.wait_for_state(&name, "quarantined")?;
     arena.run_command(&format!("policy {name} log"))?;
     let before = device.deeds().tried;
     arena.run_command(&format!("release {name}"))?;
-    let released = is_in(&mut arena, "assigned")?;
+    let released = arena.wait_for_state(&name, "assigned")?;
     let served_again = is_served::<D>(&mut arena, SLOT, &D::uses(&name))?;
     std::thread::sleep(LATER);
     let enforces = arena.enforces()?;
