@@ -127,11 +127,14 @@ fn release_device(record: &'static DeviceRecord) -> Result<(), StartError> {
 
 /// Starts a device again that has its domain back. One that does not come up is cut off again, since nobody uses it.
 fn restart(driver: &'static dyn Driver) -> Result<(), StartError> {
-    driver.restart().inspect_err(|_| {
-        if let Err(error) = dma::contain(driver.record()) {
-            log::error!("{}: its unit did not confirm that it is cut off: {error}", driver.record());
-        }
-    })
+    driver.restart().inspect_err(|_| cut_off(driver.record()))
+}
+
+/// Cuts a device off that its driver cannot work with; `release` gives it another chance.
+fn cut_off(record: &'static DeviceRecord) {
+    if let Err(error) = dma::contain(record) {
+        log::error!("{record}: its unit did not confirm that it is cut off: {error}");
+    }
 }
 
 /// Resets a function alone that can reach nothing now; see [`Function`] for what it keeps.

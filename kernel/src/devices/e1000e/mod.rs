@@ -25,6 +25,7 @@ use self::receive::ReceiveQueue;
 use self::transmit::TransmitQueue;
 use super::{
     DeviceRecord, Driver, Function, Kind, Link, Messages, Nic, NicError, Received, Settling, StartError,
+    cut_off,
 };
 use crate::dma::{self, PageBuffer};
 use crate::platform::clock::Deadline;
@@ -177,9 +178,7 @@ impl E1000e {
     fn give_up(&self, state: &mut State, why: &dyn fmt::Display) {
         state.work = Work::Nothing;
         log::error!("{}: {why}; it is given up and cut off", self.record);
-        if let Err(error) = dma::contain(self.record) {
-            log::error!("{}: its unit did not confirm that it is cut off: {error}", self.record);
-        }
+        cut_off(self.record);
     }
 
     /// Gives the device the buffers that it can have.
