@@ -185,8 +185,13 @@ pub fn flush_cache(start: PhysAddr, length: u64) {
 
 #[inline(always)]
 fn for_each_line(start: PhysAddr, length: u64, flush: impl Fn(*mut u8)) {
-    // An aligned word lies in one line, and so does what a queue is given at a time, as a rule.
-    if length <= 8 || (start.as_u64() & (LINE - 1)).wrapping_add(length) <= LINE {
+    if length <= 8 {
+        // An aligned word lies in one line.
+        flush(frame_ptr(start));
+        return;
+    }
+    if (start.as_u64() & (LINE - 1)).wrapping_add(length) <= LINE {
+        // So does what a queue is given at a time, as a rule.
         flush(frame_ptr(start));
         return;
     }
