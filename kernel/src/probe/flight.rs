@@ -14,7 +14,7 @@ use crate::diagnosis::text::Text;
 use crate::iommu::records;
 use crate::journal;
 use crate::memory::direct;
-use crate::platform::clock;
+use crate::platform::{clock, serial};
 
 /// Bytes of the target that a report shows.
 pub const SHOWN: usize = 16;
@@ -65,7 +65,11 @@ pub struct FlightId(usize);
 static FLIGHTS: IrqLock<[Option<Flight>; SLOTS]> = IrqLock::new([None; SLOTS]);
 
 /// Enters a probe; `None` if too many are under way.
+///
+/// The lines about its fault are written where nobody waits for a port. Whoever provokes faults one after another
+/// makes room for them here, so that none is lost however slow the port is.
 pub fn launch(flight: Flight) -> Option<FlightId> {
+    serial::make_room();
     let mut flights = FLIGHTS.lock();
     let free = flights.iter().position(Option::is_none)?;
     *flights.get_mut(free)? = Some(flight);

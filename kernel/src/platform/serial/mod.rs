@@ -90,6 +90,12 @@ pub fn write_now(text: fmt::Arguments<'_>) {
     }
 }
 
+/// Makes room for what will be written with interrupts off, if the caller may wait for the ports.
+pub fn make_room() {
+    CONSOLE.make_room();
+    REPORT.make_room();
+}
+
 /// Sends all that waits, for the console and for the report: before the machine goes off.
 pub fn send_all() {
     CONSOLE.send_all();
