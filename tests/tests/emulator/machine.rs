@@ -11,9 +11,6 @@ use tempfile::TempDir;
 /// Where the unit's registers lie.
 pub const UNIT: u64 = 0xfed9_0000;
 
-/// Looks at a device that works; a transfer takes 100 ms of the machine's time (QEMU "EDU device").
-const LOOKS: usize = 1_000_000;
-
 /// Bytes of a firmware, and where the processor begins in it (SDM "First Instruction Executed").
 const FIRMWARE_BYTES: usize = 0x1_0000;
 const RESET_VECTOR: usize = FIRMWARE_BYTES - 16;
@@ -40,17 +37,6 @@ const MACHINE: &[&str] = &[
     "none",
 ];
 
-/// The devices: two on the root bus, one below a root port, one behind a bridge that gives it another id.
-const DEVICES: &[&str] = &[
-    "edu,addr=3.0,dma_mask=0xffffffffffffffff",
-    "edu,addr=4.0,dma_mask=0xffffffffffffffff",
-    "pcie-root-port,id=first,addr=5.0,chassis=1",
-    "edu,bus=first,addr=0.0,dma_mask=0xffffffffffffffff",
-    "pcie-root-port,id=second,addr=6.0,chassis=2",
-    "pcie-pci-bridge,id=bridge,bus=second,addr=0.0",
-    "edu,bus=bridge,addr=5.0,dma_mask=0xffffffffffffffff",
-];
-
 /// QEMU's test port; clones speak to the same machine.
 #[derive(Clone)]
 pub struct Port(Rc<RefCell<Pipes>>);
@@ -72,8 +58,8 @@ impl Drop for Pipes {
 }
 
 impl Port {
-    /// Starts a machine with a unit of these properties.
-    pub fn start(program: &Path, unit: &str) -> Self {
+    /// Starts a machine with a unit of these properties, and with devices.
+    pub fn start(program: &Path, unit: &str, devices: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let firmware = folder.path().join("halt.bin");
         let mut code = vec![0; FIRMWARE_BYTES];
@@ -81,7 +67,7 @@ impl Port {
         std::fs::write(&firmware, code).unwrap();
         let mut qemu = Command::new(program);
         qemu.args(MACHINE).arg("-bios").arg(firmware).args(["-device", unit]);
-        for device in DEVICES {
+        for device in devices {
             qemu.args(["-device", device]);
         }
         let messages = folder.path().join(MESSAGES);
@@ -142,7 +128,8 @@ impl Port {
         self.ask(&format!("memset {at:#x} {bytes:#x} 0x0"));
     }
 
-    fn write_config(&self, bus: u8, devfn: u8, offset: u8, value: u32) {
+    /// Writes four bytes of a function's configuration space.
+    pub fn write_config(&self, bus: u8, devfn: u8, offset: u8, value: u32) {
         let address = 1 << 31 | u32::from(bus) << 16 | u32::from(devfn) << 8 | u32::from(offset);
         self.ask(&format!("outl 0xcf8 {address:#x}"));
         self.ask(&format!("outl 0xcfc {value:#x}"));
@@ -160,53 +147,5 @@ impl Port {
         self.open_bridge((0, 5 << 3), (1, 1), (0xe020_0000, 0xe02f_ffff));
         self.open_bridge((0, 6 << 3), (2, 3), (0xe030_0000, 0xe04f_ffff));
         self.open_bridge((2, 0), (3, 3), (0xe030_0000, 0xe03f_ffff));
-    }
-}
-
-/// An `edu` device, and the id that its requests carry.
-pub struct Edu {
-    port: Port,
-    registers: u64,
-}
-
-/// Registers and commands of `edu` (QEMU "EDU device").
-mod edu {
-    pub const SOURCE: u64 = 0x80;
-    pub const DESTINATION: u64 = 0x88;
-    pub const COUNT: u64 = 0x90;
-    pub const COMMAND: u64 = 0x98;
-    pub const BUFFER: u64 = 0x4_0000;
-    pub const START: u64 = 0b01;
-    pub const TO_MEMORY: u64 = 0b10;
-}
-
-/// Bytes of a transfer.
-const TRANSFER: u64 = 8;
-
-impl Edu {
-    /// Gives the device at a place its registers and lets it work.
-    pub fn open(port: &Port, (bus, devfn): (u8, u8), registers: u32) -> Self {
-        port.write_config(bus, devfn, 0x10, registers);
-        port.write_config(bus, devfn, 0x04, 0x0006);
-        Self { port: port.clone(), registers: registers.into() }
-    }
-
-    /// Has it fetch eight bytes into a slot of its buffer.
-    pub fn fetch(&self, address: u64, slot: u64) {
-        self.transfer((address, edu::BUFFER + slot * TRANSFER), edu::START);
-    }
-
-    /// Has it send eight bytes of a slot of its buffer.
-    pub fn send(&self, slot: u64, address: u64) {
-        self.transfer((edu::BUFFER + slot * TRANSFER, address), edu::START | edu::TO_MEMORY);
-    }
-
-    fn transfer(&self, (source, destination): (u64, u64), command: u64) {
-        self.port.write64(self.registers + edu::SOURCE, source);
-        self.port.write64(self.registers + edu::DESTINATION, destination);
-        self.port.write64(self.registers + edu::COUNT, TRANSFER);
-        self.port.write64(self.registers + edu::COMMAND, command);
-        let works = || self.port.read64(self.registers + edu::COMMAND) & edu::START != 0;
-        assert!((0..LOOKS).any(|_| !works()), "the transfer does not end");
     }
 }

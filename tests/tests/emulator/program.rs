@@ -9,8 +9,9 @@ use vtd::testing::fake_unit::{Blocked, FakeUnit};
 use vtd::testing::walker::{WalkMemory, walk};
 use vtd::testing::{FakeMemory, View};
 
+use super::devices::{Equipment, Member, Standing};
 use super::differences::Known;
-use super::machine::{Edu, Port};
+use super::machine::Port;
 use super::side::{MachineMemory, Side, Window, fake_like};
 use super::tally::Tally;
 
@@ -23,22 +24,8 @@ const LARGE_FRAMES: u64 = 0x800_0000;
 const LARGE_PAGES: u64 = 512;
 /// Mapped in every domain for as long as it lives: what a device fetched is looked at there.
 const SCRATCH: (Iova, PhysAddr) = (Iova::new(0x5_0000_0000), PhysAddr::new(0x700_0000));
-/// What a device sends, what an empty slot of its buffer holds, and where both come from.
-const MARK: u64 = 0x6d61_726b_6d61_726b;
-const BLANK: u64 = 0x626c_616e_6b21_2121;
-const SLOT: u64 = 0;
-const MARK_SLOT: u64 = 1;
-
-/// The devices: where they stand, the id that their requests carry, and where their registers go.
-const DEVICES: [((u8, u8), u16, u32); 4] = [
-    ((0, 3 << 3), 0x0018, 0xe000_0000),
-    ((0, 4 << 3), 0x0020, 0xe010_0000),
-    ((1, 0), 0x0100, 0xe020_0000),
-    // Behind a bridge that puts its own id in.
-    ((3, 5 << 3), 0x0300, 0xe030_0000),
-];
-
-const ACCESSES: [Access; 2] = [Access::Read, Access::Write];
+/// Where the devices find what they send.
+const MARK_AT: PhysAddr = SCRATCH.1;
 
 /// Where the library is told to map: the edges of tables, and all levels of them.
 const PLACES: [u64; 5] = [0x10_0000, 0x1f_e000, 0x3fff_e000, 0x4000_0000, 0x1f_ffff_e000];
@@ -90,8 +77,8 @@ pub struct World {
     real: Side<Window, MachineMemory>,
     fake: Side<FakeUnit, FakeMemory>,
     unit: FakeUnit,
-    devices: Vec<Edu>,
-    attached: [Option<usize>; DEVICES.len()],
+    members: Vec<Member>,
+    attached: Vec<Option<usize>>,
     /// Of each domain, the pages of each live mapping by its first address.
     mapped: [BTreeMap<u64, u64>; DOMAINS],
     /// The same of mappings that were taken out silently: a unit may still remember them.
@@ -103,13 +90,8 @@ pub struct World {
 
 impl World {
     /// Brings both units up. Every device is outside of every domain.
-    pub fn new(port: Port, seed: u64) -> Self {
-        port.open_bridges();
-        let devices: Vec<_> =
-            DEVICES.iter().map(|(place, _, registers)| Edu::open(&port, *place, *registers)).collect();
-        let mark_at = SCRATCH.1.as_u64();
-        port.write64(mark_at, MARK);
-        devices.iter().for_each(|device| device.fetch(mark_at, MARK_SLOT));
+    pub fn new(port: Port, equipment: Equipment, seed: u64) -> Self {
+        let members = equipment.open(&port, SCRATCH, MARK_AT);
         let memory = MachineMemory::new(port.clone());
         let real = Side::new(Window(port.clone()), memory, DOMAINS as u16);
         let (unit, memory) = fake_like(&real.unit);
@@ -119,8 +101,8 @@ impl World {
             real,
             fake,
             unit,
-            devices,
-            attached: [None; DEVICES.len()],
+            attached: vec![None; members.len()],
+            members,
             mapped: Default::default(),
             lingering: Default::default(),
             dice: Dice::new(seed),
@@ -193,11 +175,12 @@ impl World {
         self.all_ask(domain, iova);
     }
 
-    /// Every device of a domain asks for a page, in both directions.
+    /// Every device of a domain asks for a page, in each direction that it can.
     fn all_ask(&mut self, domain: usize, iova: Iova) {
-        for device in 0..DEVICES.len() {
-            if self.attached[device] == Some(domain) {
-                ACCESSES.iter().for_each(|access| self.ask(device, iova, *access));
+        for member in 0..self.members.len() {
+            if self.attached[member] == Some(domain) {
+                let accesses = self.members[member].device.accesses();
+                accesses.iter().for_each(|access| self.ask(member, iova, *access));
             }
         }
     }
@@ -209,11 +192,11 @@ impl World {
     }
 
     fn attach_or_block(&mut self) {
-        let device = self.dice.index(DEVICES.len());
-        let source = SourceId::from_bits(DEVICES[device].1);
-        if self.attached[device].is_some() {
+        let member = self.dice.index(self.members.len());
+        let source = self.source(member);
+        if self.attached[member].is_some() {
             if self.dice.below(4) == 0 {
-                self.attached[device] = None;
+                self.attached[member] = None;
                 self.fake.block(source);
                 self.real.block(source);
             }
@@ -221,26 +204,27 @@ impl World {
             let domain = self.dice.index(DOMAINS);
             self.fake.attach(source, domain);
             self.real.attach(source, domain);
-            self.attached[device] = Some(domain);
+            self.attached[member] = Some(domain);
         }
     }
 
     /// Has a device ask for a page: mapped, beside a mapping, or anywhere.
     fn request(&mut self) {
-        let device = self.dice.index(DEVICES.len());
-        let (iova, access) = (self.aim(device), ACCESSES[self.dice.index(2)]);
-        self.ask(device, iova, access);
+        let member = self.dice.index(self.members.len());
+        let accesses = self.members[member].device.accesses();
+        let (iova, access) = (self.aim(member), accesses[self.dice.index(accesses.len())]);
+        self.ask(member, iova, access);
     }
 
     /// Has a device ask for a page, of both units, and compares what comes of it.
-    fn ask(&mut self, device: usize, iova: Iova, access: Access) {
-        let source = SourceId::from_bits(DEVICES[device].1);
+    fn ask(&mut self, member: usize, iova: Iova, access: Access) {
+        let source = self.source(member);
         let fresh = self.fresh(source, iova, access);
         let remembered = fate_of(self.unit.dma(source, iova, access));
         let expected_records = self.fake.drain();
         let seen = match access {
-            Access::Write => self.send(device, iova, remembered),
-            _ => self.fetch(device, iova, remembered),
+            Access::Write => self.send(member, iova, remembered),
+            _ => self.fetch(member, iova, remembered),
         };
         let records = self.real.drain();
         self.judge_records(&records, (source, iova, access));
@@ -254,10 +238,10 @@ impl World {
         let stale = self.lingering.iter().any(|of_domain| !of_domain.is_empty());
         if seen == remembered {
             assert_eq!(expected_records.len(), records.len(), "{what:?}");
-            self.tally.agreed(seen, fresh);
+            self.tally.agreed(self.members[member].device.name(), seen, fresh);
         } else if stale && seen == fresh {
             self.tally.differed(Known::RemembersLess);
-        } else if let Some(known) = Known::explain(seen, remembered, self.covers(device, iova)) {
+        } else if let Some(known) = Known::explain(seen, remembered, self.covers(member, iova)) {
             self.tally.differed(known);
         } else {
             panic!("{what:?}: QEMU {seen:?}, the fake unit {remembered:?}, the walker {fresh:?}");
@@ -267,10 +251,14 @@ impl World {
         }
     }
 
-    fn aim(&mut self, device: usize) -> Iova {
+    fn source(&self, member: usize) -> SourceId {
+        SourceId::from_bits(self.members[member].source)
+    }
+
+    fn aim(&mut self, member: usize) -> Iova {
         let place = PLACES[self.dice.index(PLACES.len())];
         let anywhere = place + self.dice.below(16) * PAGE_SIZE;
-        let mapped = self.attached[device].map(|domain| &self.mapped[domain]);
+        let mapped = self.attached[member].map(|domain| &self.mapped[domain]);
         let page = match mapped.and_then(|mapped| mapped.range(place..).next()) {
             Some((first, pages)) if self.dice.below(5) > 0 => first + self.dice.below(pages + 1) * PAGE_SIZE,
             _ if self.dice.below(12) == 0 => 1 << (40 + self.dice.below(20)),
@@ -290,8 +278,8 @@ impl World {
     }
 
     /// Tells whether a mapping of the device's domain, live or lingering, covers an address, for whatever direction.
-    fn covers(&self, device: usize, iova: Iova) -> bool {
-        let Some(domain) = self.attached[device] else { return false };
+    fn covers(&self, member: usize, iova: Iova) -> bool {
+        let Some(domain) = self.attached[member] else { return false };
         [&self.mapped[domain], &self.lingering[domain]].iter().any(|mapped| {
             let before = mapped.range(..=iova.as_u64()).next_back();
             before.is_some_and(|(first, pages)| iova.as_u64() < first + pages * PAGE_SIZE)
@@ -299,14 +287,15 @@ impl World {
     }
 
     /// A write: the memory that it changed.
-    fn send(&mut self, device: usize, iova: Iova, expected: Fate) -> Option<PhysAddr> {
-        self.devices[device].send(MARK_SLOT, iova.as_u64());
+    fn send(&mut self, member: usize, iova: Iova, expected: Fate) -> Option<PhysAddr> {
+        let device = &self.members[member].device;
+        device.send(iova);
         let frames = (0..FRAME_COUNT).map(|frame| FRAMES + frame * PAGE_SIZE);
         let also = if let Fate::Reached(phys) = expected { phys.as_u64() } else { FRAMES };
         let hit: Vec<_> = frames
             .filter(|at| *at != also)
             .chain([also])
-            .filter(|at| self.port.read64(*at) == MARK)
+            .filter(|at| self.port.read64(*at) == device.mark())
             .collect();
         assert!(hit.len() <= 1, "one write changed {hit:#x?}");
         let hit = *hit.first()?;
@@ -318,24 +307,13 @@ impl World {
     }
 
     /// A read: the memory whose content the device then has, as far as it can be had from the device.
-    fn fetch(&mut self, device: usize, iova: Iova, expected: Fate) -> Option<PhysAddr> {
-        let edu = &self.devices[device];
-        let (scratch, scratch_at) = (SCRATCH.0.as_u64(), SCRATCH.1.as_u64());
-        let reads_back = self.attached[device].is_some();
-        if reads_back {
-            self.port.write64(scratch_at, BLANK);
-            edu.fetch(scratch, SLOT);
-        }
+    fn fetch(&mut self, member: usize, iova: Iova, expected: Fate) -> Option<PhysAddr> {
         if let Fate::Reached(phys) = expected {
             self.port.write64(phys.as_u64(), phys.as_u64() | 1);
         }
-        edu.fetch(iova.as_u64(), SLOT);
-        if !reads_back {
-            return None;
-        }
-        edu.send(SLOT, scratch);
-        let fetched = self.port.read64(scratch_at);
-        (fetched & 1 == 1 && fetched != BLANK).then(|| PhysAddr::new(fetched & !1))
+        let standing = if self.attached[member].is_some() { Standing::Inside } else { Standing::Outside };
+        let fetched = self.members[member].device.fetch(iova, standing)?;
+        (fetched & 1 == 1).then(|| PhysAddr::new(fetched & !1))
     }
 
     /// Writes into a frame where it lies, so that it is known by its content.

@@ -15,6 +15,8 @@ pub struct Tally {
     /// Both units blocked it, by reason.
     blocked: BTreeMap<u8, usize>,
     differed: BTreeMap<Known, usize>,
+    /// Requests of each kind of device that both units let through, and that both blocked.
+    by_device: BTreeMap<&'static str, [usize; 2]>,
 }
 
 /// The reasons that programs must come to: context entry not present, address beyond the width, no write and no read
@@ -23,7 +25,12 @@ const REASONS: [u8; 4] = [2, 4, 5, 6];
 
 impl Tally {
     /// Counts a request of which both units made the same; `fresh` is what the tables say.
-    pub fn agreed(&mut self, seen: Fate, fresh: Fate) {
+    pub fn agreed(&mut self, device: &'static str, seen: Fate, fresh: Fate) {
+        let [reached, blocked] = self.by_device.entry(device).or_default();
+        match seen {
+            Fate::Reached(_) => *reached += 1,
+            Fate::Recorded(_) | Fate::Silent => *blocked += 1,
+        }
         match seen {
             Fate::Reached(_) if seen == fresh => self.reached += 1,
             Fate::Reached(_) => self.reached_stale += 1,
@@ -47,11 +54,19 @@ impl Tally {
         for (known, count) in &other.differed {
             *self.differed.entry(*known).or_default() += count;
         }
+        for (device, counts) in &other.by_device {
+            let sums = self.by_device.entry(device).or_default();
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
     }
 
-    /// Says what was counted, and demands that everything that can come of a request was among it.
-    pub fn settle(&self) {
+    /// Says what was counted, and demands that everything that can come of a request was among it,
+    /// of every kind of device.
+    pub fn settle(&self, devices: &[&str]) {
         println!("{self:?}");
+        let told: Vec<_> = self.by_device.keys().copied().collect();
+        assert_eq!(told, devices);
+        assert!(self.by_device.values().flatten().all(|count| *count > 0), "{self:?}");
         assert!(self.reached > 0 && self.reached_stale > 0, "{self:?}");
         assert!(REASONS.iter().all(|reason| self.blocked.contains_key(reason)), "{self:?}");
         for known in Known::COMMON {
