@@ -11,8 +11,9 @@ pub mod arch;
 pub mod bench;
 pub mod console;
 pub mod devices;
-pub mod diagnosis;
+
 pub mod dma;
+pub mod faults;
 pub mod iommu;
 pub mod journal;
 pub mod memory;
@@ -23,6 +24,7 @@ pub mod protection;
 pub mod selftest;
 pub mod start;
 pub mod stop;
+pub mod text;
 
 use bootloader_api::BootInfo;
 use platform::boot::BootFacts;

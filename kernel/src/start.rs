@@ -19,7 +19,6 @@ use spin::Once;
 use crate::arch::{self, cpu};
 use crate::console::{self, output};
 use crate::devices::{self, DeviceRecord, Role};
-use crate::diagnosis::text::Text;
 use crate::iommu::{enforcement, findings, regions};
 use crate::memory::map;
 use crate::platform::acpi::{self, AcpiTables};
@@ -27,7 +26,8 @@ use crate::platform::boot::BootFacts;
 use crate::platform::fw_cfg::{self, FwCfg};
 use crate::platform::serial::{self, Port};
 use crate::platform::{clock, framebuffer, pci as bus, power};
-use crate::{bench, diagnosis, dma, iommu, journal, probe, protection, stop};
+use crate::text::Text;
+use crate::{bench, dma, faults, iommu, journal, probe, protection, stop};
 
 /// What helps where no IOMMU is found.
 pub const NO_IOMMU_ADVICE: &str = "switch on Intel VT-d (also called \"VT for Directed I/O\" or \"DMA protection\") in \
@@ -105,14 +105,14 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
     let mut topology = bus::enumerate(tables.map_or(&[][..], |tables| &tables.ecam));
     topology.enable_acs(bus::config());
     let dmar = Dmar::parse(&table.bytes).ok();
-    diagnosis::note_table(&table.bytes);
+    faults::note_table(&table.bytes);
     let plan = dmar.as_ref().map(|dmar| Plan::new(dmar, &topology, cpu::physical_address_bits()));
     let ecam = tables.map_or(&[][..], |tables| &tables.ecam);
     let claims = devices::check_windows(&mut topology, plan.as_ref(), ecam);
     let of_regions =
         plan.as_ref().map(|plan| regions::set_aside(plan, &topology, claims, tables)).unwrap_or_default();
     devices::enumerate(&topology, plan.as_ref(), options);
-    if let Err(error) = diagnosis::start(options.policy, options.storm) {
+    if let Err(error) = faults::start(options.policy, options.storm) {
         log::error!("faults cannot be counted: {error:?}");
     }
 
@@ -124,6 +124,8 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
     still_everything(&topology);
     if let (Some(plan), Some(found)) = (&plan, found) {
         iommu::take(plan, found);
+        // What the units had to say before their interrupt was let through raises none.
+        faults::poll();
     }
     devices::all().iter().for_each(DeviceRecord::report);
     devices::give_firmware_regions();

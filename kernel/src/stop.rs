@@ -21,12 +21,12 @@ use screen::{Field, Register, StopCode, StopText};
 use verifier::Rule;
 
 use crate::arch::{cpu, exceptions};
-use crate::diagnosis::text::Text as FixedText;
 use crate::iommu::enforcement::{self, Lost};
 use crate::journal::{self, Ending};
 use crate::platform::{clock, framebuffer, pci, serial};
 use crate::probe::Flight;
 use crate::protection;
+use crate::text::Text as FixedText;
 
 /// The stop code of a processor exception, and its name.
 const EXCEPTION: (u32, &str) = (0x7f, "UNEXPECTED_KERNEL_MODE_TRAP");

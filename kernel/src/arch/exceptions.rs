@@ -8,10 +8,10 @@ use report::{Bugcheck, Event, Hex, List, Registers};
 use spin::Once;
 
 use super::{backtrace, cpu};
-use crate::diagnosis::text::Text;
 use crate::journal::{self, Ending};
 use crate::memory::{layout, stacks};
 use crate::platform::{clock, serial};
+use crate::text::Text;
 
 /// What ends the kernel after an unexpected exception. It must not return, and may find any lock held.
 pub type StopHook = fn(&ExceptionReport) -> !;

@@ -24,7 +24,7 @@ use core::mem::offset_of;
 use exceptions::{ERROR_CODE_VECTORS, GENERAL_REGISTER_BYTES, TrapFrame};
 
 use crate::arch::interrupts::FAULT_VECTOR;
-use crate::iommu::interrupt::ivt_handle_interrupt;
+use crate::faults::ivt_handle_interrupt;
 
 /// Bytes from one stub to the next.
 const STUB_BYTES: u64 = 16;

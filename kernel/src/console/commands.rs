@@ -8,12 +8,12 @@ use dma_types::{Access, Bdf};
 use options::{COMMANDS, Command, Policy, RecordForm, Switch, VerifierOrder};
 
 use super::disks::{self, DiskMistake};
-use super::{faults, memory, network, output};
+use super::{memory, network, output};
 use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, power, serial};
-use crate::{bench, diagnosis, iommu, println, probe, protection, selftest};
+use crate::{bench, faults, iommu, println, probe, protection, selftest};
 
 /// Why a command that was understood could not be carried out.
 pub enum Mistake {
@@ -61,8 +61,8 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         Command::Devices => list_devices(),
         Command::Domains => list_domains(),
         Command::Mappings(bdf) => mappings(find(bdf)?),
-        Command::Faults { device, form: None } => faults::list(device),
-        Command::Faults { device, form: Some(RecordForm::Cper) } => faults::show_records(device),
+        Command::Faults { device, form: None } => super::faults::list(device),
+        Command::Faults { device, form: Some(RecordForm::Cper) } => super::faults::show_records(device),
         Command::Memory => memory::show(),
         Command::Report => report(),
         Command::Drill => probe::drill_all(),
@@ -106,8 +106,8 @@ pub fn power_off() -> ! {
 }
 
 fn finish() {
-    iommu::records::poll();
-    diagnosis::finish();
+    faults::poll();
+    faults::finish();
     journal::end(Ending::Regular);
     serial::send_all();
     output::draw_all();
@@ -190,7 +190,7 @@ fn mappings(record: &DeviceRecord) {
 }
 
 /// What happened to a domain, on one line.
-struct EventLine<'a>(&'a ::diagnosis::Event);
+struct EventLine<'a>(&'a diagnosis::Event);
 
 impl fmt::Display for EventLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -242,11 +242,11 @@ fn verifier(order: Option<VerifierOrder>) {
 
 fn policy(device: Option<Bdf>, new: Option<Policy>) -> Result<(), Mistake> {
     match (device, new) {
-        (None, None) => println!("{}", diagnosis::policy()),
-        (None, Some(policy)) => diagnosis::set_policy(policy),
+        (None, None) => println!("{}", faults::policy()),
+        (None, Some(policy)) => faults::set_policy(policy),
         (Some(bdf), None) => match find(bdf)?.policy() {
             Some(policy) => println!("{policy}"),
-            None => println!("{} (as for all)", diagnosis::policy()),
+            None => println!("{} (as for all)", faults::policy()),
         },
         (Some(bdf), Some(policy)) => find(bdf)?.set_policy(policy),
     }

@@ -6,15 +6,15 @@ use cper::DmaFault;
 use dma_types::Bdf;
 use report::Action;
 
-use crate::diagnosis::FaultNote;
-use crate::{diagnosis, journal, println};
+use crate::faults::FaultNote;
+use crate::{faults, journal, println};
 
 /// Error records that are shown at once.
 const RECORDS_SHOWN: usize = 4;
 
 /// Lists the faults of late, of one device or of all, a line each.
 pub(super) fn list(of: Option<Bdf>) {
-    diagnosis::recent(|fault| {
+    faults::recent(|fault| {
         if of.is_none_or(|bdf| fault.is_of(bdf)) {
             list_fault(fault);
         }
@@ -40,12 +40,12 @@ fn list_fault(fault: &FaultNote) {
 pub(super) fn show_records(of: Option<Bdf>) {
     let is_meant = |fault: &FaultNote| of.is_none_or(|bdf| fault.is_of(bdf));
     let mut left_out = 0_usize;
-    diagnosis::recent(|fault| left_out += usize::from(is_meant(fault)));
+    faults::recent(|fault| left_out += usize::from(is_meant(fault)));
     if left_out == 0 {
         println!("no fault of it is kept");
     }
     left_out = left_out.saturating_sub(RECORDS_SHOWN);
-    diagnosis::recent(|fault| match (is_meant(fault), left_out.checked_sub(1)) {
+    faults::recent(|fault| match (is_meant(fault), left_out.checked_sub(1)) {
         (false, _) => {}
         (true, Some(left)) => left_out = left,
         (true, None) => show_record(fault),
@@ -56,7 +56,7 @@ pub(super) fn show_records(of: Option<Bdf>) {
 fn show_record(fault: &FaultNote) {
     list_fault(fault);
     let mut buffer = [0; DmaFault::BYTES];
-    match diagnosis::error_record(fault).write(&mut buffer) {
+    match faults::error_record(fault).write(&mut buffer) {
         Ok(record) => {
             for (line, bytes) in record.chunks(16).enumerate() {
                 println!("{:04x}: {}", line * 16, HexBytes(bytes));

@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use ::diagnosis::{MessageCount, MessageLimit, Pressure, Threshold, Timestamp};
+use diagnosis::{MessageCount, MessageLimit, Pressure, Threshold, Timestamp};
 use exceptions::TrapFrame;
 use options::Storm;
 use pci::msi::{MsiMessage, MsixState};
@@ -14,7 +14,7 @@ use spin::Once;
 use super::{Function, StartError};
 use crate::arch::apic;
 use crate::arch::interrupts::{self, IrqLock};
-use crate::diagnosis;
+use crate::faults;
 use crate::platform::clock::{self, Deadline};
 use crate::platform::pci::config;
 
@@ -171,5 +171,5 @@ fn end_storm(owner: &Function, vector: u64) {
     if let Some(msi) = &pci.msi {
         msi.disable(config(), pci.bdf);
     }
-    diagnosis::contain_sender(record);
+    faults::contain_sender(record);
 }

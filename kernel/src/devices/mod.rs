@@ -25,8 +25,8 @@ use pci::reset::Refused;
 use report::DeviceState;
 use spin::Once;
 
-use crate::dma;
 use crate::probe::Overreach;
+use crate::{dma, faults};
 
 pub use disk::{Disk, DiskError, Namespace};
 pub use driver::{Driver, Kind, Requests, Settling, StartError};
@@ -121,6 +121,8 @@ fn release_device(record: &'static DeviceRecord) -> Result<(), StartError> {
             Err(error) => return Err(StartError::Device(Box::new(error))),
         }
     }
+    // It starts anew.
+    dma::cut_off_with(record).for_each(|member| faults::forget_storm(member.requester));
     dma::release(record)?;
     drivers().filter(|driver| driver.record().needs_restart()).try_for_each(restart)
 }

@@ -12,9 +12,9 @@ use pci::Tie;
 use report::{DeviceState, Event};
 
 use super::KINDS;
-use crate::diagnosis::text::Text;
 use crate::journal;
 use crate::platform::clock;
+use crate::text::Text;
 
 /// What the kernel knows of a function, for as long as it runs.
 ///

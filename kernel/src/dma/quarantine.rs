@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use ::diagnosis::Site;
+use diagnosis::Site;
 use dma_types::Iova;
 use pci::control::BusMaster;
 use report::DeviceState;
@@ -11,7 +11,6 @@ use super::books::Membership;
 use super::group::Group;
 use super::{DmaError, Domain};
 use crate::devices::{self, DeviceRecord, Role};
-use crate::diagnosis;
 use crate::iommu::{self, AddressSpace, IommuError};
 use crate::memory::arc::Arc;
 use crate::platform::pci as bus;
@@ -85,7 +84,6 @@ pub fn release(record: &'static DeviceRecord) -> Result<(), DmaError> {
             None => DeviceState::FirmwareRegion,
         };
         member.set_state(state);
-        diagnosis::forget_storm(member.requester);
     }
     Ok(())
 }

@@ -20,8 +20,8 @@ use verifier::{Misuse, Rule};
 use super::Domain;
 use super::guard::Damage;
 use crate::devices::{self, DeviceRecord};
-use crate::diagnosis::text::Text;
 use crate::platform::clock;
+use crate::text::Text;
 use crate::{journal, stop};
 
 static ON: AtomicBool = AtomicBool::new(false);

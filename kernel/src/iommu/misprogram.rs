@@ -6,12 +6,11 @@ use core::fmt;
 
 use dma_types::{Iova, PhysAddr, SourceId};
 use vtd::spec::descriptor::Descriptor;
-use vtd::spec::fault_event::FaultStatus;
 use vtd::tables::RootTable;
 use vtd::{Invalidation, QueueError, TableMemory};
 
 use super::hardware::FrameMemory;
-use super::{IommuError, Unit, records, silence, throttle};
+use super::{IommuError, Unit, silence};
 use crate::memory::direct;
 
 /// A word of the tables on the way of a request.
@@ -174,45 +173,4 @@ pub fn take_for_silent(unit: &Unit) {
 /// How often the unit's queue had to be recovered, and what was found last.
 pub fn queue_errors(unit: &Unit) -> (u32, Option<QueueError>) {
     unit.control(|control| Ok(control.unit.queue_errors())).unwrap_or_default()
-}
-
-/// The fault interrupt of a unit, held back until this is dropped.
-#[must_use = "dropping it lets the interrupt pass again"]
-pub struct HeldBack {
-    unit: &'static Unit,
-}
-
-impl HeldBack {
-    /// Holds it back. `None` while it is held back already, for want of time to answer faults.
-    pub fn new(unit: &'static Unit) -> Option<Self> {
-        let port = unit.faults.as_ref().filter(|_| !throttle::is_masking())?;
-        port.mask_fault_event();
-        Some(Self { unit })
-    }
-
-    /// What the unit has to say meanwhile.
-    pub fn status(&self) -> FaultStatus {
-        self.unit.faults.as_ref().map_or(FaultStatus::empty(), vtd::FaultPort::status)
-    }
-
-    /// Lets the interrupt pass again, and leaves it to the interrupt to find what waits.
-    pub fn let_go(self) {
-        self.unmask();
-        core::mem::forget(self);
-    }
-
-    fn unmask(&self) {
-        records::note_held_back();
-        if let Some(port) = &self.unit.faults {
-            // What came while it was held back raises the interrupt now.
-            let _standing = port.unmask_fault_event();
-        }
-    }
-}
-
-impl Drop for HeldBack {
-    fn drop(&mut self) {
-        self.unmask();
-        records::poll();
-    }
 }

@@ -9,16 +9,13 @@ mod error;
 mod find;
 pub mod findings;
 mod hardware;
-pub mod interrupt;
 pub mod misprogram;
 mod pass_through;
-pub mod records;
 pub mod regions;
 mod silence;
 mod space;
 mod standing;
 mod take;
-pub mod throttle;
 mod unit;
 
 use alloc::vec::Vec;

@@ -10,14 +10,15 @@ use vtd::BringUp;
 use vtd::tables::{Coherence, RootTable};
 
 use super::hardware::{FrameMemory, KernelClock, Window};
-use super::{Found, IommuError, UNITS, Unit, find, records};
+use super::{Found, IommuError, UNITS, Unit, find};
 use crate::arch::apic;
 use crate::arch::interrupts::{self, FAULT_VECTOR};
 use crate::memory::mmio::Mmio;
 
 /// Makes every unit that answers enforce tables that permit nothing, and publishes all of them.
 ///
-/// Bus mastering must be off everywhere but on bridges. A unit that cannot be taken is kept with the reason;
+/// Conditions that stood when the fault interrupt was unmasked raise none by themselves: whoever calls this looks for them
+/// afterwards. Bus mastering must be off everywhere but on bridges. A unit that cannot be taken is kept with the reason;
 /// its devices must stay without bus mastering.
 pub fn take(plan: &Plan, found: Vec<Found>) -> &'static [Unit] {
     // A fault interrupt must not arrive before the handler can find the unit.
@@ -32,8 +33,6 @@ pub fn take(plan: &Plan, found: Vec<Found>) -> &'static [Unit] {
         }
         unit.report();
     }
-    // Conditions that stood when the interrupt was unmasked raise none by themselves.
-    records::poll();
     units
 }
 

@@ -8,8 +8,8 @@ use super::Overreach;
 use super::kept;
 use super::neighbour::{self, Neighbour};
 use super::order::Sabotage;
-use crate::diagnosis::predict;
 use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
+use crate::faults::predict;
 use crate::iommu;
 use crate::memory::{direct, map};
 

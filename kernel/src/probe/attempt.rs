@@ -15,8 +15,8 @@ use super::kept;
 use super::loans::Loans;
 use super::order::{Judgement, Order, Sabotage};
 use super::{Overreach, Progress, Skill, StartRefused};
-use crate::diagnosis::predict;
 use crate::dma::inspect;
+use crate::faults::predict;
 use crate::memory::direct;
 
 /// Times a target is chosen anew because the probe's own buffers took or neighbour its number.

@@ -10,11 +10,11 @@ use report::{Drill, DrillCommand, DrillResult, Event, ExpectedFault, Function, H
 
 use crate::arch::interrupts::IrqLock;
 use crate::devices::DeviceRecord;
-use crate::diagnosis::text::Text;
-use crate::iommu::records;
+use crate::faults;
 use crate::journal;
 use crate::memory::direct;
 use crate::platform::{clock, serial};
+use crate::text::Text;
 
 /// Bytes of the target that a report shows.
 pub const SHOWN: usize = 16;
@@ -103,7 +103,7 @@ pub fn announce(
 /// Where the fault interrupt is masked, its record still waits, and must not come to be taken for one that
 /// nobody announced: what waits is answered first.
 pub fn land(id: FlightId) -> Option<Flight> {
-    records::poll();
+    faults::poll();
     FLIGHTS.lock().get_mut(id.0)?.take()
 }
 

@@ -11,8 +11,8 @@ use super::Overreach;
 use super::attempt::{Attempt, Step, WaitsFor};
 use super::flight::Notice;
 use super::order::{Judgement, Order, Sabotage};
-use crate::diagnosis::text::Text;
 use crate::platform::clock::{self, Deadline};
+use crate::text::Text;
 use crate::{devices, journal};
 
 /// Longest time for the probes of one round.

@@ -15,7 +15,7 @@ use crate::devices::nvme::{self as driver, Nvme};
 use crate::dma::{PageBuffer, inspect};
 use crate::platform::clock::Deadline;
 use crate::probe::{Notice, Overreach, announce, land};
-use crate::{diagnosis, journal, println};
+use crate::{faults, journal, println};
 
 const NAME: &str = "bystander";
 
@@ -54,7 +54,7 @@ fn disturb(nvme: &Nvme, culprit: &'static dyn Overreach) -> Result<usize, &'stat
     let flight = flight.ok_or("too many probes are under way")?;
     record.set_policy(Policy::Contain);
     let outcome = cut_off_again_and_again(culprit, target, &mut work);
-    record.set_policy(diagnosis::policy());
+    record.set_policy(faults::policy());
     land(flight);
     outcome?;
     let untouched = canary.bytes().iter().all(|byte| *byte == 0);

@@ -16,7 +16,7 @@ use super::nvme_reads::Reads;
 use super::skip;
 use crate::devices::nvme::{self as driver, Io, Nvme, Token};
 use crate::dma::{PageBuffer, inspect};
-use crate::iommu::{records, throttle};
+use crate::faults;
 use crate::memory::{frames, heap};
 use crate::platform::clock::{self, Deadline};
 use crate::probe::{Notice, Overreach, announce, land};
@@ -84,10 +84,10 @@ fn storm(culprit: &Nvme, other: Option<&Nvme>, transfers: u64) -> Result<String,
     let flight = announce(record, Access::Write, target, Notice::Silent);
     let flight = flight.ok_or_else(|| String::from("too many probes are under way"))?;
     let outcome = rage(culprit, other, target, transfers);
-    records::poll();
+    faults::poll();
     land(flight);
     let Storm { tried, drained, longest_gap, beside } = outcome?;
-    let most = throttle::most_in_a_window();
+    let most = faults::most_in_a_window();
     let detail = format!(
         "{tried} transfers, {drained} records, at most {} us of any 100 ms for them, longest gap {} us, {} transfers \
          beside them, {}",

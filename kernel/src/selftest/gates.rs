@@ -7,8 +7,8 @@ use x86_64::instructions::segmentation::{CS, Segment};
 
 use super::check;
 use crate::arch::{gdt, idt};
-use crate::diagnosis::text::Text;
 use crate::memory::{image, stacks};
+use crate::text::Text;
 
 const NAME: &str = "idt";
 

@@ -8,11 +8,12 @@ use options::{Policy, Target};
 
 use super::{check, copying_devices, some_device};
 use crate::arch::register_probe::{self, Probed};
-use crate::diagnosis::{self, text::Text};
 use crate::dma::{PageBuffer, inspect};
+use crate::faults;
 use crate::journal;
 use crate::platform::clock;
 use crate::probe::{Judgement, Notice, Order, Overreach, Progress, announce, land, run_probes};
+use crate::text::Text;
 
 const NAME: &str = "registers";
 
@@ -29,7 +30,7 @@ pub(super) fn run() {
         return;
     }
     let devices: Vec<_> = copying_devices().collect();
-    let notice = match diagnosis::policy() {
+    let notice = match faults::policy() {
         Policy::Log => Notice::Silent,
         _ => Notice::Announced,
     };

@@ -8,11 +8,11 @@ use dma_types::{Access, Iova};
 
 use super::{check, copying_devices, some_device};
 use crate::arch::register_probe::{self, Probed};
-use crate::diagnosis::text::Text;
 use crate::dma::{PageBuffer, inspect};
 use crate::journal;
 use crate::platform::clock::{self, Deadline};
 use crate::probe::{Notice, Overreach, Progress, announce, land};
+use crate::text::Text;
 
 const NAME: &str = "timer-storm";
 

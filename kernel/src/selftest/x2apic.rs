@@ -8,10 +8,10 @@ use options::Target;
 use super::{check, copying_devices, skip};
 use crate::arch::apic::{self, Mode};
 use crate::arch::{interrupts, timer};
-use crate::diagnosis::text::Text;
 use crate::journal;
 use crate::platform::clock::Deadline;
 use crate::probe::{Judgement, Order, run_probes};
+use crate::text::Text;
 
 const NAME: &str = "x2apic";
 

@@ -3,8 +3,8 @@
 use screen::Field;
 
 use super::Story;
-use crate::diagnosis::text::Text as FixedText;
 use crate::iommu::enforcement::Lost;
+use crate::text::Text as FixedText;
 
 /// The stop code, and its name.
 const CODE: (u32, &str) = (0x1e6, "IOMMU_PROTECTION_LOST");

@@ -6,7 +6,7 @@ use verifier::Rule;
 
 use super::Story;
 use super::violation::CODE;
-use crate::diagnosis::text::Text as FixedText;
+use crate::text::Text as FixedText;
 
 const HEADLINE: &str = "The verifier saw the DMA layer misused: data or memory would have been lost. The machine was \
     stopped at that call.";

@@ -2,12 +2,12 @@
 
 use core::fmt;
 
-use ::diagnosis::Timestamp;
+use diagnosis::Timestamp;
 use report::{Fault, Op};
 use screen::Field;
 
 use super::Story;
-use crate::diagnosis::text::Text as FixedText;
+use crate::text::Text as FixedText;
 
 /// The stop code of a DMA violation, and its name.
 pub(super) const CODE: (u32, &str) = (0xe6, "DRIVER_VERIFIER_DMA_VIOLATION");

@@ -13,12 +13,11 @@ use super::{
     unmapped_page, wait_for_fault, work_as_before,
 };
 use crate::dma::PageBuffer;
-use crate::iommu::misprogram::HeldBack;
 use crate::iommu::{self, Unit};
-use crate::journal;
 use crate::platform::clock::{self, Deadline};
 use crate::probe::{Notice, Overreach, announce, land};
 use crate::selftest::{skip, transfer};
+use crate::{faults, journal};
 
 /// Time in which an interrupt would have come.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -184,4 +183,45 @@ fn overflow(unit: &'static Unit, devices: &[&'static dyn Overreach]) -> Result<(
 
 fn aims<'d>(devices: impl Iterator<Item = &'d &'static dyn Overreach>) -> Result<Vec<Aim>, Failure> {
     devices.map(|device| Aim::of(*device)).collect()
+}
+
+/// The fault interrupt of a unit, held back until this is dropped.
+#[must_use = "dropping it lets the interrupt pass again"]
+struct HeldBack {
+    unit: &'static Unit,
+}
+
+impl HeldBack {
+    /// Holds it back. `None` while it is held back already, for want of time to answer faults.
+    fn new(unit: &'static Unit) -> Option<Self> {
+        let port = unit.faults.as_ref().filter(|_| !faults::is_masking())?;
+        port.mask_fault_event();
+        Some(Self { unit })
+    }
+
+    /// What the unit has to say meanwhile.
+    fn status(&self) -> FaultStatus {
+        self.unit.faults.as_ref().map_or(FaultStatus::empty(), vtd::FaultPort::status)
+    }
+
+    /// Lets the interrupt pass again, and leaves it to the interrupt to find what waits.
+    fn let_go(self) {
+        self.unmask();
+        core::mem::forget(self);
+    }
+
+    fn unmask(&self) {
+        faults::note_held_back();
+        if let Some(port) = &self.unit.faults {
+            // What came while it was held back raises the interrupt now.
+            let _standing = port.unmask_fault_event();
+        }
+    }
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        self.unmask();
+        faults::poll();
+    }
 }

@@ -13,20 +13,20 @@ mod subject;
 use core::fmt;
 use core::time::Duration;
 
-use ::diagnosis::{Completeness, Reason, Verdict};
+use diagnosis::{Completeness, Reason, Verdict};
 use dma_types::{Access, Bdf, Iova};
 use options::Target;
 
 use super::{check, copying_devices};
-use crate::diagnosis::FaultNote;
-use crate::diagnosis::text::Text;
 use crate::dma::{PageBuffer, inspect};
+use crate::faults;
+use crate::faults::FaultNote;
 use crate::iommu::IommuError;
 use crate::iommu::misprogram::MisprogramError;
 use crate::platform::clock::{self, Deadline};
 use crate::platform::fw_cfg::FwCfg;
 use crate::probe::{Judgement, Order, Overreach, run_probes};
-use crate::{diagnosis, iommu};
+use crate::text::Text;
 
 /// Longest time until a fault is answered: more than a window in which there was no time left for it.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -166,14 +166,14 @@ fn wait_for_fault(device: &dyn Overreach, since: u64) -> Result<Seen, Failure> {
     });
     if found.is_none() {
         // What waits without an interrupt must not be taken for the next one.
-        iommu::records::poll();
+        faults::poll();
     }
     found.ok_or(Failure::NoFault)
 }
 
 fn first_fault(device: &dyn Overreach, since: u64) -> Option<Seen> {
     let mut found = None;
-    diagnosis::recent(|note| {
+    faults::recent(|note| {
         if note.requester == device.record().requester && note.at >= since && found.is_none() {
             found = Some(Seen::of(note));
         }

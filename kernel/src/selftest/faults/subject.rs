@@ -176,5 +176,5 @@ impl Drop for GivenUp {
 
 /// The verdict that the books give for a target as it is.
 pub(super) fn by_the_books(subject: &Subject, target: Target, access: Access) -> diagnosis::Verdict {
-    crate::diagnosis::predict(subject.device.record(), subject.iova(target), access)
+    crate::faults::predict(subject.device.record(), subject.iova(target), access)
 }

@@ -23,7 +23,7 @@ use super::random::Random;
 use crate::devices::nvme::{self as driver, Io, Nvme, NvmeError};
 use crate::devices::{Disk, Namespace};
 use crate::dma::PageBuffer;
-use crate::iommu::records;
+use crate::faults;
 use crate::platform::clock;
 use crate::probe::{Notice, Overreach, announce, land};
 use crate::{journal, println};
@@ -180,7 +180,7 @@ impl Proof {
             Access::Write => self.fill_own(&plan)?,
             _ => self.compare_own(&plan)?,
         }
-        records::poll();
+        faults::poll();
         if journal::faults() == faults { Ok(()) } else { Err(Mishap::Blocked) }
     }
 
@@ -230,10 +230,10 @@ impl Proof {
             .filter_map(|page| announce(record, plan.access, page, Notice::Announced))
             .collect();
         let result = self.transfer(plan, *at);
-        records::poll();
+        faults::poll();
         if journal::faults() == target.faults_before && target.duty == Duty::Recorded {
             clock::sleep(INTERRUPT);
-            records::poll();
+            faults::poll();
         }
         // The first page is the one that the controller meets first; of the others a unit may record none.
         let seen: Vec<_> = flights.into_iter().map(|id| land(id).and_then(|f| f.seen)).collect();

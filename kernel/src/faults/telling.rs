@@ -1,20 +1,20 @@
 //! What is known about a fault, as a line of the report and of the log.
 
-use ::diagnosis::{
+use arrayvec::ArrayVec;
+use diagnosis::{
     Diagnosis, Event as BookEvent, FaultKey, Holder, Line, Operation, Owner, Scope, Sender, Site,
 };
-use arrayvec::ArrayVec;
 use dma_types::Bdf;
 use report::{Action, Candidate, Event, Function, Hex, HistoryEntry, List, Nearest, Op, Walk, WalkStep};
 use vtd::spec::fault_reason::FaultReason;
 use vtd::tables::{RequestWalk, Step};
 
-use super::account::{self, Answer};
-use super::text::Text;
+use super::accounts::{self, Answer};
+use super::drain;
 use crate::devices::DeviceRecord;
-use crate::iommu::records;
 use crate::journal;
 use crate::platform::clock;
+use crate::text::Text;
 
 /// Candidates and events that one line lists.
 const LISTED: usize = 8;
@@ -101,7 +101,7 @@ pub(super) fn fault(
         action,
     };
     journal::emit(&Event::Fault(event.clone()));
-    records::keep_up();
+    drain::keep_up();
     match action {
         Action::Expected => log::info!("announced fault: {explanation}"),
         _ => log::warn!("{explanation} {advice}"),
@@ -123,7 +123,7 @@ pub(super) fn count(requester: Bdf, key: Option<&FaultKey>, line: &Line<Answer>)
         requester: Function(requester),
         port: match suspect {
             Some(_) => None,
-            None => account::port_above(requester).map(Function),
+            None => accounts::port_above(requester).map(Function),
         },
         name: suspect.map(|record| record.name.as_str().into()),
         id: id.as_ref().map(|id| id.as_str().into()),
@@ -189,7 +189,7 @@ struct Told<'d> {
 }
 
 impl<'d> Told<'d> {
-    fn of(found: &'d ::diagnosis::Nearest) -> Self {
+    fn of(found: &'d diagnosis::Nearest) -> Self {
         let [site, unmap_site] =
             [found.owner.mapped, found.owner.released].map(|step| step.map(|step| site_text(&step.site)));
         Self { owner: &found.owner, site, unmap_site }

@@ -6,13 +6,14 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use ::diagnosis::{Allowance, Budget, Timestamp};
+use diagnosis::{Allowance, Budget, Timestamp};
 
-use super::records::Look;
-use super::{interrupt, records, units};
+use super::drain::Look;
+use super::{answer, drain, interrupt};
 use crate::arch::interrupts::IrqLock;
 use crate::arch::timer;
-use crate::diagnosis;
+
+use crate::iommu::units;
 use crate::platform::clock::{self, Deadline};
 
 static BUDGET: IrqLock<Budget> = IrqLock::new(Budget::new());
@@ -47,7 +48,7 @@ impl Shift {
     /// account of every device, and a unit without a free record drops what comes meanwhile.
     pub(super) fn end_windows(&self) {
         let ended = BUDGET.lock().advance(self.since);
-        ended.for_each(diagnosis::end_window);
+        ended.for_each(answer::end_window);
     }
 
     /// Counts what a look has found, and tells whether there is time left in this window.
@@ -90,7 +91,7 @@ pub fn is_masking() -> bool {
 /// Takes up fault handling again in a new window.
 fn resume() {
     MASKED.store(false, Ordering::Relaxed);
-    records::note_held_back();
+    drain::note_held_back();
     // What a unit has to say from before the mask was never announced.
     interrupt::look_and_answer(None);
     if MASKED.load(Ordering::Relaxed) {

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use ::diagnosis::{FaultLedger, Holder, Line, Port, Scope, Senders, StormDetector, Threshold, Verdict};
+use diagnosis::{FaultLedger, Holder, Line, Port, Scope, Senders, StormDetector, Threshold, Verdict};
 use dma_types::Bdf;
 use iova::OutOfMemory;
 use options::{Policy, Storm};

@@ -4,11 +4,11 @@
     reason = "UNSAFETY: the fault vector's stub calls the dispatcher by its name, with a pointer"
 )]
 
-use super::records;
 use super::throttle::Shift;
+use super::{answer, drain};
 use crate::arch::interrupts::InterruptsOff;
 use crate::arch::{TrapFrame, apic, register_probe};
-use crate::diagnosis;
+
 use crate::journal::{self, Found};
 
 /// Looks at all units at most so often in one interrupt; a device that faults faster than that is left to
@@ -29,13 +29,13 @@ pub unsafe extern "C" fn ivt_handle_interrupt(frame: *mut TrapFrame) {
     // SAFETY: the caller's promise.
     let frame = unsafe { &*frame };
     let mut shift = Shift::begin();
-    let first = records::drain();
+    let first = drain::drain();
     apic::end_of_interrupt();
     shift.end_windows();
     let nothing = first.drained == 0 && !first.queue_error && !first.lost;
-    let early = records::take_drained_early();
+    let early = drain::take_drained_early();
     journal::count_fault_interrupt(if nothing && !early { Found::Nothing } else { Found::Something });
-    diagnosis::answer_waiting(Some(frame));
+    answer::answer_waiting(Some(frame));
     if !nothing || early {
         register_probe::note_interrupt();
     }
@@ -56,12 +56,12 @@ pub(super) fn look_and_answer(frame: Option<&TrapFrame>) {
 
 fn look(frame: Option<&TrapFrame>, shift: &mut Shift) {
     for _ in 0..LOOKS {
-        let look = records::drain();
-        diagnosis::answer_waiting(frame);
+        let look = drain::drain();
+        answer::answer_waiting(frame);
         if look.drained == 0 && !look.more {
             return;
         }
-        records::note_drained_early();
+        drain::note_drained_early();
         if !shift.may_go_on(&look) {
             return;
         }

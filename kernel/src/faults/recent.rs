@@ -1,7 +1,7 @@
 //! The faults of late, each with what the unit and its tables held when it was judged.
 
-use ::diagnosis::{Completeness, Reason, Verdict};
-use cper::VtdDmar;
+use ::cper::VtdDmar;
+use diagnosis::{Completeness, Reason, Verdict};
 use dma_types::{Access, Bdf, Iova, Segment, SourceId};
 use report::Action;
 

@@ -8,8 +8,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use vtd::spec::fault_event::FaultStatus;
 use vtd::spec::fault_record::FaultRecord;
 
-use super::{Unit, throttle, units};
+use super::throttle;
 use crate::arch::interrupts::IrqLock;
+use crate::iommu::{Unit, units};
 use crate::platform::clock;
 use crate::{bench, journal};
 
@@ -141,7 +142,7 @@ pub fn poll() {
 }
 
 /// Notes that fault interrupts were masked until now: a record that waits may stand for many faults.
-pub(super) fn note_held_back() {
+pub fn note_held_back() {
     HELD_BACK.store(true, Ordering::Relaxed);
 }
 

@@ -9,7 +9,7 @@ use dma_types::{Bdf, Iova, PageSize, Permissions, PhysAddr};
 use report::DeviceState;
 use vtd::tables::RequestWalk;
 
-use super::account;
+use super::accounts;
 use crate::arch::interrupts::{InterruptsOff, IrqGuard};
 use crate::devices::{self, DeviceRecord, Role};
 use crate::dma::{self, Books, Domain};
@@ -117,7 +117,7 @@ impl diagnosis::World for KernelWorld<'_> {
     }
 
     fn port_above(&self, requester: Bdf) -> Option<Bdf> {
-        account::port_above(requester)
+        accounts::port_above(requester)
     }
 
     fn address_width(&self, _: Bdf) -> u8 {

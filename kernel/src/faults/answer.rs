@@ -2,25 +2,25 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use ::diagnosis::{
+use arrayvec::ArrayVec;
+use diagnosis::{
     Cadence, Completeness, Fault, FaultKey, Holder, Line, Pace, Reason, Scope, Timestamp, Urgency, Verdict,
     Window, diagnose,
 };
-use arrayvec::ArrayVec;
 use dma_types::{Access, Bdf, Iova};
 use options::Policy;
 use report::{Action, DeviceState};
 
-use super::account::{self, Accounts, Answer};
-use super::store::{self, FaultNote};
+use super::accounts::{self, Accounts, Answer};
+use super::drain::{Arrival, Captured};
+use super::recent::{self, FaultNote};
 use super::telling::Found;
 use super::world::{Held, KernelWorld};
-use super::{cper, telling};
+use super::{cper, drain, telling};
 use crate::arch::interrupts::IrqLock;
 use crate::arch::{TrapFrame, cpu};
 use crate::devices::{self, DeviceRecord};
-use crate::iommu::records::{Arrival, Captured};
-use crate::iommu::{self, Unit, records};
+use crate::iommu::{self, Unit};
 use crate::platform::{clock, pci as bus};
 use crate::probe::{self, Flight, Notice};
 use crate::{bench, dma, journal, stop};
@@ -40,15 +40,15 @@ static DROPPED: AtomicBool = AtomicBool::new(false);
 /// `frame` is the interrupted state, where an interrupt brought the faults. Does not return if the policy
 /// says to stop.
 pub fn answer_waiting(frame: Option<&TrapFrame>) {
-    if records::take_lost() {
-        account::with(|accounts| accounts.ledger.note_dropped());
+    if drain::take_lost() {
+        accounts::with(|accounts| accounts.ledger.note_dropped());
         if !DROPPED.swap(true, Ordering::Relaxed) {
             log::warn!("a unit dropped fault records; counts are lower bounds from here on");
         }
     }
-    while let Some(captured) = records::next() {
+    while let Some(captured) = drain::next() {
         answer(&captured, frame);
-        records::keep_up();
+        drain::keep_up();
     }
     while let Some(record) = next_condemned() {
         cut_off(record);
@@ -59,7 +59,7 @@ pub fn answer_waiting(frame: Option<&TrapFrame>) {
 /// in a row are contained, unless storms are nobody's business.
 pub fn end_window(window: Window) {
     let mut stormy: ArrayVec<Holder, MOST_AT_ONCE> = ArrayVec::new();
-    account::with(|Accounts { senders, storms, .. }| {
+    accounts::with(|Accounts { senders, storms, .. }| {
         stormy.extend(storms.end_window(window).map(|sender| senders.holder(sender)).take(MOST_AT_ONCE));
     });
     for holder in stormy {
@@ -83,7 +83,7 @@ pub fn contain_sender(record: &'static DeviceRecord) {
     journal::note_failure();
     condemn(record);
     // It is cut off once the faults that wait are answered.
-    records::poll();
+    drain::poll();
 }
 
 /// The verdict that a request would get if it was this device's.
@@ -157,7 +157,7 @@ fn fault_of(captured: &Captured, unit: &Unit) -> Fault {
 /// Whether the record stands for one fault alone: a unit merges what the device requests while a record waits.
 fn completeness(found: &Found<'_>, arrival: Arrival) -> Completeness {
     let Fault { requester, at, .. } = found.diagnosis.fault;
-    let pace = account::with(|Accounts { senders, storms, .. }| storms.pace(senders.of(requester), at));
+    let pace = accounts::with(|Accounts { senders, storms, .. }| storms.pace(senders.of(requester), at));
     let crowded = pace == Some(Pace::Crowded);
     let one_at_a_time =
         found.diagnosis.candidates.total() == 1 && found.suspect.is_some_and(devices::requests_one_by_one);
@@ -170,7 +170,7 @@ fn completeness(found: &Found<'_>, arrival: Arrival) -> Completeness {
 /// Keeps what the console shows of it later.
 fn keep(captured: &Captured, unit: &Unit, found: &Found<'_>, action: Action, completeness: Completeness) {
     let fault = &found.diagnosis.fault;
-    store::note(FaultNote {
+    recent::note(FaultNote {
         number: 0,
         at: fault.at.as_nanos(),
         requester: fault.requester,
@@ -196,7 +196,7 @@ fn count(found: &Found<'_>, action: Action, completeness: Completeness) -> Optio
         reason: fault.reason,
     };
     let answer = Answer { verdict: found.diagnosis.verdict, action };
-    account::with(|Accounts { senders, ledger, .. }| {
+    accounts::with(|Accounts { senders, ledger, .. }| {
         let sender = senders.of(fault.requester);
         let cadence = ledger.note(sender, key, completeness);
         ledger.set_answer(sender, &key, answer);
@@ -230,10 +230,10 @@ fn choose(
         journal::note_failure();
     }
     let urgency =
-        account::with(|Accounts { senders, storms, .. }| storms.note(senders.of(fault.requester), fault.at));
+        accounts::with(|Accounts { senders, storms, .. }| storms.note(senders.of(fault.requester), fault.at));
     let storm = urgency == Some(Urgency::Contain);
-    let port = if storm { account::port_above(fault.requester) } else { None };
-    match (account::policy_for(suspect), suspect, port) {
+    let port = if storm { accounts::port_above(fault.requester) } else { None };
+    match (accounts::policy_for(suspect), suspect, port) {
         (Policy::Bugcheck, _, _) => (Action::Bugcheck, Measure::Nothing),
         (Policy::Contain | Policy::Log, _, Some(bridge)) => (Action::Contained, Measure::Close(bridge)),
         (Policy::Contain, Some(record), None) => (Action::Contained, Measure::Condemn(record)),

@@ -10,9 +10,9 @@ use vtd::spec::command::{GlobalCommand, GlobalStatus};
 use vtd::spec::fault_record::FaultRecord;
 use vtd::tables::RequestWalk;
 
-use super::store::FaultNote;
+use super::drain::Captured;
+use super::recent::FaultNote;
 use crate::iommu::Unit;
-use crate::iommu::records::Captured;
 
 /// Names this kernel as a writer of records.
 const CREATOR: Guid =
