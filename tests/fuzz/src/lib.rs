@@ -14,6 +14,7 @@ pub mod acpi_table;
 pub mod coverage;
 pub mod cper;
 pub mod e1000e;
+pub mod explain;
 pub mod nvme;
 pub mod options;
 pub mod pci;
@@ -34,11 +35,12 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "acpi_table", body: acpi_table::check, inputs: 20_000 },
     Target { name: "coverage", body: coverage::check, inputs: 1_500 },
     Target { name: "cper", body: cper::check, inputs: 20_000 },
     Target { name: "e1000e", body: e1000e::check, inputs: 20_000 },
+    Target { name: "explain", body: explain::check, inputs: 5_000 },
     Target { name: "nvme", body: nvme::check, inputs: 20_000 },
     Target { name: "options", body: options::check, inputs: 20_000 },
     Target { name: "pci", body: pci::check, inputs: 1_500 },

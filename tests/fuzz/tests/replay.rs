@@ -122,4 +122,4 @@ macro_rules! play {
     };
 }
 
-play! { acpi_table coverage cper e1000e nvme options pci virtio vtd }
+play! { acpi_table coverage cper e1000e explain nvme options pci virtio vtd }
