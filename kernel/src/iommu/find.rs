@@ -63,7 +63,7 @@ pub fn register_bytes(planned: &coverage::Unit) -> Result<usize, String> {
 
 fn map(planned: &coverage::Unit, bytes: usize) -> Result<Window, String> {
     let window = Mmio::of_platform(planned.base, bytes).map_err(|error| error.to_string())?;
-    Ok(Window(Box::leak(Box::new(window))))
+    Ok(Box::leak(Box::new(window)))
 }
 
 /// Takes the fault records of earlier times away.

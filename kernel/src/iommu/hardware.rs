@@ -1,40 +1,17 @@
-//! The machine as the `vtd` library sees it: a register window, table memory, time.
+//! The machine as the `vtd` library sees it: a register window and table memory.
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use ::frames::Order;
 use dma_types::PhysAddr;
-use vtd::{Clock, Registers, TableMemory};
+use vtd::TableMemory;
 
 use crate::memory::mmio::Mmio;
 use crate::memory::{direct, frames};
-use crate::platform::clock;
+pub use crate::platform::clock::KernelClock;
 
 /// The register window of one unit; it stays mapped for as long as the kernel runs.
-#[derive(Clone, Copy)]
-pub struct Window(pub &'static Mmio);
-
-impl Registers for Window {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn read32(&self, offset: usize) -> u32 {
-        self.0.read32(offset)
-    }
-
-    fn write32(&self, offset: usize, value: u32) {
-        self.0.write32(offset, value);
-    }
-
-    fn read64(&self, offset: usize) -> u64 {
-        self.0.read64(offset)
-    }
-
-    fn write64(&self, offset: usize, value: u64) {
-        self.0.write64(offset, value);
-    }
-}
+pub type Window = &'static Mmio;
 
 /// Frames as table memory. They come from the frame allocator, so no buffer of a driver is among them.
 pub struct FrameMemory;
@@ -133,16 +110,3 @@ impl TableMemory for FrameMemory {
 /// Words that are looked at in one go, a cache line of them. They are named one by one where they are used:
 /// the kernel is compiled for size, and its loops are not unrolled.
 type Line<W> = [W; 8];
-
-/// The kernel's clock.
-pub struct KernelClock;
-
-impl Clock for KernelClock {
-    fn now_ns(&self) -> u64 {
-        clock::now_ns()
-    }
-
-    fn relax(&self) {
-        core::hint::spin_loop();
-    }
-}

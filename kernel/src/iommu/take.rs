@@ -79,7 +79,7 @@ impl Unit {
     /// If the unit does not answer or refuses; what it then enforces is at least as strict as before.
     pub fn take_again(&self) -> Result<Evidence, IommuError> {
         let window = Mmio::of_platform(self.base, self.register_bytes).map_err(IommuError::Window)?;
-        let mut fresh = vtd::Unit::probe(Window(Box::leak(Box::new(window))))?;
+        let mut fresh = vtd::Unit::<Window>::probe(Box::leak(Box::new(window)))?;
         let translation_was_on = fresh.firmware_state().translation;
         let waiting = find::drain_stale(&fresh).into_iter();
         let stale = waiting.map(|record| (record.source(), record.page().unwrap_or_default())).collect();

@@ -9,6 +9,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use dma_types::PhysAddr;
+use mmio_regs::Registers;
 use pci::{Claims, Owner, Window};
 use spin::Once;
 use volatile::VolatilePtr;
@@ -131,6 +132,28 @@ impl Mmio {
         // SAFETY: aligned, as the window's start is and the offset, and within the window, which stays mapped; others access it only by single
         // instructions, as this one does.
         Some(unsafe { VolatilePtr::new(register) })
+    }
+}
+
+impl Registers for Mmio {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn read32(&self, offset: usize) -> u32 {
+        self.read32(offset)
+    }
+
+    fn write32(&self, offset: usize, value: u32) {
+        self.write32(offset, value);
+    }
+
+    fn read64(&self, offset: usize) -> u64 {
+        self.read64(offset)
+    }
+
+    fn write64(&self, offset: usize, value: u64) {
+        self.write64(offset, value);
     }
 }
 

@@ -6,6 +6,8 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
+use mmio_regs::Clock;
+
 use super::acpi::PmTimer;
 use super::calibration::{self, Rate, Source};
 use super::serial;
@@ -22,6 +24,20 @@ static NS_PER_COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// Whether nothing told the rate.
 static IS_ASSUMED: AtomicBool = AtomicBool::new(false);
+
+/// The kernel's clock, for what waits in a library.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelClock;
+
+impl Clock for KernelClock {
+    fn now_ns(&self) -> u64 {
+        now_ns()
+    }
+
+    fn relax(&self) {
+        core::hint::spin_loop();
+    }
+}
 
 /// The time at which the kernel was entered.
 #[derive(Clone, Copy, Debug)]

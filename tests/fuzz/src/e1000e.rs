@@ -93,13 +93,17 @@ struct Window<'a> {
 }
 
 impl Registers for Window<'_> {
-    fn read(&self, offset: usize) -> u32 {
+    fn len(&self) -> usize {
+        WINDOW
+    }
+
+    fn read32(&self, offset: usize) -> u32 {
         assert!(offset < WINDOW && offset.is_multiple_of(4));
         self.reads.set(self.reads.get() + 1);
         self.bytes.borrow_mut().u32()
     }
 
-    fn write(&self, offset: usize, value: u32) {
+    fn write32(&self, offset: usize, value: u32) {
         assert!(offset < WINDOW && offset.is_multiple_of(4));
         self.writes.borrow_mut().push((offset, value));
     }

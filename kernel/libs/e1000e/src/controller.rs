@@ -3,17 +3,15 @@
 use core::fmt;
 
 use dma_types::Iova;
+use mmio_regs::{Clock, Registers, TypedAccess};
 
-use crate::hardware::{Clock, Registers};
 use crate::loopback;
 use crate::ring::RingSize;
 use crate::spec::address::MacAddress;
 use crate::spec::control::{Control, NvmControl, Status};
 use crate::spec::interrupt::{Causes, VectorAllocation};
 use crate::spec::receive::{FilterControl, ReceiveControl};
-use crate::spec::registers::{
-    self as register, MULTICAST_WORDS, Readable, Register, RegisterValue, Writable, WriteOneToClear,
-};
+use crate::spec::registers::{self as register, MULTICAST_WORDS};
 use crate::spec::transmit::{InterPacketGap, TransmitControl, TransmitDescriptorControl};
 
 /// Longest wait for requests under way to end before a reset; it takes place in any case.
@@ -80,22 +78,22 @@ impl<R: Registers> Controller<R> {
     /// # Errors
     /// If it does not come out of the reset in time.
     pub fn reset(&self, clock: &impl Clock) -> Result<(), ControllerError> {
-        if self.get(register::STATUS) == Status::ABSENT {
+        if self.registers.get(register::STATUS) == Status::ABSENT {
             return Err(ControllerError::Absent);
         }
         self.quiesce();
-        let control = self.get(register::CTRL);
-        self.set(register::CTRL, control | Control::MASTER_DISABLE);
-        let drained = || !self.get(register::STATUS).contains(Status::MASTER_ENABLED);
+        let control = self.registers.get(register::CTRL);
+        self.registers.set(register::CTRL, control | Control::MASTER_DISABLE);
+        let drained = || !self.registers.get(register::STATUS).contains(Status::MASTER_ENABLED);
         // One that does not come to rest is reset all the same: the reset ends its requests.
         wait(DRAIN_NS, clock, drained);
-        self.set(register::CTRL, control | Control::RESET);
+        self.registers.set(register::CTRL, control | Control::RESET);
         let done = || {
-            !self.get(register::CTRL).contains(Control::RESET)
-                && self.get(register::EECD).contains(NvmControl::AUTO_READ_DONE)
+            !self.registers.get(register::CTRL).contains(Control::RESET)
+                && self.registers.get(register::EECD).contains(NvmControl::AUTO_READ_DONE)
         };
         if !wait(RESET_NS, clock, done) {
-            let (control, nvm) = (self.get(register::CTRL), self.get(register::EECD));
+            let (control, nvm) = (self.registers.get(register::CTRL), self.registers.get(register::EECD));
             return Err(ControllerError::Reset { control: control.bits(), nvm: nvm.bits() });
         }
         self.quiesce();
@@ -104,9 +102,9 @@ impl<R: Registers> Controller<R> {
 
     /// Stops interrupts, receiving and sending.
     fn quiesce(&self) {
-        self.set(register::IMC, Causes::EVERY);
-        self.set(register::RCTL, ReceiveControl::empty());
-        self.set(register::TCTL, TransmitControl::empty());
+        self.registers.set(register::IMC, Causes::EVERY);
+        self.registers.set(register::RCTL, ReceiveControl::empty());
+        self.registers.set(register::TCTL, TransmitControl::empty());
         self.acknowledge();
     }
 
@@ -115,7 +113,8 @@ impl<R: Registers> Controller<R> {
     /// # Errors
     /// If that is no station's.
     pub fn address(&self) -> Result<MacAddress, ControllerError> {
-        let address = MacAddress::from_registers(self.get(register::RAL), self.get(register::RAH));
+        let address =
+            MacAddress::from_registers(self.registers.get(register::RAL), self.registers.get(register::RAH));
         if address.is_station() { Ok(address) } else { Err(ControllerError::Address(address)) }
     }
 
@@ -134,13 +133,13 @@ impl<R: Registers> Controller<R> {
             // What the PHY finds on the wire does not matter then.
             Mode::Loopback => forced | Control::SPEED_1000,
         };
-        let control = self.get(register::CTRL).difference(unwanted);
-        self.set(register::CTRL, control | speed | Control::SET_LINK_UP | Control::FULL_DUPLEX);
+        let control = self.registers.get(register::CTRL).difference(unwanted);
+        self.registers.set(register::CTRL, control | speed | Control::SET_LINK_UP | Control::FULL_DUPLEX);
         self.bring_up_receiver(mode, receive);
         self.bring_up_transmitter(transmit);
         if let Mode::Network(_) = mode {
-            self.set(register::IVAR, VectorAllocation::ALL_TO_VECTOR_0);
-            self.set(register::IMS, Causes::WANTED);
+            self.registers.set(register::IVAR, VectorAllocation::ALL_TO_VECTOR_0);
+            self.registers.set(register::IMS, Causes::WANTED);
         }
     }
 
@@ -153,70 +152,58 @@ impl<R: Registers> Controller<R> {
             }
         };
         let (low, high) = address.into_registers();
-        self.set(register::RAL, low);
-        self.set(register::RAH, high);
-        (0..MULTICAST_WORDS).for_each(|word| self.set(register::mta(word), 0));
-        self.set(register::MRQC, 0);
-        let filter = self.get(register::RFCTL).difference(FilterControl::EXTENDED_DESCRIPTORS);
-        self.set(register::RFCTL, filter);
-        self.set(register::RDBAL, ring.base.as_u64() as u32);
-        self.set(register::RDBAH, (ring.base.as_u64() >> 32) as u32);
-        self.set(register::RDLEN, ring.size.bytes());
-        self.set(register::RDH, 0);
-        self.set(register::RDT, 0);
-        self.set(register::RCTL, control | ReceiveControl::ENABLE | ReceiveControl::STRIP_CRC);
+        self.registers.set(register::RAL, low);
+        self.registers.set(register::RAH, high);
+        (0..MULTICAST_WORDS).for_each(|word| self.registers.set(register::mta(word), 0));
+        self.registers.set(register::MRQC, 0);
+        let filter = self.registers.get(register::RFCTL).difference(FilterControl::EXTENDED_DESCRIPTORS);
+        self.registers.set(register::RFCTL, filter);
+        self.registers.set(register::RDBAL, ring.base.as_u64() as u32);
+        self.registers.set(register::RDBAH, (ring.base.as_u64() >> 32) as u32);
+        self.registers.set(register::RDLEN, ring.size.bytes());
+        self.registers.set(register::RDH, 0);
+        self.registers.set(register::RDT, 0);
+        self.registers.set(register::RCTL, control | ReceiveControl::ENABLE | ReceiveControl::STRIP_CRC);
     }
 
     /// 82574 "Transmit Initialization".
     fn bring_up_transmitter(&self, ring: RingPlace) {
-        self.set(register::TDBAL, ring.base.as_u64() as u32);
-        self.set(register::TDBAH, (ring.base.as_u64() >> 32) as u32);
-        self.set(register::TDLEN, ring.size.bytes());
-        self.set(register::TDH, 0);
-        self.set(register::TDT, 0);
-        self.set(register::TXDCTL, TransmitDescriptorControl::WRITE_BACK_EACH);
-        self.set(register::TIPG, InterPacketGap::RECOMMENDED);
-        self.set(register::TCTL, TransmitControl::all());
+        self.registers.set(register::TDBAL, ring.base.as_u64() as u32);
+        self.registers.set(register::TDBAH, (ring.base.as_u64() >> 32) as u32);
+        self.registers.set(register::TDLEN, ring.size.bytes());
+        self.registers.set(register::TDH, 0);
+        self.registers.set(register::TDT, 0);
+        self.registers.set(register::TXDCTL, TransmitDescriptorControl::WRITE_BACK_EACH);
+        self.registers.set(register::TIPG, InterPacketGap::RECOMMENDED);
+        self.registers.set(register::TCTL, TransmitControl::all());
     }
 
     /// Hands receive slots over, up to the ring's tail. Their descriptors must be written.
     pub fn offer(&self, tail: u16) {
-        self.set(register::RDT, u32::from(tail));
+        self.registers.set(register::RDT, u32::from(tail));
     }
 
     /// Hands transmit slots over, up to the ring's tail. Their descriptors must be written.
     pub fn send(&self, tail: u16) {
-        self.set(register::TDT, u32::from(tail));
+        self.registers.set(register::TDT, u32::from(tail));
     }
 
     /// What the controller says of itself, the link above all.
     pub fn status(&self) -> Status {
-        self.get(register::STATUS)
+        self.registers.get(register::STATUS)
     }
 
     /// Takes note of the causes that stand, so that they can interrupt anew. What they stand for must be
     /// looked at after this, not before.
     pub fn acknowledge(&self) -> Causes {
-        let causes = self.get(register::ICR);
-        self.clear(register::ICR, causes);
+        let causes = self.registers.get(register::ICR);
+        self.registers.clear(register::ICR, causes);
         causes
     }
 
     /// Raises an interrupt, as if the link had changed (82574 "Interrupt Cause Set Register").
     pub fn raise(&self) {
-        self.set(register::ICS, Causes::LINK_CHANGE);
-    }
-
-    fn get<V: RegisterValue, K: Readable>(&self, register: Register<V, K>) -> V {
-        V::from_bits(self.registers.read(register.offset()))
-    }
-
-    fn set<V: RegisterValue, K: Writable>(&self, register: Register<V, K>, value: V) {
-        self.registers.write(register.offset(), value.into_bits());
-    }
-
-    fn clear<V: RegisterValue>(&self, register: Register<V, WriteOneToClear>, mask: V) {
-        self.registers.write(register.offset(), mask.into_bits());
+        self.registers.set(register::ICS, Causes::LINK_CHANGE);
     }
 }
 

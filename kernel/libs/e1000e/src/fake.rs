@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::vec;
 use std::vec::Vec;
 
-use crate::hardware::{Clock, Registers};
+use mmio_regs::{Clock, Registers};
+
 use crate::spec::address::MacAddress;
 use crate::spec::control::{Control, NvmControl, Status};
 use crate::spec::interrupt::Causes;
@@ -67,8 +68,7 @@ impl FakeController {
 
     fn reset(&self) {
         let (low, high) = STATION.into_registers();
-        let initial =
-            [(RAL.offset(), low), (RAH.offset(), crate::spec::registers::RegisterValue::into_bits(high))];
+        let initial = [(RAL.offset(), low), (RAH.offset(), high.0)];
         *self.registers.borrow_mut() = BTreeMap::from(initial);
         self.put(EECD.offset(), NvmControl::AUTO_READ_DONE.bits());
         self.put(STATUS.offset(), (Status::LINK_UP | Status::FULL_DUPLEX).bits() | 1 << 7);
@@ -184,7 +184,11 @@ impl FakeController {
 }
 
 impl Registers for FakeController {
-    fn read(&self, offset: usize) -> u32 {
+    fn len(&self) -> usize {
+        crate::WINDOW
+    }
+
+    fn read32(&self, offset: usize) -> u32 {
         if self.flaw == Flaw::Absent {
             return u32::MAX;
         }
@@ -196,7 +200,7 @@ impl Registers for FakeController {
         value
     }
 
-    fn write(&self, offset: usize, value: u32) {
+    fn write32(&self, offset: usize, value: u32) {
         if offset == CTRL.offset() && value & Control::RESET.bits() != 0 && self.flaw != Flaw::StuckReset {
             return self.reset();
         }

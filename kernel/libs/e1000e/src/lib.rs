@@ -30,7 +30,6 @@ mod controller;
 #[cfg(test)]
 mod fake;
 mod frames;
-mod hardware;
 mod loans;
 pub mod loopback;
 mod ring;
@@ -38,8 +37,8 @@ pub mod spec;
 
 pub use controller::{Controller, ControllerError, Mode, RingPlace};
 pub use frames::{Defect, FrameReader, HEADER, LONGEST_FRAME, Piece};
-pub use hardware::{Clock, Registers};
 pub use loans::{Descriptors, Nonsense, ReceiveRing, Returned, Stall, TransmitRing};
+pub use mmio_regs::{Clock, Registers, TypedAccess};
 pub use ring::{Ring, RingSize};
 pub use spec::address::MacAddress;
 

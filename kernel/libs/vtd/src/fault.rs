@@ -5,8 +5,8 @@
 //! the record waits. When no record is free the overflow bit is set, and nothing is recorded until it is
 //! cleared, even with all records free again.
 
-use crate::hardware::Registers;
-use crate::registers::TypedAccess;
+use mmio_regs::{Registers, TypedAccess};
+
 use crate::spec::capability::Capabilities;
 use crate::spec::fault_event::{FaultEventControl, FaultStatus};
 use crate::spec::fault_record::{FAULT_VALID, FaultRecord};

@@ -48,11 +48,10 @@
 extern crate std;
 
 mod fault;
-mod hardware;
 mod invalidation;
 mod queue;
-mod registers;
 pub mod spec;
+mod table_memory;
 pub mod tables;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -60,12 +59,12 @@ mod unit;
 mod wait;
 
 pub use fault::{DrainOutcome, FaultPort};
-pub use hardware::{Clock, Registers, TableMemory};
 pub use invalidation::{
     BatchPlan, Blocks, Changed, Invalidation, InvalidationError, MAX_BLOCKS, PageBlock, RangePlan,
 };
+pub use mmio_regs::{Clock, Registers, TypedAccess};
 pub use queue::{MAX_BATCH, QueueError};
-pub use registers::TypedAccess;
+pub use table_memory::TableMemory;
 pub use unit::{
     AnnounceError, AttachError, BringUp, EnforcementLost, EnforcementPort, FirmwareState, InvalidationPath,
     MsiMessage, RetireError, TakeBackError, Ticket, Unit, UnitError, WindowPart, register_bytes,

@@ -1,10 +1,7 @@
 //! Bounded waits.
 
 use core::fmt;
-
-use crate::hardware::{Clock, Registers};
-use crate::registers::TypedAccess;
-use crate::spec::registers::{Readable, Register, RegisterValue};
+use mmio_regs::{Clock, Readable, Register, RegisterValue, Registers, TypedAccess};
 
 /// The longest wait for one command or invalidation.
 ///

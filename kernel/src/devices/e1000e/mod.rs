@@ -19,7 +19,6 @@ use e1000e::spec::control::Status;
 use e1000e::{Controller, IDS, MacAddress, Mode, RingSize, Stall, WINDOW};
 use spin::Mutex;
 
-use self::hardware::{KernelClock, Window};
 use self::overreach::OwnParts;
 use self::receive::ReceiveQueue;
 use self::transmit::TransmitQueue;
@@ -28,7 +27,8 @@ use super::{
     cut_off,
 };
 use crate::dma::{self, PageBuffer};
-use crate::platform::clock::Deadline;
+use crate::memory::mmio::Mmio;
+use crate::platform::clock::{Deadline, KernelClock};
 use crate::probe::Overreach;
 
 /// The driver.
@@ -51,7 +51,7 @@ const FIRST_MESSAGE: Duration = Duration::from_secs(5);
 /// A controller at work.
 struct E1000e {
     record: &'static DeviceRecord,
-    controller: Controller<Window>,
+    controller: Controller<Mmio>,
     address: MacAddress,
     messages: Messages,
     /// Set while the first message is waited for.
@@ -84,7 +84,7 @@ fn serves(function: &pci::Function) -> bool {
 }
 
 fn start(function: &Function) -> Result<Box<dyn Driver>, StartError> {
-    let controller = Controller::new(Window(function.window(0, WINDOW)?));
+    let controller = Controller::new(function.window(0, WINDOW)?);
     // Before it may master the bus: firmware may have left it receiving.
     controller.reset(&KernelClock)?;
     let address = controller.address()?;

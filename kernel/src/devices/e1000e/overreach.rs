@@ -10,11 +10,10 @@ use e1000e::Mode;
 use e1000e::loopback::{self, FIRST_PART, SLOTS, Transfer};
 use e1000e::spec::receive::ReceiveDescriptor;
 
-use super::hardware::KernelClock;
 use super::{E1000e, State, Work};
 use crate::devices::DeviceRecord;
 use crate::dma::{self, Both, DmaError, Shared};
-use crate::platform::clock::Deadline;
+use crate::platform::clock::{Deadline, KernelClock};
 use crate::probe::{Overreach, Progress, Skill, StartRefused};
 
 /// Bytes of one transfer.

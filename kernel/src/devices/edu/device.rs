@@ -9,6 +9,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use dma_types::{Access, Iova};
+use mmio_regs::TypedAccess;
 
 use crate::devices::Requests;
 use crate::memory::mmio::Mmio;
@@ -24,11 +25,13 @@ pub const LIMIT: u32 = 4095;
 pub const WINDOW: usize = 0x100;
 
 mod register {
-    pub const IDENTIFICATION: usize = 0x00;
-    pub const SOURCE: usize = 0x80;
-    pub const DESTINATION: usize = 0x88;
-    pub const COUNT: usize = 0x90;
-    pub const COMMAND: usize = 0x98;
+    use mmio_regs::{ReadOnly, ReadWrite, Register};
+
+    pub const IDENTIFICATION: Register<u32, ReadOnly> = Register::new("identification", 0x00);
+    pub const SOURCE: Register<u64, ReadWrite> = Register::new("source", 0x80);
+    pub const DESTINATION: Register<u64, ReadWrite> = Register::new("destination", 0x88);
+    pub const COUNT: Register<u64, ReadWrite> = Register::new("count", 0x90);
+    pub const COMMAND: Register<u64, ReadWrite> = Register::new("command", 0x98);
 }
 
 /// Command: start, and busy until done.
@@ -91,7 +94,7 @@ impl Edu {
     /// # Errors
     /// If the window does not answer as this device does.
     pub fn new(registers: Mmio) -> Result<Self, EduError> {
-        let identification = registers.read32(register::IDENTIFICATION);
+        let identification = registers.get(register::IDENTIFICATION);
         if identification & 0xff != 0xed {
             return Err(EduError::Identification(identification));
         }
@@ -117,10 +120,10 @@ impl Edu {
         };
         let last = iova.checked_add(u64::from(bytes) - 1);
         self.crosses_pages.store(last.is_none_or(|last| last.page() != iova.page()), Ordering::Relaxed);
-        self.registers.write64(register::SOURCE, source);
-        self.registers.write64(register::DESTINATION, destination);
-        self.registers.write64(register::COUNT, u64::from(bytes));
-        self.registers.write64(register::COMMAND, command);
+        self.registers.set(register::SOURCE, source);
+        self.registers.set(register::DESTINATION, destination);
+        self.registers.set(register::COUNT, u64::from(bytes));
+        self.registers.set(register::COMMAND, command);
         Ok(())
     }
 
@@ -131,6 +134,6 @@ impl Edu {
 
     /// Tells whether a transfer runs.
     pub fn is_busy(&self) -> bool {
-        self.registers.read64(register::COMMAND) & RUN != 0
+        self.registers.get(register::COMMAND) & RUN != 0
     }
 }

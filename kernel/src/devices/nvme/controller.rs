@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use dma_types::{Iova, PAGE_SIZE};
+use mmio_regs::TypedAccess;
 use nvme::spec::registers::{
     ACQ, AQA, ASQ, CAP, CC, CSTS, Capabilities, Configuration, ControllerStatus, QueueId, VS,
     admin_queue_attributes,
@@ -49,8 +50,8 @@ impl Controller {
     /// If there are none, or the controller cannot work the way that this driver does.
     pub fn new(function: &Function, last: QueueId) -> Result<Self, StartError> {
         let mut registers = function.window(BAR, USUAL_BYTES)?;
-        let capabilities = Capabilities(registers.read64(CAP));
-        let bytes = capabilities.completion_doorbell(last) + size_of::<u32>();
+        let capabilities = registers.get(CAP);
+        let bytes = capabilities.completion_doorbell(last).offset() + size_of::<u32>();
         if bytes > registers.len() {
             registers = function.window(BAR, bytes)?;
         }
@@ -82,11 +83,11 @@ impl Controller {
 
     /// Whether it can list its active namespaces.
     pub fn lists_namespaces(&self) -> bool {
-        self.registers.read32(VS) >= LISTS_NAMESPACES
+        self.registers.get(VS) >= LISTS_NAMESPACES
     }
 
     fn status(&self) -> ControllerStatus {
-        ControllerStatus(self.registers.read32(CSTS))
+        self.registers.get(CSTS)
     }
 
     /// Resets the controller: afterwards it has forgotten its queues and every command.
@@ -94,12 +95,12 @@ impl Controller {
     /// # Errors
     /// If it does not follow in the time that it states.
     pub fn reset(&self) -> Result<(), NvmeError> {
-        let configuration = Configuration(self.registers.read32(CC));
+        let configuration = self.registers.get(CC);
         if configuration.is_enabled() {
             // Before it is ready it must not be disabled; one that fails instead may.
             let _ = self.wait(|status| status.is_ready() || status.is_fatal());
         }
-        self.registers.write32(CC, configuration.disabled().0);
+        self.registers.set(CC, configuration.disabled());
         self.wait(|status| !status.is_ready())
     }
 
@@ -108,10 +109,10 @@ impl Controller {
     /// # Errors
     /// If it fails, or does not become ready in the time that it states.
     pub fn enable(&self, admin: AdminQueues) -> Result<(), NvmeError> {
-        self.registers.write32(AQA, admin_queue_attributes(admin.entries));
-        self.registers.write64(ASQ, admin.submission.as_u64());
-        self.registers.write64(ACQ, admin.completion.as_u64());
-        self.registers.write32(CC, Configuration::enabled().0);
+        self.registers.set(AQA, admin_queue_attributes(admin.entries));
+        self.registers.set(ASQ, admin.submission.as_u64());
+        self.registers.set(ACQ, admin.completion.as_u64());
+        self.registers.set(CC, Configuration::enabled());
         self.wait(|status| status.is_ready() || status.is_fatal())?;
         if self.status().is_fatal() { Err(NvmeError::Fatal) } else { Ok(()) }
     }
@@ -137,11 +138,11 @@ impl Controller {
 
     /// Tells the controller where a submission queue ends.
     pub fn ring_submission(&self, queue: QueueId, tail: u16) {
-        self.registers.write32(self.capabilities.submission_doorbell(queue), u32::from(tail));
+        self.registers.set(self.capabilities.submission_doorbell(queue), u32::from(tail));
     }
 
     /// Tells the controller how far a completion queue was read.
     pub fn ring_completion(&self, queue: QueueId, head: u16) {
-        self.registers.write32(self.capabilities.completion_doorbell(queue), u32::from(head));
+        self.registers.set(self.capabilities.completion_doorbell(queue), u32::from(head));
     }
 }

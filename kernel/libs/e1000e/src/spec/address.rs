@@ -1,8 +1,7 @@
 //! Ethernet addresses, and how the receive address registers hold one.
 
 use core::fmt;
-
-use super::registers::register_value;
+use mmio_regs::register_value;
 
 /// An Ethernet address, first byte on the wire first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +45,7 @@ impl ReceiveAddressHigh {
     const VALID: u32 = 1 << 31;
 }
 
-register_value!(fields ReceiveAddressHigh);
+register_value!(fields ReceiveAddressHigh: u32);
 
 #[cfg(test)]
 mod tests {

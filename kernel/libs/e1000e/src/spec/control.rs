@@ -1,8 +1,7 @@
 //! Device control and status.
 
 use bitflags::bitflags;
-
-use super::registers::register_value;
+use mmio_regs::register_value;
 
 bitflags! {
     /// 82574 "Device Control Register".
@@ -67,9 +66,9 @@ bitflags! {
     }
 }
 
-register_value!(flags Control);
-register_value!(flags Status);
-register_value!(flags NvmControl);
+register_value!(flags Control: u32);
+register_value!(flags Status: u32);
+register_value!(flags NvmControl: u32);
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,7 @@
 //! Interrupt causes, and which message each raises.
 
 use bitflags::bitflags;
-
-use super::registers::register_value;
+use mmio_regs::register_value;
 
 bitflags! {
     /// 82574 "Interrupt Cause Read Register"; the registers that set and mask causes have the same bits.
@@ -56,8 +55,8 @@ impl VectorAllocation {
     const VALID: u32 = 1 << 3;
 }
 
-register_value!(flags Causes);
-register_value!(fields VectorAllocation);
+register_value!(flags Causes: u32);
+register_value!(fields VectorAllocation: u32);
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,7 @@
 
 use bitflags::bitflags;
 use dma_types::Iova;
-
-use super::registers::register_value;
+use mmio_regs::register_value;
 
 bitflags! {
     /// 82574 "Receive Control Register".
@@ -102,8 +101,8 @@ impl ReceiveDescriptor {
     }
 }
 
-register_value!(flags ReceiveControl);
-register_value!(flags FilterControl);
+register_value!(flags ReceiveControl: u32);
+register_value!(flags FilterControl: u32);
 
 #[cfg(test)]
 mod tests {

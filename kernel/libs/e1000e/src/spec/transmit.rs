@@ -2,8 +2,7 @@
 
 use bitflags::bitflags;
 use dma_types::Iova;
-
-use super::registers::register_value;
+use mmio_regs::register_value;
 
 bitflags! {
     /// 82574 "Transmit Control Register".
@@ -87,9 +86,9 @@ impl TransmitDescriptor {
     }
 }
 
-register_value!(flags TransmitControl);
-register_value!(fields InterPacketGap);
-register_value!(fields TransmitDescriptorControl);
+register_value!(flags TransmitControl: u32);
+register_value!(fields InterPacketGap: u32);
+register_value!(fields TransmitDescriptorControl: u32);
 
 #[cfg(test)]
 mod tests {

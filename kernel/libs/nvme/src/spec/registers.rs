@@ -1,38 +1,36 @@
 //! Controller registers (Base "Controller Properties", PCIe "Doorbell Registers").
 //!
-//! | offset | name | bits | access |
-//! | --- | --- | --- | --- |
-//! | 0x00 | [`CAP`] | 64 | read |
-//! | 0x08 | [`VS`] | 32 | read |
-//! | 0x14 | [`CC`] | 32 | read, write |
-//! | 0x1c | [`CSTS`] | 32 | read |
-//! | 0x24 | [`AQA`] | 32 | read, write |
-//! | 0x28 | [`ASQ`] | 64 | read, write |
-//! | 0x30 | [`ACQ`] | 64 | read, write |
-//! | 0x1000 | doorbells | 32 | write |
+//! The doorbells have no fixed place: [`Capabilities::doorbell_stride`] says how far they lie apart.
 
 use core::fmt;
 use core::time::Duration;
 
+use mmio_regs::{ReadOnly, ReadWrite, Register, WriteOnly, register_value};
+
 use super::command::SubmissionEntry;
 use super::completion::CompletionEntry;
 
-/// Controller capabilities.
-pub const CAP: usize = 0x00;
-/// Version.
-pub const VS: usize = 0x08;
-/// Controller configuration.
-pub const CC: usize = 0x14;
-/// Controller status.
-pub const CSTS: usize = 0x1c;
-/// Admin queue attributes.
-pub const AQA: usize = 0x24;
-/// Admin submission queue base address.
-pub const ASQ: usize = 0x28;
-/// Admin completion queue base address.
-pub const ACQ: usize = 0x30;
-/// The first doorbell.
-pub const DOORBELLS: usize = 0x1000;
+/// Base "Controller Capabilities".
+pub const CAP: Register<Capabilities, ReadOnly> = Register::new("CAP", 0x00);
+/// Base "Version": the major number above bit 16, the minor above bit 8.
+pub const VS: Register<u32, ReadOnly> = Register::new("VS", 0x08);
+/// Base "Controller Configuration".
+pub const CC: Register<Configuration, ReadWrite> = Register::new("CC", 0x14);
+/// Base "Controller Status".
+pub const CSTS: Register<ControllerStatus, ReadOnly> = Register::new("CSTS", 0x1c);
+/// Base "Admin Queue Attributes"; see [`admin_queue_attributes`].
+pub const AQA: Register<u32, ReadWrite> = Register::new("AQA", 0x24);
+/// Base "Admin Submission Queue Base Address".
+pub const ASQ: Register<u64, ReadWrite> = Register::new("ASQ", 0x28);
+/// Base "Admin Completion Queue Base Address".
+pub const ACQ: Register<u64, ReadWrite> = Register::new("ACQ", 0x30);
+
+/// Where the first doorbell lies, in bytes from the window's start.
+const DOORBELLS: usize = 0x1000;
+
+register_value!(fields Capabilities: u64);
+register_value!(fields Configuration: u32);
+register_value!(fields ControllerStatus: u32);
 
 /// CAP: what the controller can do (Base "Controller Capabilities").
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,14 +63,14 @@ impl Capabilities {
         4096 << (self.0 >> 48 & 0xf)
     }
 
-    /// Offset of a queue's submission doorbell.
-    pub const fn submission_doorbell(self, queue: QueueId) -> usize {
-        DOORBELLS + 2 * queue.0 as usize * self.doorbell_stride()
+    /// Where the controller is told how far a submission queue is filled (PCIe "Doorbell Registers").
+    pub const fn submission_doorbell(self, queue: QueueId) -> Register<u32, WriteOnly> {
+        Register::new("SQyTDBL", DOORBELLS + 2 * queue.0 as usize * self.doorbell_stride())
     }
 
-    /// Offset of a queue's completion doorbell.
-    pub const fn completion_doorbell(self, queue: QueueId) -> usize {
-        DOORBELLS + (2 * queue.0 as usize + 1) * self.doorbell_stride()
+    /// Where the controller is told how far a completion queue was read (PCIe "Doorbell Registers").
+    pub const fn completion_doorbell(self, queue: QueueId) -> Register<u32, WriteOnly> {
+        Register::new("CQyHDBL", DOORBELLS + (2 * queue.0 as usize + 1) * self.doorbell_stride())
     }
 }
 
@@ -170,7 +168,9 @@ mod tests {
     fn doorbells_follow_the_stride() {
         let queues = [QueueId::ADMIN, QueueId(1), QueueId(3)];
         let doorbells = |cap: Capabilities| {
-            queues.map(|queue| (cap.submission_doorbell(queue), cap.completion_doorbell(queue)))
+            queues.map(|queue| {
+                (cap.submission_doorbell(queue).offset(), cap.completion_doorbell(queue).offset())
+            })
         };
         assert_eq!(doorbells(CAPABILITIES), [(0x1000, 0x1004), (0x1008, 0x100c), (0x1018, 0x101c)]);
         let wide = Capabilities(2 << 32);

@@ -15,12 +15,12 @@ mod recovery;
 use core::sync::atomic::{Ordering, fence};
 
 use dma_types::{PAGE_SIZE, PhysAddr};
+use mmio_regs::{Registers, TypedAccess};
 
-use crate::hardware::{Registers, TableMemory};
-use crate::registers::TypedAccess;
 use crate::spec::descriptor::{DESCRIPTOR_SIZE, Descriptor};
 use crate::spec::queue_registers::QueuePosition;
 use crate::spec::registers::{IQH, IQT};
+use crate::table_memory::TableMemory;
 use crate::tables::Coherence;
 
 pub use recovery::QueueError;

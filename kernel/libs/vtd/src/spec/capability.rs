@@ -4,8 +4,8 @@
 use core::fmt;
 
 use dma_types::PageSize;
+use mmio_regs::register_value;
 
-use super::registers::register_value;
 use super::second_stage::TableLevels;
 
 /// Takes `width` bits of `bits` from bit `low`.

@@ -2,8 +2,7 @@
 
 use bitflags::bitflags;
 use dma_types::PhysAddr;
-
-use super::registers::register_value;
+use mmio_regs::register_value;
 
 bitflags! {
     /// VT-d "Global Command Register": one change at a time, everything else as it stands.

@@ -1,8 +1,7 @@
 //! Status and interrupt of faults (VT-d "Fault Status Register", "Fault Event Control Register").
 
 use bitflags::bitflags;
-
-use super::registers::register_value;
+use mmio_regs::register_value;
 
 bitflags! {
     /// VT-d "Fault Status Register". Its upper half holds the fault record index, see [`Self::record_index`].

@@ -1,8 +1,7 @@
 //! Registers of the invalidation queue (VT-d "Invalidation Queue Address Register" and its neighbours).
 
 use dma_types::{PhysAddr, SourceId};
-
-use super::registers::register_value;
+use mmio_regs::register_value;
 
 /// VT-d "Invalidation Queue Address Register": one page of 16-byte descriptors, size and width fields zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 //! Only for units without a queue, or before it is on: with the queue on the unit ignores these.
 
 use dma_types::{DomainId, Iova, SourceId};
-
-use super::registers::register_value;
+use mmio_regs::register_value;
 
 /// How much an invalidation was asked to drop, or says it dropped.
 ///

@@ -1,10 +1,9 @@
 //! A clock that advances only while somebody waits.
 
+use mmio_regs::Clock;
 use std::boxed::Box;
 use std::cell::{Cell, RefCell};
 use std::fmt;
-
-use crate::hardware::Clock;
 
 /// Nanoseconds per round of a wait: a deadline of a second passes in a thousand rounds.
 const ROUND_NS: u64 = 1_000_000;

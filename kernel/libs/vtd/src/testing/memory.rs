@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use dma_types::{PAGE_SIZE, PhysAddr};
 
-use crate::hardware::TableMemory;
+use crate::table_memory::TableMemory;
 
 const WORDS: usize = (PAGE_SIZE / 8) as usize;
 /// Processor cache lines, in words.

@@ -11,15 +11,15 @@
 //! Failing at any step leaves translation and protected memory at least as strict as they were.
 
 use dma_types::{PAGE_SIZE, PhysAddr};
+use mmio_regs::{Clock, Registers, TypedAccess};
 
-use crate::hardware::{Clock, Registers, TableMemory};
 use crate::invalidation::Invalidation;
 use crate::queue::Queue;
-use crate::registers::TypedAccess;
 use crate::spec::command::{GlobalStatus, ProtectedMemoryEnable, RootTableAddress};
 use crate::spec::fault_event::FaultStatus;
 use crate::spec::queue_registers::{QueueAddress, QueuePosition};
 use crate::spec::registers::{FEADDR, FEDATA, FEUADDR, FSTS, IQA, IQH, IQT, PMEN, RTADDR};
+use crate::table_memory::TableMemory;
 use crate::tables::Coherence;
 use crate::wait::{ANSWER_LIMIT_NS, EMPTY_QUEUE_LIMIT_NS, TimedOut, wait_for};
 

@@ -3,10 +3,9 @@
 use core::sync::atomic::{Ordering, fence};
 
 use dma_types::DomainId;
+use mmio_regs::{Clock, Registers, TypedAccess};
 
-use crate::hardware::{Clock, Registers};
 use crate::invalidation::{Changed, Invalidation, InvalidationError};
-use crate::registers::TypedAccess;
 use crate::spec::register_invalidation::{ContextCommand, Granularity, InvalidateAddress, IotlbCommand};
 use crate::spec::registers::{CCMD, iotlb, iva};
 use crate::wait::{ANSWER_LIMIT_NS, wait_for};

@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{Ordering, fence};
 
-use crate::hardware::{Clock, Registers};
-use crate::registers::TypedAccess;
+use mmio_regs::{Clock, Registers, TypedAccess};
+
 use crate::spec::command::{GlobalCommand, GlobalStatus};
 use crate::spec::registers::{GCMD, GSTS};
 use crate::wait::{ANSWER_LIMIT_NS, TimedOut, wait_for};

@@ -7,9 +7,8 @@
 use core::fmt;
 
 use dma_types::PhysAddr;
+use mmio_regs::{Registers, TypedAccess};
 
-use crate::hardware::Registers;
-use crate::registers::TypedAccess;
 use crate::spec::command::{GlobalStatus, RootTableAddress};
 use crate::spec::registers::{GSTS, RTADDR};
 

@@ -1,7 +1,7 @@
 //! What firmware left behind: the evidence of the time before the kernel.
 
-use crate::hardware::Registers;
-use crate::registers::TypedAccess;
+use mmio_regs::{Registers, TypedAccess};
+
 use crate::spec::command::{GlobalStatus, ProtectedMemoryEnable};
 use crate::spec::fault_event::FaultStatus;
 use crate::spec::registers::PMEN;

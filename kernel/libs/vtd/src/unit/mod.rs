@@ -20,12 +20,11 @@ mod table_changes;
 mod tests;
 
 use dma_types::PhysAddr;
+use mmio_regs::{Registers, TypedAccess};
 
 use crate::fault::FaultPort;
-use crate::hardware::Registers;
 use crate::invalidation::IotlbLimits;
 use crate::queue::Queue;
-use crate::registers::TypedAccess;
 use crate::spec::capability::{Capabilities, ExtendedCapabilities, SupportedLevels, Version};
 use crate::spec::command::GlobalStatus;
 use crate::spec::registers::GSTS;

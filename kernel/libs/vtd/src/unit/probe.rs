@@ -1,10 +1,9 @@
 //! Probing: reads only, and believes nothing.
 
 use dma_types::PAGE_SIZE;
+use mmio_regs::{Registers, TypedAccess};
 
-use crate::hardware::Registers;
 use crate::invalidation::IotlbLimits;
-use crate::registers::TypedAccess;
 use crate::spec::capability::{Capabilities, ExtendedCapabilities, Version};
 use crate::spec::registers::{CAP, ECAP, FAULT_RECORD, FIXED_PART, IOTLB_REGISTERS, VER};
 

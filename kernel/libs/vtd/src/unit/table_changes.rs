@@ -3,9 +3,10 @@
 //! What it did not confirm may be reached for good: whoever has the range mapped keeps its memory for ever.
 
 use dma_types::{DomainId, Iova, PAGE_SIZE};
+use mmio_regs::{Clock, Registers};
 
-use crate::hardware::{Clock, Registers, TableMemory};
 use crate::invalidation::{BatchPlan, Changed, Invalidation, InvalidationError};
+use crate::table_memory::TableMemory;
 use crate::tables::{SecondStage, Stale};
 
 use super::{AnnounceError, TakeBackError, Unit};

@@ -1,13 +1,13 @@
 //! The fake unit is as strict as it says.
 
 use dma_types::{Access, DomainId, Iova, PAGE_SIZE, Permissions, SourceId};
+use mmio_regs::TypedAccess;
 
 use super::*;
-use crate::hardware::TableMemory;
-use crate::registers::TypedAccess;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::queue_registers::QueuePosition;
 use crate::spec::registers::{FSTS, GCMD, GSTS, IQA, IQH, IQT, RTADDR, fault_record_high, iotlb};
+use crate::table_memory::TableMemory;
 use crate::tables::{Coherence, Format, RootTable, SecondStage};
 
 const DEVICE: SourceId = SourceId::from_bits(0x0018);
@@ -92,7 +92,7 @@ fn a_queue_does_not_move_while_it_is_on() {
 #[test]
 #[should_panic(expected = "no 32-bit register to write")]
 fn a_read_only_register_is_not_written() {
-    use crate::hardware::Registers;
+    use mmio_regs::Registers;
     fresh().write32(GSTS.offset(), 0);
 }
 

@@ -1,6 +1,7 @@
 //! The register window: which access reaches what, and which none.
 
-use crate::hardware::Registers;
+use mmio_regs::Registers;
+
 use crate::spec::command::{GlobalCommand, ProtectedMemoryEnable, RootTableAddress};
 use crate::spec::queue_registers::{QueueAddress, QueuePosition};
 use crate::spec::register_invalidation::{ContextCommand, InvalidateAddress, IotlbCommand};

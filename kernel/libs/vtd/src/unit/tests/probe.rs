@@ -1,7 +1,8 @@
 //! Windows that are no unit, and units that are.
 
+use mmio_regs::Registers;
+
 use super::*;
-use crate::hardware::Registers;
 use crate::spec::command::GlobalStatus;
 use crate::spec::second_stage::TableLevels;
 use crate::unit::{WindowPart, register_bytes};

@@ -4,10 +4,10 @@ use core::task::Poll;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use mmio_regs::{Clock, TypedAccess};
+
 use super::*;
-use crate::hardware::Clock;
 use crate::invalidation::{Invalidation, InvalidationError};
-use crate::registers::TypedAccess;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::registers::{IQH, IQT};
 use crate::tables::Stale;
