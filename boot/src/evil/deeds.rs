@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use dma_types::INTERRUPT_RANGE;
 use vfio_device::{DmaError, Permission, Port};
 
 use super::sweep::PAGE;
 
-/// Writes to these addresses are interrupts and not accesses to memory.
-const INTERRUPTS: std::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
 /// Of the pages that a device had at some time, so many are tried, the last ones.
 const REMEMBERED: usize = 64;
 
@@ -102,7 +101,7 @@ impl Intruder {
         access: impl FnOnce() -> Result<(), DmaError>,
     ) {
         let is_live = || self.port.with_books(|books| books.at(address).is_some_and(permits));
-        if is_live() || INTERRUPTS.contains(&address) {
+        if is_live() || INTERRUPT_RANGE.contains(&address) {
             return;
         }
         let outcome = access();

@@ -1,5 +1,6 @@
 //! Everything at once, by chance.
 
+use dma_types::INTERRUPT_RANGE;
 use serde_json::json;
 use vfio_device::{DmaError, Port};
 
@@ -117,7 +118,7 @@ fn reach(port: &Port, random: &mut Random, writes: bool) -> Step {
         port.with_books(|books| books.at(address))
             .is_some_and(|may| if writes { may.writes() } else { may.reads() })
     };
-    if may() || (0xfee0_0000..0xfef0_0000).contains(&address) {
+    if may() || INTERRUPT_RANGE.contains(&address) {
         return Step::Other;
     }
     let outcome = if writes { port.write(address, b"intruder") } else { port.read(address, 8).map(|_| ()) };

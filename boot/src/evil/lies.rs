@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dma_types::INTERRUPT_RANGE;
 use serde_json::json;
 
 use super::arena::{Arena, Place};
@@ -136,7 +137,7 @@ const LIES: &[Lie] = &[
     plain("every error at once", |_, at, data| overlay(at, data, 6, &[0xff, 0xff])),
     window("a window over the unit's registers", &[(0x20, Value(0xfed9_0000))]),
     window("a window over configuration space", &[(0x20, Value(0xb000_0000))]),
-    window("a window over the local APIC", &[(0x20, Value(0xfee0_0000))]),
+    window("a window over the local APIC", &[(0x20, Value(INTERRUPT_RANGE.start as u32))]),
     window("a window over the I/O APIC", &[(0x20, Value(0xfec0_0000))]),
     window("a window over the HPET", &[(0x20, Value(0xfed0_0000))]),
     window("a window over the TPM", &[(0x20, Value(0xfed4_0000))]),

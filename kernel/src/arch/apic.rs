@@ -7,7 +7,7 @@
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use dma_types::PhysAddr;
+use dma_types::{INTERRUPT_RANGE, MsiMessage, PhysAddr};
 use exceptions::TrapFrame;
 use spin::Once;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags};
@@ -72,15 +72,6 @@ impl fmt::Display for Mode {
             Self::X2Apic => "x2APIC",
         })
     }
-}
-
-/// Where a message-signalled interrupt is written, and what (SDM "Message Signalled Interrupts").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MsiMessage {
-    /// The address; above 4 GiB only for ids that need interrupt remapping.
-    pub address: u64,
-    /// The data.
-    pub data: u32,
 }
 
 /// Turns the local APIC on with everything masked but errors and NMI.
@@ -187,13 +178,16 @@ pub fn id() -> u32 {
     }
 }
 
-/// The message that raises a vector on this processor: fixed, edge-triggered.
+/// The message that raises a vector on this processor: fixed, edge-triggered (SDM "Message Signalled Interrupts").
 ///
 /// Bits 31:8 of a large id go into the upper half of the address, as remapping units take it for their own
 /// events (VT-d "Fault Event Upper Address Register"); devices cannot reach such a processor directly.
 pub fn msi_message(vector: u8) -> MsiMessage {
     let id = u64::from(id());
-    MsiMessage { address: (id >> 8 << 40) | 0xfee0_0000 | (id & 0xff) << 12, data: u32::from(vector) }
+    MsiMessage {
+        address: (id >> 8 << 40) | INTERRUPT_RANGE.start | (id & 0xff) << 12,
+        data: u32::from(vector),
+    }
 }
 
 /// Reads a register; 0 while there is no APIC.

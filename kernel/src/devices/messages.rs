@@ -4,9 +4,10 @@
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use diagnosis::{MessageCount, MessageLimit, Pressure, Threshold, Timestamp};
+use dma_types::MsiMessage;
 use exceptions::TrapFrame;
 use options::Storm;
-use pci::msi::{MsiMessage, MsixState};
+use pci::msi::MsixState;
 use pci::{MsixCapability, control};
 use report::DeviceState;
 use spin::Once;
@@ -120,9 +121,7 @@ pub(super) fn program_again(function: &Function) -> Result<(), StartError> {
 
 /// Programs a function's first message, and holds its pin back.
 fn program(function: &Function, index: u8) -> Result<(), StartError> {
-    let apic::MsiMessage { address, data } = apic::msi_message(FIRST_VECTOR + index);
-    let data = u16::try_from(data).map_err(|_| StartError::NoMessages)?;
-    let message = MsiMessage { address, data };
+    let message = apic::msi_message(FIRST_VECTOR + index);
     let pci = function.pci();
     control::set_pin_interrupt(config(), pci.bdf, control::PinInterrupt::Disabled);
     if let Some(msix) = &pci.msix {
@@ -138,7 +137,7 @@ fn program_table(function: &Function, msix: &MsixCapability, message: MsiMessage
     msix.set_state(config(), function.pci().bdf, MsixState::Masked);
     window.write32(start, message.address as u32);
     window.write32(start + table::UPPER_ADDRESS, (message.address >> 32) as u32);
-    window.write32(start + table::DATA, u32::from(message.data));
+    window.write32(start + table::DATA, message.data);
     window.write32(start + table::CONTROL, 0);
     msix.set_state(config(), function.pci().bdf, MsixState::On);
     Ok(())

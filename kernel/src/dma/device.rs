@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use coverage::Shortfall;
 use diagnosis::{Label, Site};
-use dma_types::{Direction, Iova, PhysAddr};
+use dma_types::{Direction, INTERRUPT_RANGE, Iova, PhysAddr};
 use report::DeviceState;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -29,9 +29,6 @@ pub struct Device {
     record: &'static DeviceRecord,
     group: Arc<Group>,
 }
-
-/// Addresses at which writes are interrupts.
-const INTERRUPTS: core::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
 
 impl Device {
     /// Claims a device for a driver: gives it a domain, then bus mastering.
@@ -226,7 +223,7 @@ impl Device {
     /// Tells whether the device can send an address and its unit looks it up in the tables.
     pub fn reaches(&self, iova: Iova) -> bool {
         let width = self.domain().space().unit().width();
-        self.sends(iova) && iova.as_u64() >> width == 0 && !INTERRUPTS.contains(&iova.as_u64())
+        self.sends(iova) && iova.as_u64() >> width == 0 && !INTERRUPT_RANGE.contains(&iova.as_u64())
     }
 
     /// Tells whether the page around an address is mapped for the device, in whatever direction.

@@ -51,8 +51,7 @@ fn take_one(planned: &coverage::Unit, index: usize, found: Found) -> Unit {
 fn bring_up(unit: &mut vtd::Unit<Window>) -> Result<RootTable, IommuError> {
     let coherence = Coherence::of_unit(unit.extended_capabilities());
     let roots = RootTable::new(&mut FrameMemory, coherence)?;
-    let apic::MsiMessage { address, data } = apic::msi_message(FAULT_VECTOR);
-    let fault_message = vtd::MsiMessage { address, data };
+    let fault_message = apic::msi_message(FAULT_VECTOR);
     let config = BringUp { root: roots.address(), fault_message };
     // On an error the unit may walk these tables all the same: their pages stay taken.
     unit.bring_up(&config, &mut FrameMemory, &KernelClock)?;

@@ -1,7 +1,7 @@
 //! What a probe is aimed at: an address, the memory behind it, and what keeps both as they are.
 
 use diagnosis::Verdict;
-use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
+use dma_types::{Access, INTERRUPT_RANGE, Iova, PAGE_SIZE, PhysAddr};
 use options::Target;
 
 use super::Overreach;
@@ -12,9 +12,6 @@ use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::faults::predict;
 use crate::iommu;
 use crate::memory::{direct, map};
-
-/// Addresses at which requests are interrupts, which no table translates.
-const INTERRUPTS: core::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
 
 /// Pages of the kernel that are looked at for one that suits.
 const MOST_PAGES: usize = 1024;
@@ -166,7 +163,7 @@ impl Aim {
             return Err(NotPossible::Beyond);
         }
         let last = self.iova.checked_add(u64::from(length) - 1).unwrap_or(Iova::new(u64::MAX));
-        if last.as_u64() >= INTERRUPTS.start && self.iova.as_u64() < INTERRUPTS.end {
+        if last.as_u64() >= INTERRUPT_RANGE.start && self.iova.as_u64() < INTERRUPT_RANGE.end {
             return Err(NotPossible::InterruptWindow);
         }
         if device.dma().is_live(self.iova) || device.dma().is_live(last) {

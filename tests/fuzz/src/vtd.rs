@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dma_types::{Access, DomainId, Iova, PAGE_SIZE, Permissions, PhysAddr, SourceId};
+use dma_types::{Access, DomainId, Iova, MsiMessage, PAGE_SIZE, Permissions, PhysAddr, SourceId};
 use vtd::tables::{Coherence, Format, RootTable, SecondStage, Stale};
 use vtd::testing::fake_unit::{FakeConfig, FakeUnit, Injection, Leftovers, Offer, Stuck};
 use vtd::testing::walker::{WalkMemory, walk};
 use vtd::testing::{FakeClock, FakeMemory, View};
-use vtd::{AnnounceError, AttachError, BatchPlan, BringUp, MsiMessage, RetireError, TakeBackError, Unit};
+use vtd::{AnnounceError, AttachError, BatchPlan, BringUp, RetireError, TakeBackError, Unit};
 
 use crate::Bytes;
 

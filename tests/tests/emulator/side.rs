@@ -3,12 +3,12 @@
 use std::mem::ManuallyDrop;
 use std::time::Instant;
 
-use dma_types::{DomainId, Iova, PAGE_SIZE, Permissions, PhysAddr, SourceId};
+use dma_types::{DomainId, Iova, MsiMessage, PAGE_SIZE, Permissions, PhysAddr, SourceId};
 use vtd::spec::fault_record::FaultRecord;
 use vtd::tables::{Coherence, Format, RootTable, SecondStage, Unmapped};
 use vtd::testing::FakeMemory;
 use vtd::testing::fake_unit::{FakeConfig, FakeUnit, Offer};
-use vtd::{BringUp, Clock, Invalidation, MsiMessage, Registers, TableMemory, Unit};
+use vtd::{BringUp, Clock, Invalidation, Registers, TableMemory, Unit};
 
 use super::machine::{Port, UNIT};
 

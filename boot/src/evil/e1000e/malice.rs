@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use dma_types::INTERRUPT_RANGE;
+
 use super::firmware::{Filled, Firmware};
 use super::registers::{Ring, cause};
 use super::trick::Trick;
@@ -11,7 +13,7 @@ use crate::evil::sweep::PAGE;
 /// How long a card waits after it was released.
 const AFTER_RELEASE: Duration = Duration::from_secs(10);
 /// Where messages go (SDM "Message Address Register Format"): to the first processor.
-const MESSAGES: u64 = 0xfee0_0000;
+const MESSAGES: u64 = INTERRUPT_RANGE.start;
 /// A frame of 60 bytes that has arrived as it should.
 const A_FRAME: u64 = 60 | 0b11 << 32;
 /// Every error of a receive descriptor.

@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
+use dma_types::INTERRUPT_RANGE;
+
 use super::super::event::{Event, EventFlags, EventKind};
 use super::super::fault::Reading;
 use super::Explanation;
 
 /// Where requests are interrupts (AMD-Vi "Interrupt Address Range"), and the same with the sign extended.
 const INTERRUPT_RANGES: [Range<u64>; 3] =
-    [0xfd_f800_0000..0xfd_f900_0000, 0xffff_fffd_f800_0000..0xffff_fffd_f900_0000, 0xfee0_0000..0xfef0_0000];
+    [0xfd_f800_0000..0xfd_f900_0000, 0xffff_fffd_f800_0000..0xffff_fffd_f900_0000, INTERRUPT_RANGE];
 
 /// Explains an event.
 pub(super) fn explain(event: &Event) -> Explanation {

@@ -1,6 +1,6 @@
 //! Requests that a VT-d unit blocked.
 
-use dma_types::Access;
+use dma_types::{Access, INTERRUPT_RANGE};
 use vtd::spec::fault_reason::FaultReason;
 
 use super::super::device::DeviceName;
@@ -10,8 +10,6 @@ use super::{Explanation, usual_role};
 
 /// Linux hands device addresses out from 4 GiB downwards; this much below is where they usually lie.
 const USUAL_WINDOW: std::ops::Range<u64> = 0xf000_0000..0x1_0000_0000;
-/// Writes here are interrupts.
-const INTERRUPT_RANGE: std::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
 
 /// Explains a blocked request.
 pub(super) fn explain(request: &Request) -> Explanation {

@@ -1,4 +1,4 @@
-//! The vocabulary of DMA isolation: devices, addresses, directions, domains.
+//! The vocabulary of DMA isolation: devices, addresses, directions, domains, interrupt messages.
 //!
 //! Every other library and the kernel speak in these types, so that a device's address cannot be taken
 //! for a physical one, nor a requester id for a device that merely stands behind it.
@@ -26,7 +26,9 @@ extern crate std;
 mod access;
 mod address;
 mod device;
+mod interrupt;
 
 pub use access::{Access, Direction, Permissions};
 pub use address::{Iova, PAGE_SIZE, PageSize, PhysAddr};
 pub use device::{Bdf, DomainId, ParseBdfError, Segment, SourceId};
+pub use interrupt::{INTERRUPT_RANGE, MsiMessage};

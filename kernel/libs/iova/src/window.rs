@@ -3,14 +3,14 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use dma_types::{Iova, PAGE_SIZE};
+use dma_types::{INTERRUPT_RANGE, Iova, PAGE_SIZE};
 
 use crate::OutOfMemory;
 
 /// Page 0: address 0 is what an unprogrammed device sends, and always worth a fault.
 const FIRST_PAGE: Range<u64> = 0..1;
 /// Interrupt requests: writes here never reach the translation tables (VT-d "Interrupt Address Range").
-const INTERRUPT_PAGES: Range<u64> = 0xfee00..0xfef00;
+const INTERRUPT_PAGES: Range<u64> = INTERRUPT_RANGE.start / PAGE_SIZE..INTERRUPT_RANGE.end / PAGE_SIZE;
 
 /// The addresses that a device can send and its unit can translate.
 ///

@@ -126,8 +126,8 @@ mod tests {
     #[test]
     fn without_wide_accesses_the_lower_half_goes_first() {
         let log = Log::default();
-        (&log).set(WIDE, 0x2_0000_0001);
+        log.set(WIDE, 0x2_0000_0001);
         assert_eq!(log.0.take(), vec![(8, 1), (12, 2)]);
-        assert_eq!((&log).get(WIDE), 12 << 32 | 8);
+        assert_eq!(log.get(WIDE), 12 << 32 | 8);
     }
 }

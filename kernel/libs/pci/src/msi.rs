@@ -2,7 +2,7 @@
 
 use crate::config::ConfigSpace;
 use core::fmt;
-use dma_types::Bdf;
+use dma_types::{Bdf, MsiMessage};
 
 /// Message control of MSI and of MSI-X.
 const CONTROL: u16 = 0x02;
@@ -20,15 +20,6 @@ const PENDING: u16 = 0x08;
 const MSIX_MASK_ALL: u16 = 1 << 14;
 /// MSI-X control: on.
 const MSIX_ENABLE: u16 = 1 << 15;
-
-/// What a function writes where to raise an interrupt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MsiMessage {
-    /// Where: an address in the interrupt range, a multiple of 4.
-    pub address: u64,
-    /// What.
-    pub data: u16,
-}
 
 /// The MSI capability of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +58,11 @@ pub enum MsiError {
         /// The address.
         address: u64,
     },
+    /// The function writes 16 bits only.
+    DataTooWide {
+        /// The data.
+        data: u32,
+    },
     /// The function cannot mask single vectors.
     NoVectorMasking,
 }
@@ -76,6 +72,9 @@ impl fmt::Display for MsiError {
         match self {
             Self::AddressTooHigh { address } => {
                 write!(f, "message address {address:#x} is above the 4 GiB that the function takes")
+            }
+            Self::DataTooWide { data } => {
+                write!(f, "message data {data:#x} has more than the 16 bits of a message")
             }
             Self::NoVectorMasking => f.write_str("the function cannot mask its message"),
         }
@@ -96,6 +95,9 @@ impl MsiCapability {
     }
 
     /// Programs one message and switches MSI on, unmasked.
+    ///
+    /// # Errors
+    /// If the function cannot send the message; then MSI is left as it was.
     pub fn enable(
         &self,
         config: &impl ConfigSpace,
@@ -106,12 +108,13 @@ impl MsiCapability {
         if self.address == MsiAddress::Bits32 && high != 0 {
             return Err(MsiError::AddressTooHigh { address: message.address });
         }
+        let data = u16::try_from(message.data).map_err(|_| MsiError::DataTooWide { data: message.data })?;
         self.disable(config, function);
         config.write32(function, self.offset + ADDRESS, low);
         if self.address == MsiAddress::Bits64 {
             config.write32(function, self.offset + ADDRESS + 4, high);
         }
-        config.write16(function, self.data_offset(), message.data);
+        config.write16(function, self.data_offset(), data);
         if self.vector_masking {
             config.write32(function, self.mask_offset(), 0);
         }
@@ -271,6 +274,14 @@ mod tests {
         let (space_64, msi) = space(0x80);
         assert_eq!(msi.enable(&space_64, bdf("00:03.0"), high), Ok(()));
         assert_eq!(space_64.read32(bdf("00:03.0"), 0x48), 1);
+    }
+
+    #[test]
+    fn data_of_more_than_16_bits_is_refused_before_anything_is_written() {
+        let (space, msi) = space(0x80);
+        let wide = MsiMessage { data: 0x1_0041, ..MESSAGE };
+        assert_eq!(msi.enable(&space, bdf("00:03.0"), wide), Err(MsiError::DataTooWide { data: 0x1_0041 }));
+        assert!(space.writes().is_empty());
     }
 
     #[test]

@@ -10,11 +10,11 @@
 //! # Example
 //! A unit made of software stands for the real one:
 //! ```
-//! use dma_types::{Access, DomainId, Iova, PAGE_SIZE, Permissions, PhysAddr, SourceId};
+//! use dma_types::{Access, DomainId, Iova, MsiMessage, PAGE_SIZE, Permissions, PhysAddr, SourceId};
 //! use vtd::tables::{Coherence, Format, RootTable, SecondStage};
 //! use vtd::testing::fake_unit::{FakeConfig, FakeUnit};
 //! use vtd::testing::{FakeClock, FakeMemory};
-//! use vtd::{BringUp, MsiMessage, Unit};
+//! use vtd::{BringUp, Unit};
 //!
 //! let (config, clock, mut memory) = (FakeConfig::default(), FakeClock::new(), FakeMemory::new());
 //! let mut root = RootTable::new(&mut memory, Coherence::of_unit(config.extended_capabilities())).unwrap();
@@ -67,6 +67,6 @@ pub use queue::{MAX_BATCH, QueueError};
 pub use table_memory::TableMemory;
 pub use unit::{
     AnnounceError, AttachError, BringUp, EnforcementLost, EnforcementPort, FirmwareState, InvalidationPath,
-    MsiMessage, RetireError, TakeBackError, Ticket, Unit, UnitError, WindowPart, register_bytes,
+    RetireError, TakeBackError, Ticket, Unit, UnitError, WindowPart, register_bytes,
 };
 pub use wait::{ANSWER_LIMIT_NS, EMPTY_QUEUE_LIMIT_NS, TimedOut};

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use diagnosis::Verdict;
-use dma_types::{Access, Iova, PhysAddr};
+use dma_types::{Access, INTERRUPT_RANGE, Iova, PhysAddr};
 
 use super::case::{Case, Target, Wrong, clear, replace, set};
 use super::subject::{Subject, alone_on_its_bus, by_the_books, with_own_tables};
@@ -107,9 +107,6 @@ const ADDRESS_WIDTH: u64 = 0b111;
 
 /// Where there is no memory, within the narrowest width of a host.
 const NOWHERE: PhysAddr = PhysAddr::new(0x7f_ffff_f000);
-
-/// Where writes are interrupts.
-const INTERRUPTS: u64 = 0xfee0_0000;
 
 fn root_not_present(_: &Subject) -> Vec<Case> {
     [Case::word("a root entry that is not present", Place::Root(Half::Low), clear(PRESENT))].into()
@@ -243,7 +240,7 @@ fn table_reserved(subject: &Subject) -> Vec<Case> {
 }
 
 fn into_interrupts(_: &Subject) -> Vec<Case> {
-    let change = replace(ADDRESS, INTERRUPTS);
+    let change = replace(ADDRESS, INTERRUPT_RANGE.start);
     [Case::word("a page where interrupts are", Place::Level(1), change).read_only()].into()
 }
 

@@ -2,14 +2,14 @@
 
 use core::ops::RangeInclusive;
 
-use dma_types::Segment;
+use dma_types::{INTERRUPT_RANGE, Segment};
 
 use super::{COMPARED, Finding, Problem, Sink};
 use crate::dmar::{Andd, Dmar, Drhd, Rmrr, Satc, Scope, ScopeKind, Sidp, Structure};
 
 /// Registers of the interrupt controllers, and addresses at which requests are interrupts (PC platforms; VT-d
 /// "Interrupt Address Range").
-const INTERRUPTS: RangeInclusive<u64> = 0xfec0_0000..=0xfeef_ffff;
+const INTERRUPTS: RangeInclusive<u64> = 0xfec0_0000..=INTERRUPT_RANGE.end - 1;
 
 /// The part of a table whose structures are compared with each other.
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@
 //!
 //! Failing at any step leaves translation and protected memory at least as strict as they were.
 
-use dma_types::{PAGE_SIZE, PhysAddr};
+use dma_types::{MsiMessage, PAGE_SIZE, PhysAddr};
 use mmio_regs::{Clock, Registers, TypedAccess};
 
 use crate::invalidation::Invalidation;
@@ -26,21 +26,12 @@ use crate::wait::{ANSWER_LIMIT_NS, EMPTY_QUEUE_LIMIT_NS, TimedOut, wait_for};
 use super::command::Command;
 use super::{InvalidationPath, Unit, UnitError};
 
-/// The message of the fault interrupt. It is sent as it stands, never remapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MsiMessage {
-    /// Where it is written; a multiple of 4.
-    pub address: u64,
-    /// What is written.
-    pub data: u32,
-}
-
 /// What bringing up needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BringUp {
     /// The root table, complete and flushed as the unit demands. It should permit nothing yet.
     pub root: PhysAddr,
-    /// The fault interrupt.
+    /// The message of the fault interrupt.
     pub fault_message: MsiMessage,
 }
 

@@ -30,7 +30,7 @@ use crate::spec::command::GlobalStatus;
 use crate::spec::registers::GSTS;
 use crate::spec::second_stage::TableLevels;
 
-pub use bring_up::{BringUp, MsiMessage};
+pub use bring_up::BringUp;
 pub use change_error::{AnnounceError, AttachError, RetireError, TakeBackError};
 pub use enforcement::{EnforcementLost, EnforcementPort};
 pub use error::{UnitError, WindowPart};

@@ -1,6 +1,6 @@
 //! Mapping: everything that can fail is done before the first entry changes.
 
-use dma_types::{Iova, PAGE_SIZE, PageSize, Permissions, PhysAddr};
+use dma_types::{INTERRUPT_RANGE, Iova, PAGE_SIZE, PageSize, Permissions, PhysAddr};
 
 use crate::TableMemory;
 use crate::spec::second_stage::{SecondStageEntry, Snoop};
@@ -10,9 +10,6 @@ use crate::tables::word;
 use super::level::Level;
 use super::node::Slots;
 use super::{MapError, SecondStage, Span, read, write};
-
-/// The addresses at which requests are interrupts (VT-d "Handling Requests to Interrupt Address Range").
-pub(super) const INTERRUPTS: core::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
 
 /// A length that drivers map often: 64 KiB.
 pub(super) const BLOCK: u64 = 16 * PAGE_SIZE;
@@ -103,7 +100,7 @@ impl SecondStage {
         if !whole_pages || !span.within_one_table(level) {
             return None;
         }
-        let below_interrupts = phys.as_u64() < INTERRUPTS.start - level.table_bytes();
+        let below_interrupts = phys.as_u64() < INTERRUPT_RANGE.start - level.table_bytes();
         let in_reach = phys.as_u64() < MEMORY_LIMIT - level.table_bytes();
         if !below_interrupts && (!in_reach || touches_interrupts(phys, bytes)) {
             return None;
@@ -245,8 +242,8 @@ impl SecondStage {
 #[inline]
 const fn touches_interrupts(start: PhysAddr, bytes: u64) -> bool {
     // How far the range's end lies beyond the first of them: a huge number if before.
-    let beyond = start.as_u64().wrapping_add(bytes).wrapping_sub(INTERRUPTS.start + 1);
-    beyond < (INTERRUPTS.end - INTERRUPTS.start - 1).wrapping_add(bytes)
+    let beyond = start.as_u64().wrapping_add(bytes).wrapping_sub(INTERRUPT_RANGE.start + 1);
+    beyond < (INTERRUPT_RANGE.end - INTERRUPT_RANGE.start - 1).wrapping_add(bytes)
 }
 
 /// Fills entries with ascending addresses, or `None` and nothing if one of them is present.

@@ -2,14 +2,13 @@
 
 use core::num::NonZeroU64;
 
-use dma_types::{Iova, PhysAddr};
+use dma_types::{INTERRUPT_RANGE, Iova, PhysAddr};
 
 use crate::TableMemory;
 use crate::spec::second_stage::SecondStageEntry;
 use crate::tables::word;
 
 use super::level::Level;
-use super::map::INTERRUPTS;
 use super::{SecondStage, Span, read, write};
 
 /// What a table is for, in one number: the first address that it serves, its level in bits 3:1, and bit 0
@@ -165,7 +164,8 @@ impl SecondStage {
     /// Walks down to a table. None is found that serves interrupt addresses, nor beyond the width.
     fn find_node<M: TableMemory + ?Sized>(&self, memory: &M, wanted: Level, iova: Iova) -> Option<Node> {
         let start = wanted.table_start(iova).as_u64();
-        let serves_interrupts = start < INTERRUPTS.end && start + wanted.table_bytes() > INTERRUPTS.start;
+        let serves_interrupts =
+            start < INTERRUPT_RANGE.end && start + wanted.table_bytes() > INTERRUPT_RANGE.start;
         if serves_interrupts || iova.as_u64() >= self.limit {
             return None;
         }

@@ -3,12 +3,11 @@
 use std::vec;
 use std::vec::Vec;
 
-use dma_types::{Access, Iova, SourceId};
+use dma_types::{Access, Iova, MsiMessage, SourceId};
 
 use crate::spec::fault_event::{FaultEventControl, FaultStatus};
 use crate::spec::fault_reason::FaultReason;
 use crate::spec::fault_record::FaultRecord;
-use crate::unit::MsiMessage;
 
 use super::config::{FakeConfig, Offer};
 

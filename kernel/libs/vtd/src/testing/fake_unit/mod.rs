@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::vec::Vec;
 
-use dma_types::{Iova, PhysAddr, SourceId};
+use dma_types::{Iova, MsiMessage, PhysAddr, SourceId};
 
 use crate::spec::command::{GlobalCommand, GlobalStatus, RootTableAddress};
 use crate::spec::descriptor::Descriptor;
@@ -30,7 +30,6 @@ use crate::spec::fault_record::FaultRecord;
 use crate::spec::queue_registers::{QueueAddress, QueueErrorRecord};
 use crate::spec::register_invalidation::{ContextCommand, InvalidateAddress, IotlbCommand};
 use crate::testing::memory::{FakeMemory, View};
-use crate::unit::MsiMessage;
 
 pub use config::{FakeConfig, Injection, LeftQueue, Leftovers, Offer, Pace, Stuck};
 pub use dma::Blocked;

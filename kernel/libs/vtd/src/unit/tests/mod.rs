@@ -14,7 +14,7 @@ mod recovery;
 mod take_over;
 mod unconfirmed;
 
-use dma_types::{Access, DomainId, Iova, PAGE_SIZE, Permissions, PhysAddr, SourceId};
+use dma_types::{Access, DomainId, Iova, MsiMessage, PAGE_SIZE, Permissions, PhysAddr, SourceId};
 
 use crate::invalidation::InvalidationError;
 use crate::spec::capability::SupportedPageSizes;
@@ -24,7 +24,7 @@ use crate::tables::{Coherence, Format, RootTable, SecondStage};
 use crate::testing::fake_unit::{Blocked, FakeConfig, FakeUnit, Leftovers};
 use crate::testing::{FakeClock, FakeMemory};
 
-use super::{AttachError, BringUp, MsiMessage, Unit, UnitError};
+use super::{AttachError, BringUp, Unit, UnitError};
 
 const MESSAGE: MsiMessage = MsiMessage { address: 0xfee0_1000, data: 0x4031 };
 const DEVICE: SourceId = SourceId::from_bits(0x0018);
