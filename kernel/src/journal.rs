@@ -9,15 +9,15 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use outbox::Outbox;
 use report::{Check, End, EndStatus, Event, Lost, MAX_LINE, Outcome};
 
-use crate::arch::interrupts::{IrqGuard, IrqLock};
 use crate::platform::clock;
 use crate::platform::serial::{self, InUse, REPORT};
+use crate::sync::{IrqGuard, IrqLock, rank};
 
 /// A line in the making.
-static LINE: IrqLock<[u8; MAX_LINE]> = IrqLock::new([0; MAX_LINE]);
+static LINE: IrqLock<[u8; MAX_LINE], rank::ReportLine> = IrqLock::new([0; MAX_LINE]);
 
 /// For a kernel that stopped in the middle of one.
-static SPARE_LINE: IrqLock<[u8; MAX_LINE]> = IrqLock::new([0; MAX_LINE]);
+static SPARE_LINE: IrqLock<[u8; MAX_LINE], rank::ReportLine> = IrqLock::new([0; MAX_LINE]);
 
 /// The time of the latest line.
 static LATEST: AtomicU64 = AtomicU64::new(0);
@@ -59,7 +59,7 @@ fn write(event: &Event<'_>) -> Result<(), InUse> {
 /// as late as that one's.
 fn with_line<T>(
     event: &Event<'_>,
-    mut line: IrqGuard<'_, [u8; MAX_LINE]>,
+    mut line: IrqGuard<'_, [u8; MAX_LINE], rank::ReportLine>,
     then: impl FnOnce(&[u8]) -> T,
 ) -> Option<T> {
     let latest = LATEST.fetch_max(event.t(), Ordering::Relaxed);

@@ -24,6 +24,7 @@ pub mod protection;
 pub mod selftest;
 pub mod start;
 pub mod stop;
+pub mod sync;
 pub mod text;
 
 use bootloader_api::BootInfo;

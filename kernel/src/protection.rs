@@ -5,14 +5,14 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use arrayvec::ArrayVec;
 use coverage::Shortfall;
 
-use crate::arch::interrupts::IrqLock;
 use crate::journal;
+use crate::sync::{IrqLock, rank};
 
 /// Of what is given up, so much is kept; what comes later changes nothing any more.
 const MOST: usize = 128;
 
 /// What was given up so far, each once.
-static SHORTFALLS: IrqLock<ArrayVec<Shortfall, MOST>> = IrqLock::new(ArrayVec::new_const());
+static SHORTFALLS: IrqLock<ArrayVec<Shortfall, MOST>, rank::Shortfalls> = IrqLock::new(ArrayVec::new_const());
 /// `protected` was said.
 static ANNOUNCED: AtomicBool = AtomicBool::new(false);
 

@@ -13,8 +13,9 @@ use spin::Once;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags};
 
 use super::cpu::{self, Features};
-use super::interrupts::{self, APIC_ERROR_VECTOR, APIC_SPURIOUS_VECTOR, InterruptsOff};
+use super::interrupts::{self, APIC_ERROR_VECTOR, APIC_SPURIOUS_VECTOR};
 use crate::memory::mmio::{Mmio, MmioError};
+use crate::sync::InterruptsOff;
 
 /// A register by its offset in the memory window; its number in x2APIC mode is 0x800 + offset / 16.
 #[derive(Clone, Copy)]

@@ -10,8 +10,8 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
-use super::interrupts::InterruptsOff;
 use super::timer;
+use crate::sync::InterruptsOff;
 
 /// The registers in the order in which they are kept.
 const NAMES: [&str; REGISTERS] = [

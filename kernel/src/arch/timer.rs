@@ -11,9 +11,10 @@ use exceptions::TrapFrame;
 use spin::Once;
 
 use super::apic::{self, LVT_MASKED, Register};
-use super::interrupts::{self, IrqLock, TIMER_VECTOR};
+use super::interrupts::{self, TIMER_VECTOR};
 use super::register_probe;
 use crate::platform::clock::{self, Deadline};
+use crate::sync::{IrqLock, rank};
 
 /// In the timer's local vector entry: again and again.
 const PERIODIC: u32 = 1 << 17;
@@ -40,7 +41,7 @@ struct Alarm {
 /// Alarms that may be set at once.
 const MOST_ALARMS: usize = 8;
 
-static ALARMS: IrqLock<ArrayVec<Alarm, MOST_ALARMS>> = IrqLock::new(ArrayVec::new_const());
+static ALARMS: IrqLock<ArrayVec<Alarm, MOST_ALARMS>, rank::Alarms> = IrqLock::new(ArrayVec::new_const());
 
 /// Gets the timer's interrupts counted; none comes until it is armed.
 pub fn start() {

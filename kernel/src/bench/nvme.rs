@@ -13,7 +13,6 @@ use nvme::spec::command::Transfer;
 use pci::control::BusMaster;
 
 use super::{median, tell};
-use crate::arch::interrupts::InterruptsOff;
 use crate::devices::Driver;
 use crate::devices::nvme::{self as driver, Ended, Io, Nvme, NvmeError, Token};
 use crate::dma::{Device, DmaError, FromDevice, PageBuffer, inspect};
@@ -22,6 +21,7 @@ use crate::platform::clock::{self, Deadline};
 use crate::platform::pci as bus;
 use crate::println;
 use crate::probe::Overreach;
+use crate::sync::InterruptsOff;
 
 /// Requests that are measured.
 const ROUNDS: usize = 1000;

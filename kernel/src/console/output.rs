@@ -9,14 +9,14 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use screen::{Progress, TextScreen};
 
-use crate::arch::interrupts::IrqLock;
 use crate::platform::{framebuffer, serial};
+use crate::sync::{IrqLock, rank};
 
 /// Characters drawn in one go: about a hundred thousand instructions with interrupts off.
 const PIECE: usize = 100;
 
 /// The screen as text; absent where there is none.
-static TEXT: IrqLock<Option<Box<TextScreen>>> = IrqLock::new(None);
+static TEXT: IrqLock<Option<Box<TextScreen>>, rank::Text> = IrqLock::new(None);
 
 /// Fits the console to the screen, if there is one, and draws one line at its top.
 ///

@@ -14,10 +14,11 @@ use spin::Once;
 
 use super::{Function, StartError};
 use crate::arch::apic;
-use crate::arch::interrupts::{self, IrqLock};
+use crate::arch::interrupts;
 use crate::faults;
 use crate::platform::clock::{self, Deadline};
 use crate::platform::pci::config;
+use crate::sync::{IrqLock, rank};
 
 /// The first vector for devices' messages.
 const FIRST_VECTOR: u8 = 0x60;
@@ -41,7 +42,7 @@ mod table {
 static OWNERS: [Once<Function>; VECTORS as usize] = [const { Once::new() }; VECTORS as usize];
 
 /// Messages of late, by vector.
-static OF_LATE: [IrqLock<MessageCount>; VECTORS as usize] =
+static OF_LATE: [IrqLock<MessageCount, rank::Messages>; VECTORS as usize] =
     [const { IrqLock::new(MessageCount::new()) }; VECTORS as usize];
 
 /// When a device sends too many.

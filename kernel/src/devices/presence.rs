@@ -13,14 +13,14 @@ use dma_types::{Bdf, SourceId};
 use pci::identity::{Answer, Identity, ask_again};
 use pci::slot::News;
 use pci::{BridgeKind, Names, Slot, Tie};
-use spin::{Mutex, Once};
+use spin::Once;
 
 use super::{Admission, DeviceRecord, Facts, Path, Role, Trust, all, find, find_first};
-use crate::arch::interrupts::IrqLock;
 use crate::arch::timer;
 use crate::dma;
 use crate::platform::clock::Deadline;
 use crate::platform::pci::{self as bus, config};
+use crate::sync::{IrqLock, Mutex, rank};
 
 /// How often the timer's interrupt looks who is there.
 const INTERVAL: Duration = Duration::from_millis(50);
@@ -32,11 +32,11 @@ const LISTED: usize = 128;
 const FIRST_GROUP: u32 = 1 << 16;
 
 /// The slots that say who comes and leaves.
-static SLOTS: Once<IrqLock<Vec<Slot>>> = Once::new();
+static SLOTS: Once<IrqLock<Vec<Slot>, rank::Slots>> = Once::new();
 /// Who came, in the order of coming.
 static NEWCOMERS: [Once<&'static DeviceRecord>; LISTED] = [const { Once::new() }; LISTED];
 /// What answered at places where nobody is known, when it was looked at last.
-static STRANGERS: Mutex<Vec<(Bdf, Identity)>> = Mutex::new(Vec::new());
+static STRANGERS: Mutex<Vec<(Bdf, Identity)>, rank::Strangers> = Mutex::new(Vec::new());
 
 /// Every function that came after the start, also those that have left again.
 pub fn newcomers() -> impl Iterator<Item = &'static DeviceRecord> {

@@ -12,9 +12,9 @@ use super::books::Progress;
 use super::lease::Lent;
 use super::mapping::{DirectionType, give_up};
 use super::{Buffer, Device, DmaError, Domain, PageBuffer, books, verifier};
-use crate::arch::interrupts::InterruptsOff;
 use crate::devices::Trust;
 use crate::memory::arc::Arc;
+use crate::sync::InterruptsOff;
 
 /// Buffers that belong to a device until they are unmapped together: a scatter/gather list, or the buffers of
 /// a ring that is filled and emptied as a whole.

@@ -14,9 +14,9 @@ use iova::{IovaAllocator, IovaRange};
 
 use super::DmaError;
 use super::lease::Lent;
-use crate::arch::interrupts::InterruptsOff;
 use crate::iommu::{AddressSpace, Unmapping};
 use crate::platform::clock;
+use crate::sync::InterruptsOff;
 
 /// Room, tables and history. They change together, with interrupts off, so the fault handler never sees one
 /// without the others.

@@ -15,11 +15,11 @@ use super::lease::{Lease, Lent};
 use super::mapping::{DirectionType, Refused};
 use super::verifier::Culprit;
 use super::{Buffer, DmaError, Domain, Mapping, Shared, hold_firmware_regions, verifier};
-use crate::arch::interrupts::InterruptsOff;
 use crate::devices::{Admission, DeviceRecord, Role, presence};
 use crate::iommu::{self, regions};
 use crate::memory::arc::Arc;
 use crate::protection;
+use crate::sync::InterruptsOff;
 
 /// A device that a driver has claimed.
 ///

@@ -13,29 +13,29 @@ use report::{Event, Function};
 use super::books::{Books, Membership};
 use super::space::Space;
 use super::{DmaError, window};
-use crate::arch::interrupts::{InterruptsOff, IrqGuard, IrqLock};
 use crate::devices;
 use crate::iommu::{AddressSpace, Unit, regions};
 use crate::journal;
 use crate::memory::arc::{Arc, Weak};
 use crate::platform::clock;
+use crate::sync::{InterruptsOff, IrqGuard, IrqLock, rank};
 
 /// The address space of one group of devices.
 pub struct Domain {
     group: u32,
     unit: &'static Unit,
     id: DomainId,
-    books: IrqLock<Books>,
+    books: IrqLock<Books, rank::Domain>,
 }
 
 /// Every domain that lives.
-static DOMAINS: IrqLock<Vec<Weak<Domain>>> = IrqLock::new(Vec::new());
+static DOMAINS: IrqLock<Vec<Weak<Domain>>, rank::Domains> = IrqLock::new(Vec::new());
 
 /// Domains made so far, for the choice of windows.
 static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// Of each group that ever had a domain, a range with all addresses in it that it had in those that are gone.
-static RETIRED: IrqLock<Vec<(u32, Range<Iova>)>> = IrqLock::new(Vec::new());
+static RETIRED: IrqLock<Vec<(u32, Range<Iova>)>, rank::Retired> = IrqLock::new(Vec::new());
 
 /// Makes room to note what a group had, once for all its domains.
 fn expect_retirement(group: u32) -> Result<(), DmaError> {
@@ -137,8 +137,13 @@ impl Domain {
     }
 
     /// The books, for as long as the guard lives.
-    pub fn lock_books(&self) -> IrqGuard<'_, Books> {
+    pub fn lock_books(&self) -> IrqGuard<'_, Books, rank::Domain> {
         self.books.lock()
+    }
+
+    /// The books, for who judges faults and may hold those of another domain: no other of these.
+    pub fn lock_books_beside(&self) -> IrqGuard<'_, Books, rank::Domain> {
+        self.books.lock_beside()
     }
 
     /// Works on the tables, past the books.

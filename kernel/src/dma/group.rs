@@ -9,21 +9,21 @@ use report::DeviceState;
 
 use super::books::Membership;
 use super::{DmaError, Domain};
-use crate::arch::interrupts::{InterruptsOff, IrqLock};
 use crate::devices::{self, DeviceRecord, Role};
 use crate::iommu::{self, AddressSpace, IommuError, Unit};
 use crate::memory::arc::Arc;
 use crate::platform::pci as bus;
+use crate::sync::{InterruptsOff, IrqLock, rank};
 
 /// Devices that must share a domain, and that domain.
 pub(super) struct Group {
     id: u32,
     unit: &'static Unit,
-    domain: IrqLock<Arc<Domain>>,
+    domain: IrqLock<Arc<Domain>, rank::Group>,
 }
 
 /// Every group that has a domain. A group keeps it for good, but may change it for another.
-static GROUPS: IrqLock<Vec<Arc<Group>>> = IrqLock::new(Vec::new());
+static GROUPS: IrqLock<Vec<Arc<Group>>, rank::Groups> = IrqLock::new(Vec::new());
 
 impl Group {
     /// The group with that number, if it has a domain. Allocates nothing.

@@ -5,8 +5,8 @@ use dma_types::{Direction, Iova, PhysAddr};
 use iova::IovaRange;
 
 use super::{DmaError, Domain};
-use crate::arch::interrupts::InterruptsOff;
 use crate::memory::arc::Arc;
+use crate::sync::InterruptsOff;
 
 /// What is to be mapped, which way, and on whose behalf.
 #[derive(Clone, Copy)]

@@ -9,18 +9,18 @@ use core::ptr::NonNull;
 
 use diagnosis::Site;
 use dma_types::{Direction, Iova};
-use spin::Mutex;
 use verifier::{Claim, Kind, Ledger, Loan, Memory, Misuse, Part, Place, Rule};
 
 use super::verifier::Culprit;
 use super::{Both, Device, DmaError, FromDevice, Shared, ToDevice, verifier as checks};
 use crate::memory::arc::Arc;
 use crate::memory::{layout, stacks};
+use crate::sync::{Mutex, rank};
 
 /// What a device's driver has lent by address.
 pub struct Loans {
     user: Culprit,
-    books: Mutex<Books>,
+    books: Mutex<Books, rank::Loans>,
 }
 
 struct Books {

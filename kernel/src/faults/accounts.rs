@@ -10,8 +10,8 @@ use report::Action;
 use spin::Once;
 
 use super::telling;
-use crate::arch::interrupts::IrqLock;
 use crate::devices::{self, DeviceRecord};
+use crate::sync::{IrqLock, rank};
 
 /// Counts and storm signs.
 pub(super) struct Accounts {
@@ -34,7 +34,7 @@ pub(super) struct Answer {
 
 /// Whose the accounts are, for who asks without them.
 static SENDERS: Once<Senders> = Once::new();
-static ACCOUNTS: Once<IrqLock<Accounts>> = Once::new();
+static ACCOUNTS: Once<IrqLock<Accounts, rank::Accounts>> = Once::new();
 static POLICY: AtomicU8 = AtomicU8::new(0);
 
 const POLICIES: [Policy; 3] = [Policy::Bugcheck, Policy::Contain, Policy::Log];

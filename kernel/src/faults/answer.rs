@@ -17,12 +17,12 @@ use super::recent::{self, FaultNote};
 use super::telling::Found;
 use super::world::{Held, KernelWorld};
 use super::{cper, drain, telling};
-use crate::arch::interrupts::IrqLock;
 use crate::arch::{TrapFrame, cpu};
 use crate::devices::{self, DeviceRecord};
 use crate::iommu::{self, Unit};
 use crate::platform::{clock, pci as bus};
 use crate::probe::{self, Flight, Notice};
+use crate::sync::{IrqLock, rank};
 use crate::{bench, dma, journal, stop};
 
 /// Requesters that are contained at the end of one window; the rest follows at the end of the next.
@@ -30,7 +30,8 @@ const MOST_AT_ONCE: usize = 8;
 
 /// Those that have lost bus mastering and are cut off once every fault that they caused before is answered: the
 /// verdict on those is by what held then.
-static CONDEMNED: IrqLock<ArrayVec<&DeviceRecord, MOST_AT_ONCE>> = IrqLock::new(ArrayVec::new_const());
+static CONDEMNED: IrqLock<ArrayVec<&DeviceRecord, MOST_AT_ONCE>, rank::Condemned> =
+    IrqLock::new(ArrayVec::new_const());
 
 /// Whether a unit has dropped records: said once.
 static DROPPED: AtomicBool = AtomicBool::new(false);

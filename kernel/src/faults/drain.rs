@@ -9,9 +9,9 @@ use vtd::spec::fault_event::FaultStatus;
 use vtd::spec::fault_record::FaultRecord;
 
 use super::throttle;
-use crate::arch::interrupts::IrqLock;
 use crate::iommu::{Unit, units};
 use crate::platform::clock;
+use crate::sync::{IrqLock, rank};
 use crate::{bench, journal};
 
 /// Records that may wait for diagnosis.
@@ -51,7 +51,8 @@ struct Ring {
     count: usize,
 }
 
-static WAITING: IrqLock<Ring> = IrqLock::new(Ring { records: [None; RING], first: 0, count: 0 });
+static WAITING: IrqLock<Ring, rank::FaultRing> =
+    IrqLock::new(Ring { records: [None; RING], first: 0, count: 0 });
 
 /// Whether faults were lost since this was last asked.
 static LOST: AtomicBool = AtomicBool::new(false);

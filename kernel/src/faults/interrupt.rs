@@ -6,10 +6,10 @@
 
 use super::throttle::Shift;
 use super::{answer, drain};
-use crate::arch::interrupts::InterruptsOff;
 use crate::arch::{TrapFrame, apic, register_probe};
 
 use crate::journal::{self, Found};
+use crate::sync::InterruptsOff;
 
 /// Looks at all units at most so often in one interrupt; a device that faults faster than that is left to
 /// the next look.

@@ -5,7 +5,7 @@ use diagnosis::{Completeness, Reason, Verdict};
 use dma_types::{Access, Bdf, Iova, Segment, SourceId};
 use report::Action;
 
-use crate::arch::interrupts::IrqLock;
+use crate::sync::{IrqLock, rank};
 
 /// Faults that are kept.
 const RECENT: usize = 64;
@@ -65,7 +65,7 @@ const NOTHING: FaultNote = FaultNote {
     unit: VtdDmar::NOTHING,
 };
 
-static STORE: IrqLock<Store> = IrqLock::new(Store { notes: [NOTHING; RECENT], noted: 0 });
+static STORE: IrqLock<Store, rank::FaultStore> = IrqLock::new(Store { notes: [NOTHING; RECENT], noted: 0 });
 
 /// The slot of the fault with this number.
 const fn slot(number: u64) -> usize {

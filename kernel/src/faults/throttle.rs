@@ -10,13 +10,13 @@ use diagnosis::{Allowance, Budget, Timestamp};
 
 use super::drain::Look;
 use super::{answer, drain, interrupt};
-use crate::arch::interrupts::IrqLock;
 use crate::arch::timer;
 
 use crate::iommu::units;
 use crate::platform::clock::{self, Deadline};
+use crate::sync::{IrqLock, rank};
 
-static BUDGET: IrqLock<Budget> = IrqLock::new(Budget::new());
+static BUDGET: IrqLock<Budget, rank::FaultBudget> = IrqLock::new(Budget::new());
 
 /// Whether the fault interrupts are masked.
 static MASKED: AtomicBool = AtomicBool::new(false);

@@ -10,11 +10,11 @@ use report::DeviceState;
 use vtd::tables::RequestWalk;
 
 use super::accounts;
-use crate::arch::interrupts::{InterruptsOff, IrqGuard};
 use crate::devices::{self, DeviceRecord, Role};
 use crate::dma::{self, Books, Domain};
 use crate::iommu::{Unit, regions};
 use crate::memory::arc::Arc;
+use crate::sync::{InterruptsOff, IrqGuard, rank};
 
 /// The domain in which a requester works, held for the length of a diagnosis.
 pub struct Held {
@@ -32,7 +32,7 @@ impl Held {
 
 /// The requester's books, locked; and with them the answers that the diagnosis asks for.
 pub struct KernelWorld<'h> {
-    own: Option<(&'h Domain, IrqGuard<'h, Books>)>,
+    own: Option<(&'h Domain, IrqGuard<'h, Books, rank::Domain>)>,
     unit: Option<&'static Unit>,
     walked: Cell<Option<RequestWalk>>,
     // After the guard, so that interrupts come back only when no book is locked.
@@ -99,7 +99,7 @@ impl diagnosis::World for KernelWorld<'_> {
             let found = match &self.own {
                 // Locked already.
                 Some((own, books)) if ptr::eq(*own, domain) => look(books.book()),
-                _ => look(domain.lock_books().book()),
+                _ => look(domain.lock_books_beside().book()),
             }?;
             Some((in_words(owner_of(domain)?), found))
         })

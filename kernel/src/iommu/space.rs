@@ -8,7 +8,7 @@ use vtd::tables::{RequestWalk, SecondStage, Stale, Unmapped};
 use super::hardware::{FrameMemory, KernelClock};
 use super::unit::Control;
 use super::{IommuError, Unit};
-use crate::arch::interrupts::InterruptsOff;
+use crate::sync::InterruptsOff;
 
 /// The tables of one domain, and its number on its unit.
 pub struct AddressSpace {

@@ -14,8 +14,8 @@ use vtd::{EnforcementPort, FaultPort, Invalidation};
 
 use super::hardware::{FrameMemory, KernelClock, Window};
 use super::{IommuError, enforcement, silence};
-use crate::arch::interrupts::{InterruptsOff, IrqLock};
 use crate::memory::direct;
+use crate::sync::{InterruptsOff, IrqLock, rank};
 
 /// A unit that the firmware's table names, whether it could be taken or not.
 pub struct Unit {
@@ -35,10 +35,10 @@ pub struct Unit {
     pub failure: Option<String>,
     /// What is asked whether it still enforces; none if it could not be taken. The lock is held for no longer than a
     /// copy takes.
-    pub(super) port: IrqLock<Option<EnforcementPort<Window>>>,
+    pub(super) port: IrqLock<Option<EnforcementPort<Window>>, rank::Enforcement>,
     /// It did not confirm an invalidation in time.
     pub(super) silent: AtomicBool,
-    control: IrqLock<Option<Control>>,
+    control: IrqLock<Option<Control>, rank::Unit>,
 }
 
 /// What a unit said of itself.

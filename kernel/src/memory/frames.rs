@@ -5,9 +5,9 @@ use dma_types::{PAGE_SIZE, PhysAddr};
 use frames::{FrameTable, FreeError, MemoryKind, Order, Owner, Span};
 
 use super::{direct, failure, map};
-use crate::arch::interrupts::IrqLock;
+use crate::sync::{IrqLock, rank};
 
-static TABLE: IrqLock<Option<FrameTable<'static>>> = IrqLock::new(None);
+static TABLE: IrqLock<Option<FrameTable<'static>>, rank::Frames> = IrqLock::new(None);
 
 /// Takes a block for the kernel itself; its content is undefined. `None` if there is none left.
 pub fn allocate(order: Order) -> Option<PhysAddr> {

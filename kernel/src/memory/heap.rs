@@ -15,7 +15,7 @@ use talc::base::binning::Binning;
 use talc::source::Source;
 
 use super::{direct, failure, frames};
-use crate::arch::interrupts::IrqLock;
+use crate::sync::{IrqLock, rank};
 
 /// The heap grows by at least this much.
 const GROWTH_BYTES: u64 = 256 << 10;
@@ -25,7 +25,7 @@ const OVERHEAD_BYTES: u64 = 4096;
 #[global_allocator]
 static HEAP: Heap = Heap(IrqLock::new(Talc::new(Frames)));
 
-struct Heap(IrqLock<Talc<Frames, DefaultBinning>>);
+struct Heap(IrqLock<Talc<Frames, DefaultBinning>, rank::Heap>);
 
 /// Bytes in use.
 static USED: AtomicUsize = AtomicUsize::new(0);

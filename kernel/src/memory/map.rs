@@ -6,12 +6,12 @@ use dma_types::{PAGE_SIZE, PhysAddr};
 use frames::{MapFull, MemoryKind, MemoryMap, Region, Span};
 
 use super::{frames as allocator, image, paging};
-use crate::arch::interrupts::IrqLock;
+use crate::sync::{IrqLock, rank};
 
 /// Memory below this is left alone: firmware and start-up code of other processors use it.
 pub const LOW_MEMORY_END: PhysAddr = PhysAddr::new(1 << 20);
 
-static MAP: IrqLock<MemoryMap> = IrqLock::new(MemoryMap::new());
+static MAP: IrqLock<MemoryMap, rank::MemoryMap> = IrqLock::new(MemoryMap::new());
 
 /// Tells whether all of a range is memory: looking at it has no effect, and it can be seen in the direct map.
 pub fn is_ram(start: PhysAddr, length: u64) -> bool {

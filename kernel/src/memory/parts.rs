@@ -9,13 +9,13 @@ use alloc::vec::Vec;
 
 use dma_types::PhysAddr;
 use frames::{PartSize, Parts};
-use spin::Mutex;
 
 use super::direct;
 use super::pages::Pages;
+use crate::sync::{Mutex, rank};
 
 /// The pages of each size that have parts in use.
-static PAGES: [Mutex<Vec<SharedPage>>; PartSize::COUNT] = [const { Mutex::new(Vec::new()) }; _];
+static PAGES: [Mutex<Vec<SharedPage>, rank::Parts>; PartSize::COUNT] = [const { Mutex::new(Vec::new()) }; _];
 
 /// A page that is divided into parts.
 struct SharedPage {

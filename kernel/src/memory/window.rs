@@ -12,7 +12,7 @@ use frames::Span;
 use super::image::Use;
 use super::layout::{WINDOW, WINDOW_BYTES};
 use super::paging::{self, MapError, MemoryType};
-use crate::arch::interrupts::IrqLock;
+use crate::sync::{IrqLock, rank};
 
 /// Large stretches start as far into a large page as in physical memory, so that large pages can map them.
 const LARGE_PAGE: u64 = 2 << 20;
@@ -30,7 +30,7 @@ struct Mapped {
     memory_type: MemoryType,
 }
 
-static MAPPED: IrqLock<Window> = IrqLock::new(Window { mapped: Vec::new(), next: WINDOW });
+static MAPPED: IrqLock<Window, rank::Windows> = IrqLock::new(Window { mapped: Vec::new(), next: WINDOW });
 
 /// Maps the pages around a range; returns where its first byte is seen.
 ///

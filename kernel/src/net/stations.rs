@@ -4,13 +4,13 @@ use alloc::vec::Vec;
 
 use dma_types::Bdf;
 use network::{NetworkError, Port, Station};
-use spin::Mutex;
 
 use super::port::now;
 use crate::arch::random;
+use crate::sync::{Mutex, rank};
 
 /// Held while a conversation is; only console commands hold any.
-static STATIONS: Mutex<Vec<(Bdf, Station)>> = Mutex::new(Vec::new());
+static STATIONS: Mutex<Vec<(Bdf, Station)>, rank::Stations> = Mutex::new(Vec::new());
 
 /// Lends the station behind a card.
 ///

@@ -11,8 +11,9 @@ use mmio_regs::Clock;
 use super::acpi::PmTimer;
 use super::calibration::{self, Rate, Source};
 use super::serial;
-use crate::arch::interrupts::{self, InterruptsOff};
+use crate::arch::interrupts;
 use crate::arch::{cpu, timer};
+use crate::sync::InterruptsOff;
 
 /// Nanoseconds of a second.
 const NS_PER_SECOND: u128 = 1_000_000_000;

@@ -7,14 +7,13 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::sync::{IrqLock, rank};
 use bootloader_api::info::{FrameBuffer, PixelFormat as LoaderFormat};
 use dma_types::PAGE_SIZE;
 use screen::{Geometry, PixelBuffer, PixelFormat, StopText};
 use spin::Once;
 
-use crate::arch::interrupts::IrqLock;
-
-static SCREEN: IrqLock<Option<PixelBuffer<'static>>> = IrqLock::new(None);
+static SCREEN: IrqLock<Option<PixelBuffer<'static>>, rank::Pixels> = IrqLock::new(None);
 
 /// Where the pixels are, for a stop that finds the lock held.
 struct Memory {
@@ -72,7 +71,7 @@ pub fn draw_stop_screen(text: &StopText<'_>) {
 
 /// Takes the screen away, for a test of the stop: it stays locked, and what is drawn without the lock faults.
 pub fn lose() {
-    core::mem::forget(SCREEN.lock());
+    SCREEN.hold_for_ever();
     if let Some(memory) = MEMORY.get() {
         // The lower half of the address space is empty.
         memory.start.store(ptr::without_provenance_mut(PAGE_SIZE as usize), Ordering::Relaxed);

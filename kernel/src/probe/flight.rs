@@ -8,12 +8,12 @@ use dma_types::{Access, Bdf, Iova, PhysAddr};
 use options::Target;
 use report::{Drill, DrillCommand, DrillResult, Event, ExpectedFault, Function, Hex};
 
-use crate::arch::interrupts::IrqLock;
 use crate::devices::DeviceRecord;
 use crate::faults;
 use crate::journal;
 use crate::memory::direct;
 use crate::platform::{clock, serial};
+use crate::sync::{IrqLock, rank};
 use crate::text::Text;
 
 /// Bytes of the target that a report shows.
@@ -62,7 +62,7 @@ pub struct Flight {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FlightId(usize);
 
-static FLIGHTS: IrqLock<[Option<Flight>; SLOTS]> = IrqLock::new([None; SLOTS]);
+static FLIGHTS: IrqLock<[Option<Flight>; SLOTS], rank::Flights> = IrqLock::new([None; SLOTS]);
 
 /// Enters a probe; `None` if too many are under way.
 ///

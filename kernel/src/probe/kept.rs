@@ -5,9 +5,9 @@ use alloc::collections::VecDeque;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::aim::Hold;
-use crate::arch::interrupts::IrqLock;
 use crate::dma::{ByteBuffer, PageBuffer};
 use crate::memory::frames;
+use crate::sync::{IrqLock, rank};
 
 /// Kept targets have one frame of so many: a drill of thousands of devices must not take the machine's memory.
 const SHARE: usize = 8;
@@ -22,7 +22,7 @@ pub enum Target {
 }
 
 /// The oldest first.
-static KEPT: IrqLock<VecDeque<Target>> = IrqLock::new(VecDeque::new());
+static KEPT: IrqLock<VecDeque<Target>, rank::Kept> = IrqLock::new(VecDeque::new());
 
 /// The oldest had to be let go.
 static OVERFLOWN: AtomicBool = AtomicBool::new(false);

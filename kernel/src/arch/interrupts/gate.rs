@@ -5,14 +5,15 @@
 
 use diagnosis::{MessageCount, MessageLimit, Pressure, Timestamp};
 
-use super::{IrqLock, LAST_DEVICE_VECTOR};
+use super::LAST_DEVICE_VECTOR;
 use crate::arch::{apic, timer};
 use crate::platform::clock::{self, Deadline};
+use crate::sync::{IrqLock, rank};
 
 /// Unwanted messages that are taken in one window, whoever sends them.
 const MOST: MessageLimit = MessageLimit::PerWindow(1000);
 
-static UNWANTED: IrqLock<MessageCount> = IrqLock::new(MessageCount::new());
+static UNWANTED: IrqLock<MessageCount, rank::Messages> = IrqLock::new(MessageCount::new());
 
 /// Counts a message that nobody wants; after too many of them no device's message is taken for the rest of the window.
 pub fn note_unwanted() {

@@ -2,7 +2,6 @@
 #![expect(unsafe_code, reason = "UNSAFETY: raises interrupts by instruction")]
 
 mod gate;
-mod lock;
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +12,6 @@ use spin::Once;
 use super::apic;
 
 pub use gate::note_unwanted;
-pub use lock::{InterruptsOff, IrqGuard, IrqLock};
 pub use x86_64::instructions::interrupts::{are_enabled, enable, without_interrupts};
 
 /// The first vector that a device may have.

@@ -17,7 +17,6 @@ use core::time::Duration;
 use dma_types::Iova;
 use e1000e::spec::control::Status;
 use e1000e::{Controller, IDS, MacAddress, Mode, RingSize, Stall, WINDOW};
-use spin::Mutex;
 
 use self::overreach::OwnParts;
 use self::receive::ReceiveQueue;
@@ -30,6 +29,7 @@ use crate::dma::{self, PageBuffer};
 use crate::memory::mmio::Mmio;
 use crate::platform::clock::{Deadline, KernelClock};
 use crate::probe::Overreach;
+use crate::sync::{Mutex, rank};
 
 /// The driver.
 pub const KIND: Kind = Kind { name: DRIVER, serves, start };
@@ -55,8 +55,8 @@ struct E1000e {
     address: MacAddress,
     messages: Messages,
     /// Set while the first message is waited for.
-    first_message: Mutex<Option<Deadline>>,
-    state: Mutex<State>,
+    first_message: Mutex<Option<Deadline>, rank::Expectation>,
+    state: Mutex<State, rank::Driver>,
     dma: dma::Device,
 }
 

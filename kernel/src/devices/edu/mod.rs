@@ -6,13 +6,13 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use dma_types::{Access, Iova};
-use spin::Mutex;
 
 use self::device::Edu;
 use super::{DeviceRecord, Driver, Function, Kind, Requests, Settling, StartError};
 use crate::dma::{self, DmaError, ReachTrial};
 use crate::platform::clock::Deadline;
 use crate::probe::{Overreach, Progress, Skill, StartRefused};
+use crate::sync::{Mutex, rank};
 
 /// The driver.
 pub const KIND: Kind = Kind { name: DRIVER, serves, start };
@@ -30,7 +30,7 @@ struct EduDriver {
     record: &'static DeviceRecord,
     device: Edu,
     dma: dma::Device,
-    width: Mutex<Width>,
+    width: Mutex<Width, rank::Driver>,
 }
 
 /// What is known of the address bits that the device sends. QEMU cuts them off where it was told to, and no

@@ -25,7 +25,6 @@ use dma_types::Iova;
 use nvme::Nonsense;
 use nvme::spec::command::{SubmissionEntry, Transfer};
 use nvme::spec::registers::QueueId;
-use spin::Mutex;
 
 use self::controller::{AdminQueues, Controller};
 use self::probe::Probe;
@@ -35,6 +34,7 @@ use super::{DeviceRecord, Disk, Driver, Function, Kind, Messages, Namespace, Sta
 use crate::dma::{self, PageBuffer};
 use crate::platform::clock::Deadline;
 use crate::probe::Overreach;
+use crate::sync::{Mutex, rank};
 
 pub use error::NvmeError;
 pub use requests::{Io, Token};
@@ -62,9 +62,9 @@ pub struct Nvme {
     dma: dma::Device,
     controller: Controller,
     messages: Messages,
-    admin: Mutex<Queue>,
-    requests: Mutex<Requests>,
-    working: Mutex<Condition>,
+    admin: Mutex<Queue, rank::Driver>,
+    requests: Mutex<Requests, rank::Requests>,
+    working: Mutex<Condition, rank::Condition>,
     entries: u16,
     description: String,
     namespaces: Vec<Namespace>,

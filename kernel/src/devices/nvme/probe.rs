@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 
 use dma_types::{Access, Iova, PAGE_SIZE};
 use nvme::spec::command::Transfer;
-use spin::Mutex;
 
 use super::requests::{Io, Token};
 use super::{Nvme, NvmeError};
 use crate::devices::{DeviceRecord, Disk, Namespace};
 use crate::dma::{self, PageBuffer};
 use crate::probe::{Overreach, Progress, Skill, StartRefused};
+use crate::sync::{Mutex, rank};
 
 /// Blocks that are looked at for such with contents to tell.
 const LOOKED_AT: u64 = 64;
@@ -23,7 +23,7 @@ pub(super) struct Probe {
     namespace: Namespace,
     key: Content,
     stamp: Content,
-    state: Mutex<State>,
+    state: Mutex<State, rank::Attempt>,
 }
 
 /// A block and what stands in it.

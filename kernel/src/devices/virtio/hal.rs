@@ -16,7 +16,6 @@ use core::ptr::NonNull;
 
 use arrayvec::ArrayVec;
 use dma_types::{Direction, Iova, PAGE_SIZE};
-use spin::Mutex;
 use virtio::CheckedConfig;
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
 use virtio_drivers::{BufferDirection, Hal};
@@ -24,12 +23,13 @@ use virtio_drivers::{BufferDirection, Hal};
 use super::chain::PARTS;
 use crate::dma::{self, Common, DmaError, Loans};
 use crate::memory::arc::Arc;
+use crate::sync::{Mutex, rank};
 
 /// Serves the crate while somebody calls it.
-static TURN: Mutex<Option<Lender>> = Mutex::new(None);
+static TURN: Mutex<Option<Lender>, rank::Turn> = Mutex::new(None);
 
 /// Held while somebody calls the crate.
-static CALLED: Mutex<()> = Mutex::new(());
+static CALLED: Mutex<(), rank::Called> = Mutex::new(());
 
 /// An address that no table translates: it is beyond what any unit's tables hold.
 const NOWHERE: u64 = !(PAGE_SIZE - 1);
@@ -43,7 +43,7 @@ pub struct Lender(Arc<Account>);
 /// What the crate has of a device.
 struct Account {
     loans: Loans,
-    parts: Mutex<ArrayVec<Announced, PARTS>>,
+    parts: Mutex<ArrayVec<Announced, PARTS>, rank::Announced>,
 }
 
 /// A buffer that the crate is about to ask for, and the address that it has for the device.

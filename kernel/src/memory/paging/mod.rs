@@ -25,8 +25,8 @@ use super::image::{self, Image, Use};
 use super::layout::{DIRECT_MAP, DIRECT_MAP_BYTES};
 use super::{map, stacks};
 use crate::arch::cpu::{self, Features};
-use crate::arch::interrupts::IrqLock;
 use crate::platform::boot::BootFacts;
+use crate::sync::{IrqLock, rank};
 
 pub use tables::{MapError, MemoryType, Tables};
 
@@ -36,7 +36,7 @@ const PAT_REGISTER: u32 = 0x277;
 const PAT_VALUE: u64 = 0x0007_0106_0007_0106;
 
 /// The kernel's tables, once they are in use.
-static KERNEL: IrqLock<Option<Tables>> = IrqLock::new(None);
+static KERNEL: IrqLock<Option<Tables>, rank::Paging> = IrqLock::new(None);
 
 /// Maps whole pages in the kernel's tables.
 pub(super) fn map_kernel(

@@ -13,7 +13,7 @@ use pci::{BusRange, EcamWindow, Function, FunctionSet, Passage, Topology};
 use spin::Once;
 
 use super::clock::{self, Deadline};
-use crate::arch::interrupts::InterruptsOff;
+use crate::sync::InterruptsOff;
 
 pub use config::MachineConfig;
 

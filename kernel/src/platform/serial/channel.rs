@@ -6,8 +6,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use outbox::{Full, Outbox, Patience};
 
 use super::port::Port;
-use crate::arch::interrupts::{self, IrqLock};
+use crate::arch::interrupts;
 use crate::platform::clock;
+use crate::sync::{IrqLock, rank};
 
 /// Bytes that may wait: some forty lines about faults.
 pub const ROOM: usize = 64 << 10;
@@ -28,9 +29,9 @@ static OTHERS_SEND: AtomicBool = AtomicBool::new(false);
 /// waits for a port.
 #[derive(Debug)]
 pub struct Channel {
-    port: IrqLock<Attached>,
+    port: IrqLock<Attached, rank::Port>,
     /// Apart, so that it is all zeros and takes no room in the kernel's file.
-    outbox: &'static IrqLock<Outbox<ROOM>>,
+    outbox: &'static IrqLock<Outbox<ROOM>, rank::Outbox>,
 }
 
 #[derive(Debug)]
@@ -67,7 +68,7 @@ fn may_wait() -> bool {
 }
 
 impl Channel {
-    pub(super) const fn new(outbox: &'static IrqLock<Outbox<ROOM>>) -> Self {
+    pub(super) const fn new(outbox: &'static IrqLock<Outbox<ROOM>, rank::Outbox>) -> Self {
         Self { port: IrqLock::new(Attached { port: None, patience: Patience::new() }), outbox }
     }
 

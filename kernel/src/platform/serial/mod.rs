@@ -16,7 +16,7 @@ use outbox::Outbox;
 use spin::Once;
 
 use super::clock;
-use crate::arch::interrupts::IrqLock;
+use crate::sync::{IrqLock, rank};
 use channel::Offer;
 use port::COM1;
 
@@ -28,8 +28,8 @@ pub use port::Port;
 /// 16 bytes has sent them by the fourth look.
 pub(super) const NAP: Duration = Duration::from_micros(350);
 
-static CONSOLE_OUTBOX: IrqLock<Outbox<ROOM>> = IrqLock::new(Outbox::new());
-static REPORT_OUTBOX: IrqLock<Outbox<ROOM>> = IrqLock::new(Outbox::new());
+static CONSOLE_OUTBOX: IrqLock<Outbox<ROOM>, rank::Outbox> = IrqLock::new(Outbox::new());
+static REPORT_OUTBOX: IrqLock<Outbox<ROOM>, rank::Outbox> = IrqLock::new(Outbox::new());
 
 static CONSOLE: Channel = Channel::new(&CONSOLE_OUTBOX);
 
@@ -37,7 +37,7 @@ static CONSOLE: Channel = Channel::new(&CONSOLE_OUTBOX);
 pub static REPORT: Channel = Channel::new(&REPORT_OUTBOX);
 
 /// For a kernel that stopped while it wrote: the report's port once more.
-static SPARE: IrqLock<Option<Port>> = IrqLock::new(None);
+static SPARE: IrqLock<Option<Port>, rank::Port> = IrqLock::new(None);
 
 /// Gaps that the terminal was told of.
 static GAPS: AtomicU32 = AtomicU32::new(0);

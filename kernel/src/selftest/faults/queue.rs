@@ -9,7 +9,6 @@ use super::{
     ANSWER, Failure, Machine, NO_DEVICE, UNKNOWN_MACHINE, obedient_devices, report, wait_for_fault,
     work_as_before,
 };
-use crate::arch::interrupts::InterruptsOff;
 use crate::dma::{FromDevice, Mapping, PageBuffer, inspect};
 use crate::iommu::misprogram::{UNKNOWN_DESCRIPTOR, queue_errors, stop_queue};
 use crate::iommu::{self, Unit};
@@ -17,6 +16,7 @@ use crate::memory::direct;
 use crate::platform::clock::{self, Deadline};
 use crate::probe::{Notice, Overreach, announce, land};
 use crate::selftest::{skip, transfer};
+use crate::sync::InterruptsOff;
 
 const NAME: &str = "queue-error-iqe";
 

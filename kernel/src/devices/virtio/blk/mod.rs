@@ -9,7 +9,6 @@ use core::time::Duration;
 
 use ::virtio::block::{self, Request, Status};
 use ::virtio::is_virtio;
-use spin::{Mutex, MutexGuard};
 
 use self::probe::Strike;
 use super::VirtioError;
@@ -23,6 +22,7 @@ use crate::dma::{self, DmaError, PageBuffer};
 use crate::memory::arc::Arc;
 use crate::platform::clock::Deadline;
 use crate::probe::Overreach;
+use crate::sync::{Mutex, MutexGuard, rank};
 
 /// The driver.
 pub const KIND: Kind = Kind { name: DRIVER, serves, start };
@@ -45,7 +45,7 @@ struct BlkDriver {
     messages: Messages,
     name: String,
     identity: Vec<u8>,
-    state: Mutex<State>,
+    state: Mutex<State, rank::Driver>,
 }
 
 /// What changes.
@@ -220,7 +220,7 @@ impl BlkDriver {
     }
 
     /// The device, started again if the request before broke it, or a probe was left behind.
-    fn ready(&self) -> Result<MutexGuard<'_, State>, DiskError> {
+    fn ready(&self) -> Result<MutexGuard<'_, State, rank::Driver>, DiskError> {
         if !self.dma.is_open() {
             return Err(DiskError::CutOff);
         }

@@ -8,7 +8,6 @@ use core::ops::Range;
 
 use ::virtio::net::{self, FRAME, HEADER};
 use ::virtio::{NegotiationError, is_virtio};
-use spin::Mutex;
 
 use self::probe::Strike;
 use super::VirtioError;
@@ -21,6 +20,7 @@ use crate::devices::{
 use crate::dma::{self, DmaError, PageBuffer};
 use crate::memory::arc::Arc;
 use crate::probe::Overreach;
+use crate::sync::{Mutex, rank};
 
 /// The driver.
 pub const KIND: Kind = Kind { name: DRIVER, serves, start };
@@ -42,7 +42,7 @@ struct NetDriver {
     dma: Arc<dma::Device>,
     messages: Messages,
     address: [u8; 6],
-    state: Mutex<State>,
+    state: Mutex<State, rank::Driver>,
 }
 
 /// What changes.

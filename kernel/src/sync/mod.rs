@@ -1,0 +1,16 @@
+//! Locks, and the order in which they may be taken.
+//!
+//! The ground of the kernel: it stands on nothing but the processor's interrupt flag. A lock says by its type which
+//! [`Rank`] it has. While a processor holds one, it may take only those of a higher rank, so no two processors ever wait
+//! for each other, and no handler for what it interrupted. The table of ranks is [`rank`]; ARCHITECTURE "Locks" says who
+//! takes what in which context.
+
+mod held;
+mod interrupts;
+mod lock;
+pub mod rank;
+
+pub use held::{Held, Within};
+pub use interrupts::InterruptsOff;
+pub use lock::{Guard, IrqGuard, IrqLock, Mutex, MutexGuard};
+pub use rank::{Rank, Ranked};
