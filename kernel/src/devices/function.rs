@@ -85,9 +85,9 @@ impl Function {
     /// # Errors
     /// If it offers no such reset, does not answer afterwards, or what it began does not end.
     pub(super) fn reset(&self) -> Result<(), ResetError> {
-        self.record.begin_reset();
+        self.record.life_events().begin_reset();
         let reset = self.reset_unwatched();
-        self.record.end_reset();
+        self.record.life_events().end_reset();
         reset?;
         presence::confirm(self.record).map_err(|_| ResetError::Gone)
     }

@@ -20,6 +20,7 @@ mod windows;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use ::iommu::Voided;
 use dma_types::Bdf;
 use pci::reset::Refused;
 use report::DeviceState;
@@ -34,7 +35,7 @@ pub use function::{Function, ResetError};
 pub use messages::{Messages, limit_messages};
 pub use nic::{Link, Nic, NicError, Received};
 pub use presence::{above, below};
-pub use record::{Admission, DeviceRecord, Facts, Path, Role, SELF_TEST, Trust};
+pub use record::{Admission, Attempt, DeviceRecord, Facts, Path, Role, SELF_TEST, Trust};
 pub use start::{enumerate, give_firmware_regions, start_drivers};
 pub use windows::check as check_windows;
 
@@ -92,13 +93,13 @@ pub fn requests_one_by_one(record: &'static DeviceRecord) -> bool {
 #[track_caller]
 pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
     if record.role == Role::Bridge && record.state() == DeviceState::Quarantined {
+        let opening = record.begin_release().map_err(|refusal| dma::refused(record, refusal))?;
         let members = below(record.bdf).filter(|member| member.role == Role::Endpoint);
         // Those that were cut off together come back together.
         for member in members.filter(|member| member.state() == DeviceState::Quarantined) {
             release_device(member)?;
         }
-        record.set_state(DeviceState::Blocked);
-        return Ok(());
+        return Ok(opening.finish().map_err(|Voided| dma::DmaError::CutOff { device: record.bdf })?);
     }
     release_device(record)
 }
@@ -124,7 +125,7 @@ fn release_device(record: &'static DeviceRecord) -> Result<(), StartError> {
     // It starts anew.
     dma::cut_off_with(record).for_each(|member| faults::forget_storm(member.requester));
     dma::release(record)?;
-    drivers().filter(|driver| driver.record().needs_restart()).try_for_each(restart)
+    drivers().filter(|driver| driver.record().life_events().needs_restart()).try_for_each(restart)
 }
 
 /// Starts a device again that has its domain back. One that does not come up is cut off again, since nobody uses it.
@@ -156,5 +157,5 @@ pub fn look_around() {
 
 /// Tells drivers whose devices were cut off since the last call. Not to be called from interrupts.
 pub fn tell_of_containment() {
-    drivers().filter(|driver| driver.record().needs_telling()).for_each(Driver::cut_off);
+    drivers().filter(|driver| driver.record().life_events().needs_telling()).for_each(Driver::cut_off);
 }

@@ -99,7 +99,7 @@ pub fn confirm(record: &'static DeviceRecord) -> Result<(), dma::DmaError> {
 
 /// Takes everything from a function that has left, for good.
 fn lose(record: &'static DeviceRecord, answer: Answer) {
-    if !record.leave() {
+    if !record.life_events().leave() {
         return;
     }
     let cut_off = dma::contain(record);

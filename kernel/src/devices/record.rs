@@ -6,6 +6,7 @@ use core::fmt;
 use core::ops::{Deref, Range};
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use ::iommu::{AtomicLifeCycle, LifeCycle, Presence, Refusal, State, Voided, Work};
 use dma_types::{Bdf, Iova, SourceId};
 use options::Policy;
 use pci::Tie;
@@ -21,12 +22,12 @@ use crate::text::Text;
 /// Its address is parameter 2 of a DMA violation's bug check, so records never move.
 pub struct DeviceRecord {
     facts: Facts,
-    state: AtomicU8,
+    life: AtomicLifeCycle,
+    /// The state that was reported last.
+    reported: AtomicU8,
     policy: AtomicU8,
     /// The driver's place in the table of drivers, from 1 on; 0 for none.
     driver: AtomicU8,
-    cut_off: AtomicU8,
-    presence: AtomicU8,
     reach: AtomicU64,
 }
 
@@ -129,24 +130,6 @@ const STATES: [DeviceState; 5] = [
 const POLICIES: [Option<Policy>; 4] =
     [None, Some(Policy::Bugcheck), Some(Policy::Contain), Some(Policy::Log)];
 
-/// What the driver has yet to do about the device's being cut off.
-mod telling {
-    pub const NOTHING: u8 = 0;
-    /// To hear of it.
-    pub const DUE: u8 = 1;
-    /// To start the device again once it may work.
-    pub const TOLD: u8 = 2;
-}
-
-/// Whether the function answers.
-mod presence {
-    pub const HERE: u8 = 0;
-    /// It is being reset, and answers nothing meanwhile.
-    pub const IN_RESET: u8 = 1;
-    /// It has left for good, whatever stands in its place.
-    pub const LEFT: u8 = 2;
-}
-
 /// The place of a value in a table that holds every value of its type.
 fn place<T: PartialEq>(table: &[T], value: &T) -> u8 {
     table.iter().position(|known| known == value).map_or(0, |index| index as u8)
@@ -155,33 +138,78 @@ fn place<T: PartialEq>(table: &[T], value: &T) -> u8 {
 impl DeviceRecord {
     /// Makes a record of a function that may do nothing yet.
     pub fn new(facts: Facts) -> Self {
-        let state = match (facts.unit, facts.path) {
-            (Some(_), Path::Translated) => DeviceState::Blocked,
-            (None, _) | (_, Path::Around) => DeviceState::BypassesIommu,
+        let state = match (facts.unit, facts.path, facts.role) {
+            (None, ..) | (_, Path::Around, _) => State::BypassesIommu,
+            (Some(_), Path::Translated, Role::Endpoint) => State::Blocked,
+            (Some(_), Path::Translated, Role::Bridge) => State::PortOpen,
         };
-        Self {
+        let record = Self {
             facts,
-            state: AtomicU8::new(place(&STATES, &state)),
+            life: AtomicLifeCycle::new(state),
+            reported: AtomicU8::new(0),
             policy: AtomicU8::new(0),
             driver: AtomicU8::new(0),
-            cut_off: AtomicU8::new(telling::NOTHING),
-            presence: AtomicU8::new(presence::HERE),
             reach: AtomicU64::new(0),
+        };
+        record.reported.store(place(&STATES, &record.state()), Ordering::Relaxed);
+        record
+    }
+
+    /// What it may do now, in the report's words.
+    pub fn state(&self) -> DeviceState {
+        match self.life.state() {
+            State::Blocked | State::PortOpen => DeviceState::Blocked,
+            State::Assigned => DeviceState::Assigned,
+            State::FirmwareRegion => DeviceState::FirmwareRegion,
+            State::BypassesIommu => DeviceState::BypassesIommu,
+            State::Quarantined | State::PortClosed => DeviceState::Quarantined,
         }
     }
 
-    /// What it may do now.
-    pub fn state(&self) -> DeviceState {
-        STATES.get(usize::from(self.state.load(Ordering::Relaxed))).copied().unwrap_or(DeviceState::Blocked)
+    /// Where its life stands.
+    pub fn life(&self) -> LifeCycle {
+        self.life.get()
     }
 
-    /// Changes what it may do, and reports the change.
-    pub fn set_state(&self, state: DeviceState) {
-        if self.state() != state {
-            self.state.store(place(&STATES, &state), Ordering::Relaxed);
-            if state == DeviceState::Quarantined {
-                self.cut_off.store(telling::DUE, Ordering::Relaxed);
-            }
+    /// Its life, for events that take something from it; each is followed by [`report_change`](Self::report_change).
+    pub fn life_events(&self) -> &AtomicLifeCycle {
+        &self.life
+    }
+
+    /// Tells whether it can be given memory now.
+    #[inline(always)]
+    pub fn is_open(&self) -> bool {
+        self.life.is_open()
+    }
+
+    /// Begins to let it in: to a domain of its driver, or to the firmware's regions.
+    ///
+    /// # Errors
+    /// If it is neither blocked nor at work for the firmware alone, has left, or is being let in already.
+    pub fn begin_entry(&'static self) -> Result<Attempt, Refusal> {
+        Ok(Attempt { life: self.life.begin_entry()?, told: ReportedLast(self) })
+    }
+
+    /// Begins to let it in again after it was cut off; opens a port that was closed.
+    ///
+    /// # Errors
+    /// If it is not quarantined, has left, or is being let in already.
+    pub fn begin_release(&'static self) -> Result<Attempt, Refusal> {
+        Ok(Attempt { life: self.life.begin_release()?, told: ReportedLast(self) })
+    }
+
+    /// Begins to lead its ids elsewhere while it works.
+    ///
+    /// # Errors
+    /// If it does not work, has left, or is being let in already.
+    pub fn begin_move(&'static self) -> Result<Attempt, Refusal> {
+        Ok(Attempt { life: self.life.begin_move()?, told: ReportedLast(self) })
+    }
+
+    /// Reports its state, unless that was reported already.
+    pub fn report_change(&self) {
+        let now = place(&STATES, &self.state());
+        if self.reported.swap(now, Ordering::Relaxed) != now {
             self.report();
         }
     }
@@ -198,51 +226,20 @@ impl DeviceRecord {
         self.driver.store(place.map_or(0, |place| place as u8 + 1), Ordering::Relaxed);
     }
 
-    /// Forgets its driver, and what only that had to know; the next change of its state reports it.
+    /// Forgets its driver; the next change of its state reports it.
     pub fn clear_driver(&self) {
         self.driver.store(0, Ordering::Relaxed);
-        self.cut_off.store(telling::NOTHING, Ordering::Relaxed);
         self.set_reach(Iova::new(0));
-    }
-
-    /// Tells whether its driver has yet to hear that the device was cut off; from then on it has.
-    pub(super) fn needs_telling(&self) -> bool {
-        let (due, told) = (telling::DUE, telling::TOLD);
-        self.cut_off.compare_exchange(due, told, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-
-    /// Tells whether its driver was told that the device was cut off, and has to start it again now.
-    pub(super) fn needs_restart(&self) -> bool {
-        let (told, nothing) = (telling::TOLD, telling::NOTHING);
-        self.state() != DeviceState::Quarantined
-            && self.cut_off.compare_exchange(told, nothing, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Tells whether it has left for good; something else may stand in its place.
     pub fn has_left(&self) -> bool {
-        self.presence.load(Ordering::Relaxed) == presence::LEFT
+        self.life().presence() == Presence::Left
     }
 
     /// Tells whether it has to answer at any time.
     pub(super) fn is_here(&self) -> bool {
-        self.presence.load(Ordering::Relaxed) == presence::HERE
-    }
-
-    /// Notes that it has left; false if that was known.
-    pub(super) fn leave(&self) -> bool {
-        self.presence.swap(presence::LEFT, Ordering::Relaxed) != presence::LEFT
-    }
-
-    /// Notes that it need not answer until [`end_reset`](Self::end_reset).
-    pub(super) fn begin_reset(&self) {
-        let (here, in_reset) = (presence::HERE, presence::IN_RESET);
-        let _ = self.presence.compare_exchange(here, in_reset, Ordering::Relaxed, Ordering::Relaxed);
-    }
-
-    /// Notes that it has to answer again.
-    pub(super) fn end_reset(&self) {
-        let (here, in_reset) = (presence::HERE, presence::IN_RESET);
-        let _ = self.presence.compare_exchange(in_reset, here, Ordering::Relaxed, Ordering::Relaxed);
+        self.life().presence() == Presence::Here
     }
 
     /// The highest address that it can send, as its driver knows.
@@ -289,6 +286,42 @@ impl DeviceRecord {
             bus_master_at_boot: self.bus_master_at_boot,
             refused: refused.as_ref().map(|text| text.as_str().into()),
         }));
+    }
+}
+
+/// A device being let in, released or moved; dropped, it has failed. See [`::iommu::Attempt`].
+#[must_use = "dropping it gives the attempt up"]
+pub struct Attempt {
+    life: ::iommu::Attempt<'static>,
+    told: ReportedLast,
+}
+
+/// A device whose change of state is reported when this goes, after whatever went before.
+struct ReportedLast(&'static DeviceRecord);
+
+impl Attempt {
+    /// The device.
+    pub fn record(&self) -> &'static DeviceRecord {
+        self.told.0
+    }
+
+    /// Ends it: the device works from now on, for its driver if it has one, and a port is open.
+    ///
+    /// # Errors
+    /// If the device was cut off meanwhile: everything that it was given must be taken back.
+    pub fn finish(self) -> Result<(), Voided> {
+        let work = match self.record().driver() {
+            Some(_) => Work::OfDriver,
+            None => Work::OfFirmware,
+        };
+        let Self { life, told: _told } = self;
+        life.finish(work)
+    }
+}
+
+impl Drop for ReportedLast {
+    fn drop(&mut self) {
+        self.0.report_change();
     }
 }
 

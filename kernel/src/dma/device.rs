@@ -14,8 +14,8 @@ use super::group::Group;
 use super::lease::{Lease, Lent};
 use super::mapping::{DirectionType, Refused};
 use super::verifier::Culprit;
-use super::{Buffer, DmaError, Domain, Mapping, Shared, hold_firmware_regions, verifier};
-use crate::devices::{Admission, DeviceRecord, Role, presence};
+use super::{Buffer, DmaError, Domain, Mapping, Shared, hold_firmware_regions, refused, verifier};
+use crate::devices::{Admission, DeviceRecord, presence};
 use crate::iommu::{self, regions};
 use crate::memory::arc::Arc;
 use crate::protection;
@@ -48,11 +48,10 @@ impl Device {
         if let Some(refusal) = &record.pci.refused {
             return Err(DmaError::NotBelieved { device: record.bdf, refusal });
         }
-        let free = matches!(record.state(), DeviceState::Blocked | DeviceState::FirmwareRegion);
-        let enforced = iommu::unit_of(record).is_some_and(iommu::Unit::is_enforcing);
-        if !free || !enforced || record.role == Role::Bridge {
+        if !iommu::unit_of(record).is_some_and(iommu::Unit::is_enforcing) {
             return Err(DmaError::State { device: record.bdf, state: record.state() });
         }
+        let attempt = record.begin_entry().map_err(|refusal| refused(record, refusal))?;
         if record.admission == Admission::Barred {
             return Err(DmaError::External { device: record.bdf });
         }
@@ -64,8 +63,7 @@ impl Device {
         // From here on, dropping it takes back whatever was done.
         let device = Self { record, group };
         device.group.suit(record, site)?;
-        device.group.join(record, site)?;
-        record.set_state(DeviceState::Assigned);
+        device.group.enter(attempt, site)?;
         Ok(device)
     }
 
@@ -92,10 +90,16 @@ impl Device {
         }
         let left = self.group.leave(record, site);
         record.clear_driver();
-        record.set_state(DeviceState::Blocked);
+        let to_firmware = regions::names(record.bdf);
+        if to_firmware {
+            record.life_events().give_up_to_firmware();
+        } else {
+            record.life_events().give_up();
+        }
+        record.report_change();
         self.group.dissolve();
         left?;
-        if regions::names(record.bdf) {
+        if to_firmware && record.state() == DeviceState::Blocked {
             hold_firmware_regions(record)
                 .inspect_err(|_| protection::give_up(Shortfall::RegionLost { device: record.bdf }))?;
         }
@@ -211,8 +215,9 @@ impl Device {
     }
 
     /// Tells whether the device can be given memory now.
+    #[inline(always)]
     pub fn is_open(&self) -> bool {
-        self.record.state() == DeviceState::Assigned
+        self.record.is_open()
     }
 
     /// Tells whether the device can send an address, wherever that leads.

@@ -46,6 +46,11 @@ pub enum DmaError {
         /// Its state.
         state: DeviceState,
     },
+    /// The device was cut off while it was let in, and stays so.
+    CutOff {
+        /// The device.
+        device: Bdf,
+    },
     /// The device has left, or another one stands in its place.
     Gone {
         /// The device.
@@ -90,6 +95,7 @@ impl fmt::Display for DmaError {
             Self::NotQuarantined { device, state } => {
                 write!(f, "{device} is {}, not quarantined, so there is nothing to release", state.as_str())
             }
+            Self::CutOff { device } => write!(f, "{device} was cut off before it could work"),
             Self::Gone { device } => write!(
                 f,
                 "{device} has left; what stands in its place now stays blocked until the machine is started again"

@@ -2,14 +2,15 @@
 
 use alloc::vec::Vec;
 
+use ::iommu::Voided;
 use diagnosis::Site;
 use dma_types::{Iova, SourceId};
 use pci::control::{BusMaster, Transactions};
 use report::DeviceState;
 
 use super::books::Membership;
-use super::{DmaError, Domain};
-use crate::devices::{self, DeviceRecord, Role};
+use super::{DmaError, Domain, quarantine};
+use crate::devices::{self, Attempt, DeviceRecord, Role};
 use crate::iommu::{self, AddressSpace, IommuError, Unit};
 use crate::memory::arc::Arc;
 use crate::platform::pci as bus;
@@ -102,12 +103,16 @@ impl Group {
     }
 
     /// Leads the ids of a member into the domain, then lets it master the bus: always if it has a driver,
-    /// otherwise, for firmware's regions, if firmware had it on.
-    pub(super) fn join(&self, member: &DeviceRecord, site: Site) -> Result<(), DmaError> {
+    /// otherwise, for firmware's regions, if firmware had it on. The member works when this returns.
+    ///
+    /// # Errors
+    /// If the unit or memory refuses, or the member was cut off meanwhile. Some of its ids may lead into the domain and it
+    /// may master the bus: the caller takes both back.
+    pub(super) fn enter(&self, attempt: Attempt, site: Site) -> Result<(), DmaError> {
         if !self.unit.is_enforcing() {
             return Err(IommuError::NotEnforcing { unit: self.unit.index }.into());
         }
-        let domain = self.domain();
+        let (member, domain) = (attempt.record(), self.domain());
         for source in &member.aliases {
             // Ids that members share lead there already.
             if AddressSpace::domain_of(self.unit, *source) != Some(domain.space().id()) {
@@ -115,14 +120,20 @@ impl Group {
             }
         }
         domain.note(Membership::Attached, site);
-        if member.driver().is_some() || member.bus_master_at_boot {
+        let masters = member.driver().is_some() || member.bus_master_at_boot;
+        if masters {
             if !self.unit.forces_snooping() {
                 bus::forbid_no_snoop(&member.pci);
             }
             bus::set_bus_master(member.bdf, BusMaster::On);
-            // With it the bridges above, one that was closed for a storm too.
-            let closed = devices::above(member).filter(|port| port.state() == DeviceState::Quarantined);
-            closed.for_each(|port| port.set_state(DeviceState::Blocked));
+        }
+        attempt.finish().map_err(|Voided| DmaError::CutOff { device: member.bdf })?;
+        if masters {
+            // The bridges above pass on requests again, one that was closed for a storm too.
+            for port in devices::above(member) {
+                port.life_events().open_for_device();
+                port.report_change();
+            }
         }
         Ok(())
     }
@@ -130,15 +141,32 @@ impl Group {
     /// Moves the whole group to a new, empty domain. Mappings in the old one end with their owners; the
     /// devices have lost them when this returns.
     ///
-    /// The window is as narrow as the narrowest member's addresses, also of one that is cut off now.
+    /// The window is as narrow as the narrowest member's addresses, also of one that is cut off now. A member that is
+    /// being let in is blocked, and enters the new domain with the rest of its own steps.
     ///
     /// # Errors
-    /// If the unit or memory refuses. The members are blocked then.
+    /// If there is no other domain to be had; nothing has changed then. If the unit or memory refuses later, or a member
+    /// was cut off meanwhile, every member that is not in the new domain is cut off.
     pub(super) fn move_to_new_domain(&self, site: Site) -> Result<(), DmaError> {
-        let working = || self.members().filter(|member| works(member));
         let driven = self.members().filter(|member| member.driver().is_some());
         let highest = driven.map(|member| member.reach()).min().unwrap_or(Iova::new(u64::MAX));
         let new = Domain::new(self.unit, self.id, highest, site)?;
+        let mut moving = Vec::new();
+        moving.try_reserve(self.members().count()).map_err(|_| DmaError::Books)?;
+        moving.extend(self.members().filter_map(|member| member.begin_move().ok()));
+        let moved = self.exchange_domain(new, moving, site);
+        if moved.is_err() {
+            for member in self.members().filter(|member| member.state() == DeviceState::Quarantined) {
+                // The first error counts; one that is not confirmed stands in the member's entries.
+                let _ = quarantine::contain(member);
+            }
+        }
+        moved
+    }
+
+    /// Blocks every member at work, and lets those that move into the new domain.
+    fn exchange_domain(&self, new: Arc<Domain>, moving: Vec<Attempt>, site: Site) -> Result<(), DmaError> {
+        let working = || self.members().filter(|member| member.life().works());
         for member in working() {
             bus::set_bus_master(member.bdf, BusMaster::Off);
         }
@@ -151,10 +179,7 @@ impl Group {
         old.retire();
         // Outside of the lock: the last owner of a domain gives its tables back.
         drop(old);
-        for member in working() {
-            self.join(member, site)?;
-        }
-        Ok(())
+        moving.into_iter().try_for_each(|attempt| self.enter(attempt, site))
     }
 
     /// Takes a member out of the domain: its bus mastering goes off, what it has begun ends, its ids lead
@@ -169,7 +194,7 @@ impl Group {
             log::warn!("{member} does not complete its requests; its unit blocks what they still ask for");
         }
         let needed = |source: SourceId| {
-            let others = self.members().filter(|other| other.bdf != member.bdf && works(other));
+            let others = self.members().filter(|other| other.bdf != member.bdf && other.life().works());
             others.flat_map(|other| &other.aliases).any(|id| *id == source)
         };
         let left = self.block_ids(member, |source| !needed(source));
@@ -192,9 +217,4 @@ impl Group {
         let id = self.id;
         devices::all().iter().filter(move |record| record.group == id && record.role == Role::Endpoint)
     }
-}
-
-/// Tells whether a member's ids lead into the domain.
-fn works(member: &DeviceRecord) -> bool {
-    matches!(member.state(), DeviceState::Assigned | DeviceState::FirmwareRegion)
 }

@@ -1,7 +1,9 @@
 //! Cutting devices off, letting them work again, and devices that have firmware's regions and no driver.
 
+use alloc::vec::Vec;
 use core::ptr;
 
+use ::iommu::Refusal;
 use diagnosis::Site;
 use dma_types::Iova;
 use pci::control::BusMaster;
@@ -32,6 +34,9 @@ pub fn silence(record: &'static DeviceRecord) {
 #[track_caller]
 pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
     let site = Site::caller();
+    for member in tied_to(record) {
+        member.life_events().begin_cut_off();
+    }
     silence(record);
     let result = match iommu::unit_of(record).filter(|unit| unit.was_taken()) {
         Some(unit) => {
@@ -48,9 +53,8 @@ pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
         }
     }
     for member in tied_to(record) {
-        if matches!(member.state(), DeviceState::Assigned | DeviceState::FirmwareRegion) {
-            member.set_state(DeviceState::Quarantined);
-        }
+        member.life_events().end_cut_off();
+        member.report_change();
     }
     result
 }
@@ -69,41 +73,59 @@ fn tied_to(record: &'static DeviceRecord) -> impl Iterator<Item = &'static Devic
 /// Lets a quarantined device, and those cut off with it, work again.
 ///
 /// # Errors
-/// If it is not quarantined, or the unit refuses; it is still quarantined then.
+/// If it is not quarantined or has left, the unit refuses, or it was cut off meanwhile. All of them are quarantined then.
 #[track_caller]
 pub fn release(record: &'static DeviceRecord) -> Result<(), DmaError> {
     let site = Site::caller();
-    let group = Group::find(record.group).filter(|_| record.state() == DeviceState::Quarantined);
-    let Some(group) = group else {
-        return Err(DmaError::NotQuarantined { device: record.bdf, state: record.state() });
-    };
+    let quarantined = record.state() == DeviceState::Quarantined;
+    let group = Group::find(record.group).filter(|_| quarantined);
+    let group = group.ok_or(DmaError::NotQuarantined { device: record.bdf, state: record.state() })?;
+    let released = release_together(record, &group, site);
+    if released.is_err() {
+        // Some may have come in; the first error counts.
+        let _ = contain(record);
+    }
+    released
+}
+
+/// Lets all in that were cut off together, once none of them refuses.
+fn release_together(record: &'static DeviceRecord, group: &Group, site: Site) -> Result<(), DmaError> {
+    let mut attempts = Vec::new();
+    attempts.try_reserve(cut_off_with(record).count()).map_err(|_| DmaError::Books)?;
     for member in cut_off_with(record) {
-        group.join(member, site)?;
-        let state = match member.driver() {
-            Some(_) => DeviceState::Assigned,
-            None => DeviceState::FirmwareRegion,
-        };
-        member.set_state(state);
+        attempts.push(member.begin_release().map_err(|refusal| refused(member, refusal))?);
+    }
+    for attempt in attempts {
+        group.enter(attempt, site)?;
     }
     Ok(())
 }
 
-/// Enters every device that may work into its domain again, after its unit was given new tables.
+/// Enters every device that may work into its domain again, after its unit was given new tables. All are tried.
 ///
 /// # Errors
-/// If a unit or memory refuses; the devices that are left stay blocked.
+/// The first, if a unit or memory refuses; the devices that it concerns are cut off.
 #[track_caller]
 pub fn rejoin() -> Result<(), DmaError> {
     let site = Site::caller();
+    let mut result = Ok(());
     for record in devices::all() {
-        if !matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion) {
-            continue;
+        let (Some(group), Ok(attempt)) = (Group::find(record.group), record.begin_move()) else { continue };
+        let joined = group.enter(attempt, site);
+        if joined.is_err() {
+            let _ = contain(record);
         }
-        if let Some(group) = Group::find(record.group) {
-            group.join(record, site)?;
-        }
+        result = result.and(joined);
     }
-    Ok(())
+    result
+}
+
+/// Why a device is not let in.
+pub fn refused(record: &DeviceRecord, refusal: Refusal) -> DmaError {
+    match refusal {
+        Refusal::Left => DmaError::Gone { device: record.bdf },
+        Refusal::Busy | Refusal::State(_) => DmaError::State { device: record.bdf, state: record.state() },
+    }
 }
 
 /// The domain that a device's group works in, if it has one.
@@ -119,15 +141,13 @@ pub fn domain_of(record: &DeviceRecord) -> Option<Arc<Domain>> {
 #[track_caller]
 pub fn hold_firmware_regions(record: &'static DeviceRecord) -> Result<(), DmaError> {
     let site = Site::caller();
+    let attempt = record.begin_entry().map_err(|refusal| refused(record, refusal))?;
     let group = Group::of(record, Iova::new(u64::MAX), site)?;
-    let joined = group.join(record, site);
-    match joined {
-        Ok(()) => record.set_state(DeviceState::FirmwareRegion),
-        Err(_) => {
-            // What was joined so far; the first error counts.
-            let _ = group.leave(record, site);
-            group.dissolve();
-        }
+    let entered = group.enter(attempt, site);
+    if entered.is_err() {
+        // What was given so far; the first error counts.
+        let _ = group.leave(record, site);
+        group.dissolve();
     }
-    joined
+    entered
 }

@@ -9,7 +9,7 @@ use diagnosis::{
 };
 use dma_types::{Access, Bdf, Iova};
 use options::Policy;
-use report::{Action, DeviceState};
+use report::Action;
 
 use super::accounts::{self, Accounts, Answer};
 use super::drain::{Arrival, Captured};
@@ -18,7 +18,7 @@ use super::telling::Found;
 use super::world::{Held, KernelWorld};
 use super::{cper, drain, telling};
 use crate::arch::{TrapFrame, cpu};
-use crate::devices::{self, DeviceRecord};
+use crate::devices::{self, DeviceRecord, Role};
 use crate::iommu::{self, Unit};
 use crate::platform::{clock, pci as bus};
 use crate::probe::{self, Flight, Notice};
@@ -66,7 +66,7 @@ pub fn end_window(window: Window) {
     for holder in stormy {
         match holder {
             Holder::Id(id) => {
-                for record in devices::behind(id).filter(|record| record.state() == DeviceState::Assigned) {
+                for record in devices::behind(id).filter(|record| record.is_open()) {
                     log::warn!("{record} faults without end");
                     condemn(record);
                 }
@@ -246,15 +246,13 @@ fn choose(
 /// Closes a port: everybody below loses bus mastering, with them the port itself, and they are cut off as soon as no
 /// fault waits. Does nothing, and says nothing, where it is closed for that already.
 fn close(bridge: Bdf) {
-    let Some(port) = devices::find(bridge).filter(|port| port.state() != DeviceState::Quarantined) else {
-        return;
-    };
+    let Some(port) = devices::find(bridge).filter(|port| port.life_events().close()) else { return };
     log::warn!("requests with ids that no function carries come through {port} without end");
-    port.set_state(DeviceState::Quarantined);
-    let works = |record: &&DeviceRecord| {
-        matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion)
+    port.report_change();
+    let has_something = |record: &&DeviceRecord| {
+        record.role == Role::Endpoint && (record.life().works() || record.life().in_attempt())
     };
-    devices::below(bridge).filter(works).for_each(condemn);
+    devices::below(bridge).filter(has_something).for_each(condemn);
     bus::close_bridge(bridge);
     log::warn!("{port} is closed; `release {bridge}` opens it again for the devices below");
 }

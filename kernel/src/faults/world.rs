@@ -128,7 +128,8 @@ impl diagnosis::World for KernelWorld<'_> {
 impl KernelWorld<'_> {
     /// Tells whether the tables hold for this device what the books say they should.
     fn agrees(&self, record: &'static DeviceRecord, address: Option<Iova>, walk: &RequestWalk) -> bool {
-        let open = matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion);
+        // While it is moved, its ids lead nowhere although it works.
+        let open = record.life().works() && !record.life().in_attempt();
         let Some(books) = self.books_of(record).filter(|_| open) else {
             // Another member of the group may own the id, so an entry alone proves nothing.
             return true;

@@ -2,7 +2,6 @@
 
 use coverage::Shortfall;
 use pci::control::BusMaster;
-use report::DeviceState;
 
 use super::Unit;
 use super::hardware::FrameMemory;
@@ -24,10 +23,8 @@ pub(super) fn cut_off(unit: &Unit) {
         all.filter(|record| record.unit == Some(unit.index) && record.role == Role::Endpoint)
     };
     for record in behind() {
+        record.life_events().begin_cut_off();
         bus::set_bus_master(record.bdf, BusMaster::Off);
-        if matches!(record.state(), DeviceState::Assigned | DeviceState::FirmwareRegion) {
-            record.set_state(DeviceState::Quarantined);
-        }
     }
     // What it does not remember it blocks from now on; each entry says that this is not confirmed.
     let _ = unit.control(|control| {
@@ -36,4 +33,8 @@ pub(super) fn cut_off(unit: &Unit) {
         }
         Ok(())
     });
+    for record in behind() {
+        record.life_events().end_cut_off();
+        record.report_change();
+    }
 }

@@ -4,7 +4,7 @@ use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 
 use super::case::{Case, Target, Wrong};
 use super::{Failure, Seen, obedient_devices, unmapped_page, wait_for_fault};
-use crate::devices::{self, DeviceRecord, Role};
+use crate::devices::{self, Attempt, DeviceRecord, Role};
 use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::iommu::misprogram::{Change, Half, Misprogrammed, Place, Way};
 use crate::iommu::{self, Unit};
@@ -12,7 +12,6 @@ use crate::memory::direct;
 use crate::platform::clock;
 use crate::probe::{Notice, Overreach, announce, land};
 use crate::selftest::transfer;
-use report::DeviceState;
 
 /// What every page here holds before a device is told to go there.
 const FILL: u8 = 0x69;
@@ -153,14 +152,16 @@ struct GivenUp {
     record: &'static DeviceRecord,
     driver: Option<&'static str>,
     reach: Iova,
+    back: Option<Attempt>,
 }
 
 impl GivenUp {
     fn new(record: &'static DeviceRecord) -> Self {
         let (driver, reach) = (record.driver(), record.reach());
         record.clear_driver();
-        record.set_state(DeviceState::Blocked);
-        Self { record, driver, reach }
+        record.life_events().give_up();
+        record.report_change();
+        Self { record, driver, reach, back: record.begin_entry().ok() }
     }
 }
 
@@ -170,7 +171,9 @@ impl Drop for GivenUp {
             self.record.set_driver(driver);
         }
         self.record.set_reach(self.reach);
-        self.record.set_state(DeviceState::Assigned);
+        if self.back.take().is_some_and(|back| back.finish().is_err()) {
+            log::error!("{} was cut off while it counted as given up", self.record);
+        }
     }
 }
 

@@ -1,0 +1,37 @@
+//! What is common to all remapping units, whatever their family.
+//!
+//! [`AtomicLifeCycle`] says what a device may do now. Giving a device memory takes many steps, and any of them may be
+//! interrupted by what takes everything from it: a violation, a unit that falls silent, the device being pulled. So
+//! whoever lets a device in holds an [`Attempt`], and what interrupts it makes the attempt void.
+//!
+//! # Example
+//! ```
+//! use iommu::{AtomicLifeCycle, State, Voided, Work};
+//!
+//! let device = AtomicLifeCycle::new(State::Blocked);
+//! let attempt = device.begin_entry()?;
+//! // Here its requester ids are led into a domain, and its bus mastering goes on.
+//! attempt.finish(Work::OfDriver)?;
+//! assert!(device.is_open());
+//!
+//! // A violation cuts it off: ids and bus mastering go between the two calls. It comes back by a release, unless it is cut off once more before that is done.
+//! device.begin_cut_off();
+//! device.end_cut_off();
+//! let attempt = device.begin_release()?;
+//! device.begin_cut_off();
+//! assert_eq!(attempt.finish(Work::OfDriver), Err(Voided));
+//! // Now everything has to be taken from it again: it may do nothing.
+//! assert_eq!(device.state(), State::Quarantined);
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+mod life_cycle;
+
+pub use life_cycle::{
+    AtomicLifeCycle, Attempt, Generation, LifeCycle, Presence, Refusal, State, Voided, Work,
+};

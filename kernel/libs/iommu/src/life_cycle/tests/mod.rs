@@ -1,0 +1,2 @@
+mod interleavings;
+mod transitions;
