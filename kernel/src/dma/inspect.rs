@@ -23,6 +23,11 @@ pub fn mapping<D, B: Buffer>(mapping: &Mapping<D, B>) -> PhysAddr {
     mapping.phys()
 }
 
+/// Fills a buffer that a device has, and that it does not use at the moment.
+pub fn fill<D>(mapping: &mut Mapping<D>, byte: u8) {
+    mapping.buffer_mut().bytes_mut().fill(byte);
+}
+
 /// Takes back a buffer past whose end a device was told to run: the verifier does not look at the guard behind it.
 ///
 /// # Errors

@@ -100,6 +100,14 @@ impl<D, B: Buffer> Mapping<D, B> {
         &self.parts().buffer
     }
 
+    /// The same, to be changed under the device's hands: what is read there later may be the device's.
+    pub(super) fn buffer_mut(&mut self) -> &mut B {
+        match &mut self.parts {
+            Some(parts) => &mut parts.buffer,
+            None => unreachable!("a mapping without its parts"),
+        }
+    }
+
     /// # Panics
     /// Never: the parts go only with the mapping itself.
     fn parts(&self) -> &Parts<B> {

@@ -80,34 +80,6 @@ pub fn read(start: PhysAddr, bytes: &mut [u8]) -> Result<(), NotMemory> {
     Ok(())
 }
 
-/// Writes zeros.
-///
-/// # Errors
-/// If not all of it is memory.
-///
-/// The caller must own the range: frames come from [`super::frames`].
-pub(super) fn zero(start: PhysAddr, length: u64) -> Result<(), NotMemory> {
-    let to = phys_to_ptr(start, length)?;
-    // SAFETY: the range was found to be memory, and the caller owns it.
-    unsafe { to.write_bytes(0, length as usize) };
-    Ok(())
-}
-
-/// Fills frames with one byte, for a test that looks at what a device did to them.
-///
-/// # Errors
-/// If not all of it is memory that a device may be given.
-pub fn fill(start: PhysAddr, byte: u8, length: u64) -> Result<(), NotMemory> {
-    if map::is_kernel(start, length) {
-        return Err(NotMemory { start, length });
-    }
-    let to = phys_to_ptr(start, length)?;
-    // SAFETY: the range was found to be memory and none of the kernel's own; devices write there too, so
-    // nobody takes its contents for anything but bytes.
-    unsafe { to.write_bytes(byte, length as usize) };
-    Ok(())
-}
-
 /// Reads the aligned word of a table around an address in one access.
 ///
 /// For tables made of frames: the address is only checked against the window.
@@ -118,20 +90,22 @@ pub fn read_word(at: PhysAddr) -> u64 {
 
 /// Writes the aligned word of a table around an address in one access, behind all that was written before.
 ///
-/// For tables made of frames: the address is only checked against the window, and the word must be the caller's.
+/// # Safety
+/// The word lies in a frame that the caller has made a table, and whatever follows the table bears the new word.
 #[inline]
-pub fn write_word(at: PhysAddr, value: u64) {
+pub(super) unsafe fn write_word(at: PhysAddr, value: u64) {
     word(at).store(value, Ordering::Release);
 }
 
 /// Some neighbouring words of one frame of tables, which a remapping unit may read and write as well.
 ///
-/// For tables made of frames: the address is only checked against the window.
+/// # Safety
+/// They lie in a frame that the caller has made a table and keeps for `'t`.
 ///
 /// # Panics
 /// If they are not all in one frame.
 #[inline(always)]
-pub fn words<'t>(at: PhysAddr, count: u64) -> &'t [AtomicU64] {
+pub(super) unsafe fn words<'t>(at: PhysAddr, count: u64) -> &'t [AtomicU64] {
     let first = word(at);
     if count > PAGE_SIZE / 8 - at.page_offset() / 8 {
         leave_page(at, count);
@@ -147,15 +121,19 @@ fn leave_page(at: PhysAddr, count: u64) -> ! {
     panic!("{count} words at {at} are not all in one page")
 }
 
-/// The same words as they are now: for those that nobody but the caller changes.
+/// The same words as they are now.
+///
+/// # Safety
+/// They lie in a frame that the caller has made a table and keeps for `'t`, and nobody changes them in that time.
 ///
 /// # Panics
 /// If they are not all in one frame.
 #[inline(always)]
-pub fn own_words<'t>(at: PhysAddr, count: u64) -> &'t [u64] {
-    let words = words(at, count);
-    // SAFETY: as many words at the same place; nobody writes to them while the caller reads, and reading is all
-    // that the slice allows.
+pub(super) unsafe fn own_words<'t>(at: PhysAddr, count: u64) -> &'t [u64] {
+    // SAFETY: as the caller vouches.
+    let words = unsafe { words(at, count) };
+    // SAFETY: as many words at the same place; nobody changes them as long as the slice lives, as the
+    // caller vouches, and reading is all that it allows.
     unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), words.len()) }
 }
 

@@ -1,5 +1,5 @@
-//! The frame allocator: one [`FrameTable`] for all memory, behind a lock that handlers may take.
-#![expect(unsafe_code, reason = "UNSAFETY: makes the table's books out of memory that the map calls usable")]
+//! Frames that a value owns, and the allocator that they come from: one [`FrameTable`] for all memory.
+#![expect(unsafe_code, reason = "UNSAFETY: clears frames, and makes the table's books out of memory that the map calls usable")]
 
 use dma_types::{PAGE_SIZE, PhysAddr};
 use frames::{FrameTable, FreeError, MemoryKind, Order, Owner, Span};
@@ -9,38 +9,66 @@ use crate::sync::{IrqLock, rank};
 
 static TABLE: IrqLock<Option<FrameTable<'static>>, rank::Frames> = IrqLock::new(None);
 
-/// Takes a block for the kernel itself; its content is undefined. `None` if there is none left.
-pub fn allocate(order: Order) -> Option<PhysAddr> {
-    take(order, Owner::Kernel)
+/// A block of frames that nobody else has; given back when dropped.
+#[derive(Debug)]
+pub struct Frame {
+    start: PhysAddr,
+    order: Order,
 }
 
-/// Takes a zeroed frame for the kernel itself.
-pub fn allocate_zeroed() -> Option<PhysAddr> {
-    let frame = allocate(Order::FRAME)?;
-    direct::zero(frame, PAGE_SIZE).ok()?;
-    Some(frame)
-}
-
-/// Takes a block that may be mapped for a device; its content is undefined.
-pub fn allocate_for_device(order: Order) -> Option<PhysAddr> {
-    take(order, Owner::Device)
-}
-
-fn take(order: Order, owner: Owner) -> Option<PhysAddr> {
-    if failure::is_due() {
-        return None;
+impl Frame {
+    /// Takes a block for the kernel itself; its content is undefined. `None` if there is none left.
+    pub fn new(order: Order) -> Option<Self> {
+        Self::take(order, Owner::Kernel)
     }
-    TABLE.lock().as_mut()?.allocate(order, owner)
+
+    /// Takes a single frame of zeros for the kernel itself.
+    pub fn zeroed() -> Option<Self> {
+        let frame = Self::new(Order::FRAME)?;
+        // SAFETY: memory that the table gave out, and that this value owns.
+        unsafe { direct::frame_ptr(frame.start).write_bytes(0, PAGE_SIZE as usize) };
+        Some(frame)
+    }
+
+    /// Takes a block that may be mapped for a device; its content is undefined.
+    pub(super) fn for_device(order: Order) -> Option<Self> {
+        Self::take(order, Owner::Device)
+    }
+
+    fn take(order: Order, owner: Owner) -> Option<Self> {
+        if failure::is_due() {
+            return None;
+        }
+        let start = TABLE.lock().as_mut()?.allocate(order, owner)?;
+        Some(Self { start, order })
+    }
+
+    /// Gives the block up to whoever keeps its address; without [`from_raw`](Self::from_raw) it stays taken for good.
+    pub fn into_raw(self) -> PhysAddr {
+        let start = self.start;
+        core::mem::forget(self);
+        start
+    }
+
+    /// Takes back what [`into_raw`](Self::into_raw) gave up, or a part of it that is a block.
+    ///
+    /// # Safety
+    /// It is such a block, nobody has taken it back yet, and no processor, unit or device reaches it.
+    pub unsafe fn from_raw(start: PhysAddr, order: Order) -> Self {
+        Self { start, order }
+    }
 }
 
-/// Gives a block back. No processor, unit or device may be able to reach it any more.
-///
-/// # Errors
-/// If it is not one that is in use; nothing has changed then.
-pub fn free(start: PhysAddr, order: Order) -> Result<(), FreeError> {
-    match TABLE.lock().as_mut() {
-        Some(table) => table.free(start, order),
-        None => Err(FreeError::NotInUse { start, order }),
+impl Drop for Frame {
+    fn drop(&mut self) {
+        let Self { start, order } = *self;
+        let freed = match TABLE.lock().as_mut() {
+            Some(table) => table.free(start, order),
+            None => Err(FreeError::NotInUse { start, order }),
+        };
+        if let Err(error) = freed {
+            log::error!("memory is lost: {error}");
+        }
     }
 }
 

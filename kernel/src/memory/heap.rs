@@ -14,7 +14,8 @@ use talc::base::Talc;
 use talc::base::binning::Binning;
 use talc::source::Source;
 
-use super::{direct, failure, frames};
+use super::frames::Frame;
+use super::{direct, failure};
 use crate::sync::{IrqLock, rank};
 
 /// The heap grows by at least this much.
@@ -92,9 +93,11 @@ unsafe impl Source for Frames {
         let needed = layout.size() as u64 + layout.align() as u64 + OVERHEAD_BYTES;
         let ample = Order::for_bytes(needed.max(GROWTH_BYTES)).ok_or(())?;
         let least = Order::for_bytes(needed).ok_or(())?;
-        let (order, start) =
-            [ample, least].into_iter().find_map(|order| Some((order, frames::allocate(order)?))).ok_or(())?;
-        // SAFETY: the block was just allocated for the kernel, is seen in the direct map, and stays the heap's.
+        let (order, block) =
+            [ample, least].into_iter().find_map(|order| Some((order, Frame::new(order)?))).ok_or(())?;
+        // Before it is claimed: what talc refuses it may have written to.
+        let start = block.into_raw();
+        // SAFETY: the block was given up to the heap just now, and is seen in the direct map for ever.
         unsafe { talc.claim(direct::frame_ptr(start), order.bytes() as usize) }.ok_or(())?;
         CLAIMED.fetch_add(order.bytes() as usize, Ordering::Relaxed);
         Ok(())

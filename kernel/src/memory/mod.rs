@@ -18,6 +18,7 @@ mod paging;
 pub mod parts;
 pub mod shared;
 pub mod stacks;
+pub mod tables;
 mod window;
 
 use alloc::boxed::Box;

@@ -6,7 +6,8 @@ use core::fmt;
 use dma_types::{PAGE_SIZE, PhysAddr};
 use frames::Order;
 
-use super::{direct, frames as allocator};
+use super::direct;
+use super::frames::Frame;
 
 /// A run of zeroed pages that nobody else has; freed when dropped.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ impl Pages {
     pub fn new(exponent: u8) -> Result<Self, NoPages> {
         let none = NoPages { bytes: PAGE_SIZE.checked_shl(u32::from(exponent)).unwrap_or(u64::MAX) };
         let order = Order::new(exponent).ok_or(none)?;
-        let start = allocator::allocate_for_device(order).ok_or(none)?;
+        let start = Frame::for_device(order).ok_or(none)?.into_raw();
         let mut pages = Self { start, bytes: order.bytes() };
         pages.bytes_mut().fill(0);
         Ok(pages)
@@ -36,7 +37,7 @@ impl Pages {
     pub fn holding(bytes: usize) -> Result<Self, NoPages> {
         let none = NoPages { bytes: bytes as u64 };
         let order = Order::for_bytes(bytes as u64).ok_or(none)?;
-        let start = allocator::allocate_for_device(order).ok_or(none)?;
+        let start = Frame::for_device(order).ok_or(none)?.into_raw();
         let mut pages = Self { start, bytes: order.bytes() };
         drop(pages.split_off((bytes as u64).max(1).next_multiple_of(PAGE_SIZE)));
         pages.bytes_mut().fill(0);
@@ -99,9 +100,9 @@ impl Pages {
 impl Drop for Pages {
     fn drop(&mut self) {
         for (start, order) in self.blocks() {
-            if let Err(error) = allocator::free(start, order) {
-                log::error!("pages are lost: {error}");
-            }
+            // SAFETY: a part of what the value was made of; whoever has it lets nobody reach it any more, since a device
+            // that might keeps the value from being dropped.
+            drop(unsafe { Frame::from_raw(start, order) });
         }
     }
 }

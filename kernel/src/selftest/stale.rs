@@ -10,7 +10,6 @@ use options::Target;
 
 use super::{check, some_device, transfer};
 use crate::dma::{FromDevice, PageBuffer, inspect};
-use crate::memory::direct;
 use crate::platform::clock;
 use crate::probe::{Judgement, Notice, Order, Overreach, announce, land, run_probes};
 
@@ -105,16 +104,15 @@ fn after_domain_change() {
 fn change_domain(device: &'static dyn Overreach) -> Result<(), &'static str> {
     let mut page = PageBuffer::new(0).map_err(|_| "no memory")?;
     page.bytes_mut().fill(FILL);
-    let mapping = device
+    let mut mapping = device
         .dma()
         .map::<FromDevice, _>(page, "stale domain test")
         .map_err(|_| "the page could not be mapped")?;
     transfer(device, Access::Write, mapping.iova())?;
-    let memory = inspect::mapping(&mapping);
     let flight = announce(device.record(), Access::Write, mapping.iova(), Notice::Announced);
     let flight = flight.ok_or("too many probes are under way")?;
     let written = device.dma().change_domain().map_err(|_| "the device could not be moved").and_then(|()| {
-        direct::fill(memory, FILL, PAGE_SIZE).map_err(|_| "the page is not memory")?;
+        inspect::fill(&mut mapping, FILL);
         transfer(device, Access::Write, mapping.iova())
     });
     // The device is done before its fault's interrupt has arrived.

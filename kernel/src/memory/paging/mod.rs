@@ -53,7 +53,7 @@ pub(super) fn map_kernel(
 
 /// The physical address behind a virtual one, by the tables in use.
 pub(super) fn translate(address: u64) -> Option<PhysAddr> {
-    Tables::at(PhysAddr::new(Cr3::read().0.start_address().as_u64())).translate(address)
+    tables::translate(PhysAddr::new(Cr3::read().0.start_address().as_u64()), address)
 }
 
 /// Makes the kernel's tables; the loader's are in use meanwhile, and say where things are.

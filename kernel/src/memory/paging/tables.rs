@@ -1,4 +1,7 @@
 //! Trees of page tables: filling them with the largest pages that fit, and following them.
+//!
+//! A tree is made of frames that it owns and never gives back: every entry above the leaves is 0 or names one of them.
+#![expect(unsafe_code, reason = "UNSAFETY: writes entries of page tables")]
 
 use core::fmt;
 
@@ -8,7 +11,8 @@ use x86_64::structures::paging::PageTableFlags;
 
 use crate::arch::cpu::{self, Features};
 use crate::memory::image::Use;
-use crate::memory::{direct, frames as allocator};
+use crate::memory::direct;
+use crate::memory::frames::Frame;
 
 /// Bits of an address that a level of tables decodes.
 const LEVEL_BITS: u32 = 9;
@@ -26,12 +30,7 @@ pub struct Tables {
 impl Tables {
     /// An empty tree.
     pub(super) fn new() -> Result<Self, MapError> {
-        Ok(Self { top: allocator::allocate_zeroed().ok_or(MapError::NoFrame)? })
-    }
-
-    /// The tree under a top table that somebody else made.
-    pub(super) const fn at(top: PhysAddr) -> Self {
-        Self { top }
+        Ok(Self { top: Frame::zeroed().ok_or(MapError::NoFrame)?.into_raw() })
     }
 
     /// Its top table.
@@ -56,24 +55,24 @@ impl Tables {
         let run = Run { virtual_start: at, physical_start: pages.start().as_u64(), length: pages.length() };
         fill(self.top, TOP_LEVEL, run, leaf)
     }
+}
 
-    /// The physical address that a virtual one is mapped to.
-    pub(super) fn translate(&self, address: u64) -> Option<PhysAddr> {
-        let mut table = self.top;
-        for level in (1..=TOP_LEVEL).rev() {
-            let entry = direct::read_word(entry_address(table, level, address));
-            let flags = PageTableFlags::from_bits_truncate(entry);
-            if !flags.contains(PageTableFlags::PRESENT) {
-                return None;
-            }
-            if level == 1 || flags.contains(PageTableFlags::HUGE_PAGE) {
-                let offset = address % entry_bytes(level);
-                return Some(PhysAddr::new(entry & ADDRESS_BITS & !(entry_bytes(level) - 1) | offset));
-            }
-            table = PhysAddr::new(entry & ADDRESS_BITS);
+/// The physical address that a virtual one is mapped to by the tree under a top table, whoever made it.
+pub(super) fn translate(top: PhysAddr, address: u64) -> Option<PhysAddr> {
+    let mut table = top;
+    for level in (1..=TOP_LEVEL).rev() {
+        let entry = direct::read_word(entry_address(table, level, address));
+        let flags = PageTableFlags::from_bits_truncate(entry);
+        if !flags.contains(PageTableFlags::PRESENT) {
+            return None;
         }
-        None
+        if level == 1 || flags.contains(PageTableFlags::HUGE_PAGE) {
+            let offset = address % entry_bytes(level);
+            return Some(PhysAddr::new(entry & ADDRESS_BITS & !(entry_bytes(level) - 1) | offset));
+        }
+        table = PhysAddr::new(entry & ADDRESS_BITS);
     }
+    None
 }
 
 /// How the processor treats accesses to a mapping.
@@ -129,7 +128,7 @@ struct Run {
     length: u64,
 }
 
-/// Fills the part of a table, and of the tables below it, that a run covers.
+/// Fills the part of a table of the tree, and of the tables below it, that a run covers.
 fn fill(table: PhysAddr, level: u8, run: Run, leaf: PageTableFlags) -> Result<(), MapError> {
     let size = entry_bytes(level);
     let mut run = run;
@@ -143,7 +142,8 @@ fn fill(table: PhysAddr, level: u8, run: Run, leaf: PageTableFlags) -> Result<()
                 return Err(MapError::Occupied { address: run.virtual_start });
             }
             let flags = if level == 1 { leaf } else { leaf | PageTableFlags::HUGE_PAGE };
-            direct::write_word(at, run.physical_start | flags.bits());
+            // SAFETY: an entry of a table of the tree, which nobody else changes meanwhile.
+            unsafe { direct::write_word(at, run.physical_start | flags.bits()) };
         } else {
             if entry & PageTableFlags::HUGE_PAGE.bits() != 0 {
                 return Err(MapError::Occupied { address: run.virtual_start });
@@ -163,9 +163,10 @@ fn table_below(at: PhysAddr, entry: u64) -> Result<PhysAddr, MapError> {
     if entry != 0 {
         return Ok(PhysAddr::new(entry & ADDRESS_BITS));
     }
-    let table = allocator::allocate_zeroed().ok_or(MapError::NoFrame)?;
+    let table = Frame::zeroed().ok_or(MapError::NoFrame)?.into_raw();
     let flags = PageTableFlags::PRESENT | PageTableFlags::WRITABLE;
-    direct::write_word(at, table.as_u64() | flags.bits());
+    // SAFETY: an entry of a table of the tree, which nobody else changes meanwhile.
+    unsafe { direct::write_word(at, table.as_u64() | flags.bits()) };
     Ok(table)
 }
 

@@ -2,7 +2,7 @@
 //! Errors").
 
 use diagnosis::Verdict;
-use dma_types::{Access, PAGE_SIZE};
+use dma_types::Access;
 use vtd::spec::fault_event::FaultStatus;
 
 use super::{
@@ -12,7 +12,6 @@ use super::{
 use crate::dma::{FromDevice, Mapping, PageBuffer, inspect};
 use crate::iommu::misprogram::{UNKNOWN_DESCRIPTOR, queue_errors, stop_queue};
 use crate::iommu::{self, Unit};
-use crate::memory::direct;
 use crate::platform::clock::{self, Deadline};
 use crate::probe::{Notice, Overreach, announce, land};
 use crate::selftest::{skip, transfer};
@@ -51,13 +50,12 @@ fn found_by_the_interrupt(unit: &Unit) -> Result<(), Failure> {
 /// stopped, and its success must be a true one.
 fn found_by_unmap(unit: &Unit, device: &'static dyn Overreach) -> Result<(), Failure> {
     let page = PageBuffer::new(0).map_err(|_| Failure::NoMemory)?;
-    let mapping: Mapping<FromDevice> =
+    let mut mapping: Mapping<FromDevice> =
         device.dma().map(page, "queue error test").map_err(|_| Failure::NoMemory)?;
-    let (memory, iova) = (inspect::mapping(&mapping), mapping.iova());
-    let fill = || direct::fill(memory, FILL, PAGE_SIZE).map_err(|_| Failure::NoMemory);
-    fill()?;
+    let iova = mapping.iova();
+    inspect::fill(&mut mapping, FILL);
     transfer(device, Access::Write, iova).map_err(Failure::Transfer)?;
-    fill()?;
+    inspect::fill(&mut mapping, FILL);
 
     let flight = announce(device.record(), Access::Write, iova, Notice::Announced);
     let flight = flight.ok_or(Failure::TooManyProbes)?;

@@ -79,7 +79,7 @@ impl Reason {
 
     fn provoke(&self, device: &'static dyn Overreach) -> Result<(), (&'static str, Failure)> {
         let prepared = |failure| ("the test's own memory", failure);
-        let subject = Subject::new(device).map_err(prepared)?;
+        let mut subject = Subject::new(device).map_err(prepared)?;
         let outcome = (self.cases)(&subject)
             .iter()
             .try_for_each(|case| subject.provoke(self.code, case).map_err(|failure| (case.what, failure)));

@@ -91,11 +91,11 @@ impl Subject {
     }
 
     /// Lets the device do what a case says, and compares the fault with what it must be.
-    pub fn provoke(&self, reason: u8, case: &Case) -> Result<(), Failure> {
-        self.pages()
-            .iter()
-            .try_for_each(|page| direct::fill(*page, FILL, PAGE_SIZE))
-            .map_err(|_| Failure::NoMemory)?;
+    pub fn provoke(&mut self, reason: u8, case: &Case) -> Result<(), Failure> {
+        inspect::fill(&mut self.own, FILL);
+        inspect::fill(&mut self.readable, FILL);
+        inspect::fill(&mut self.writable, FILL);
+        self.unmapped.0.bytes_mut().fill(FILL);
         let (record, iova) = (self.device.record(), self.iova(case.target));
         let flight = announce(record, case.access, iova, Notice::Announced).ok_or(Failure::TooManyProbes)?;
         let seen = self.go_wrong(case, iova);
