@@ -15,6 +15,7 @@ pub mod devices;
 pub mod dma;
 pub mod faults;
 pub mod iommu;
+pub mod irq;
 pub mod journal;
 pub mod memory;
 pub mod net;
@@ -28,7 +29,7 @@ pub mod sync;
 pub mod text;
 
 use bootloader_api::BootInfo;
-use platform::boot::BootFacts;
+use memory::boot::BootFacts;
 use platform::clock::EntryTime;
 
 /// Takes over from the boot loader. `entry` is the time at which it jumped to the kernel.
@@ -45,7 +46,7 @@ pub fn start(boot_info: &'static mut BootInfo, entry: EntryTime) -> ! {
 /// Goes on with the kernel's own page tables and stack.
 extern "C" fn on_own_stack(facts: &'static mut BootFacts) -> ! {
     memory::reclaim();
-    arch::start_interrupts();
+    irq::start();
     platform::serial::let_others_send();
     log::info!("booted by {}, {} MiB of memory", facts.firmware, memory::map::total_bytes() >> 20);
     start::run(facts)

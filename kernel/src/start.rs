@@ -16,18 +16,18 @@ use pci::sriov::VirtualFunctions;
 use report::{Boot, DeviceState, DmarSource, Event, Function, Outcome, Protected, Window};
 use spin::Once;
 
-use crate::arch::{self, cpu};
+use crate::arch::cpu;
 use crate::console::{self, output};
 use crate::devices::{self, DeviceRecord, Role};
 use crate::iommu::{enforcement, findings, regions};
+use crate::memory::boot::BootFacts;
 use crate::memory::map;
 use crate::platform::acpi::{self, AcpiTables};
-use crate::platform::boot::BootFacts;
 use crate::platform::fw_cfg::{self, FwCfg};
 use crate::platform::serial::{self, Port};
 use crate::platform::{clock, framebuffer, pci as bus, power};
 use crate::text::Text;
-use crate::{bench, dma, faults, iommu, journal, probe, protection, stop};
+use crate::{bench, dma, faults, iommu, irq, journal, probe, protection, stop};
 
 /// What helps where no IOMMU is found.
 pub const NO_IOMMU_ADVICE: &str = "switch on Intel VT-d (also called \"VT for Directed I/O\" or \"DMA protection\") in \
@@ -63,8 +63,8 @@ enum Soundness {
 
 /// Runs the kernel proper.
 pub fn run(facts: &'static mut BootFacts) -> ! {
-    arch::exceptions::set_stop_hook(stop::exception);
-    arch::panic::set_panic_hook(|info| stop::panic(info));
+    irq::exceptions::set_stop_hook(stop::exception);
+    irq::panic::set_panic_hook(|info| stop::panic(info));
     enforcement::set_stop_hook(stop::protection_lost);
     let mut fw_cfg = FwCfg::detect();
     let cmdline: &'static [u8] = read_cmdline(fw_cfg.as_mut()).leak();

@@ -20,8 +20,9 @@ use report::{
 use screen::{Field, Register, StopCode, StopText};
 use verifier::Rule;
 
-use crate::arch::{cpu, exceptions};
+use crate::arch::cpu;
 use crate::iommu::enforcement::{self, Lost};
+use crate::irq::exceptions;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, framebuffer, pci, serial};
 use crate::probe::Flight;

@@ -229,13 +229,13 @@ pub(crate) unsafe fn write_msr(number: u32, value: u64) {
 
 /// Makes every floating-point and vector instruction fault, so that none goes unseen: entry stubs do not save
 /// that state, and the kernel has no use for it (SDM "CR0", TS and MP).
-pub(super) fn forbid_floating_point() {
+pub fn forbid_floating_point() {
     // SAFETY: the kernel is compiled without such instructions.
     unsafe { Cr0::update(|flags| flags.insert(Cr0Flags::TASK_SWITCHED | Cr0Flags::MONITOR_COPROCESSOR)) };
 }
 
 /// Lets floating-point and vector instructions, and the exceptions that they may raise, through.
-pub(super) fn permit_floating_point() {
+pub fn permit_floating_point() {
     // SAFETY: nothing holds floating-point state that could be mixed up.
     unsafe {
         Cr0::update(|flags| {

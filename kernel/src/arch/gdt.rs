@@ -8,7 +8,7 @@ use x86_64::instructions::tables::load_tss;
 use x86_64::structures::gdt::{Descriptor, DescriptorFlags, GlobalDescriptorTable, SegmentSelector};
 use x86_64::structures::tss::TaskStateSegment;
 
-use crate::memory::stacks;
+use super::stacks;
 
 /// Index in the interrupt stack table, from 0, of the stack for NMIs.
 pub const NMI_STACK: u16 = 0;
@@ -28,7 +28,7 @@ struct Selectors {
 }
 
 /// A data segment that is marked absent: a self-test shows what comes of loading it.
-pub(super) fn absent_segment() -> Option<SegmentSelector> {
+pub fn absent_segment() -> Option<SegmentSelector> {
     Some(TABLE.get()?.1.absent)
 }
 

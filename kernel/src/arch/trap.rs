@@ -23,8 +23,8 @@ use core::mem::offset_of;
 
 use exceptions::{ERROR_CODE_VECTORS, GENERAL_REGISTER_BYTES, TrapFrame};
 
-use crate::arch::interrupts::FAULT_VECTOR;
-use crate::faults::ivt_handle_interrupt;
+/// The fault event of every remapping unit: its stub calls `ivt_handle_interrupt` and nothing else.
+pub const FAULT_VECTOR: u8 = 0xf8;
 
 /// Bytes from one stub to the next.
 const STUB_BYTES: u64 = 16;
@@ -34,6 +34,10 @@ unsafe extern "C" {
     safe fn trap_stubs();
     /// The stub of [`FAULT_VECTOR`] alone.
     safe fn fault_stub();
+    /// Sends a trap to its handler, which stands in `irq`; the stubs call it with the frame on their stack.
+    fn ivt_handle_trap(frame: &mut TrapFrame);
+    /// Answers the fault event, in `faults`.
+    fn ivt_handle_interrupt(frame: *mut TrapFrame);
 }
 
 /// The address of the stub that a vector's gate points to.
@@ -132,7 +136,7 @@ global_asm!(
     "restore_registers_and_return",
     stub_bytes = const STUB_BYTES,
     error_codes = const ERROR_CODE_VECTORS,
-    dispatch = sym dispatch,
+    dispatch = sym ivt_handle_trap,
 );
 
 global_asm!(
@@ -146,14 +150,3 @@ global_asm!(
     vector = const FAULT_VECTOR,
     handler = sym ivt_handle_interrupt,
 );
-
-/// Sends a trap to its handler; the stubs call it with the frame on their stack.
-extern "C" fn dispatch(frame: &mut TrapFrame) {
-    // The stubs push no number above 255.
-    let vector = exceptions::Vector(frame.vector as u8);
-    // A device may send a message with an exception's vector, which comes without an error code and is in service.
-    if vector.is_exception() && !super::apic::is_in_service(vector.0) {
-        super::exceptions::unexpected(frame)
-    }
-    super::interrupts::deliver(vector.0, frame);
-}

@@ -9,6 +9,7 @@ use options::{COMMANDS, Command, Policy, RecordForm, Switch, VerifierOrder};
 
 use super::disks::{self, DiskMistake};
 use super::{memory, network, output};
+use crate::arch::cpu;
 use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
 use crate::journal::{self, Ending};
@@ -102,7 +103,11 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
 /// Ends the run: the last lines of the report, everything drawn, the machine off.
 pub fn power_off() -> ! {
     finish();
-    power::power_off()
+    power::power_off();
+    println!("this machine cannot be switched off by software; it is safe to do so by hand");
+    serial::send_all();
+    output::draw_all();
+    cpu::halt_forever()
 }
 
 fn finish() {

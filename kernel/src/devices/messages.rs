@@ -13,9 +13,8 @@ use report::DeviceState;
 use spin::Once;
 
 use super::{Function, StartError};
-use crate::arch::apic;
-use crate::arch::interrupts;
 use crate::faults;
+use crate::irq::{self, apic};
 use crate::platform::clock::{self, Deadline};
 use crate::platform::pci::config;
 use crate::sync::{IrqLock, rank};
@@ -71,7 +70,7 @@ impl Messages {
             (given < VECTORS).then_some(given + 1)
         });
         let index = index.map_err(|_| StartError::NoMessages)?;
-        interrupts::register(FIRST_VECTOR + index, note).map_err(|_| StartError::NoMessages)?;
+        irq::register(FIRST_VECTOR + index, note).map_err(|_| StartError::NoMessages)?;
         program(function, index)?;
         if let Some(owner) = OWNERS.get(usize::from(index)) {
             owner.call_once(|| *function);
@@ -152,7 +151,7 @@ fn note(frame: &TrapFrame) {
     let Some(owner) = OWNERS.get(index).and_then(Once::get) else { return };
     if owner.record().state() == DeviceState::Quarantined {
         // It goes on although its message is masked, or somebody sends in its name.
-        return interrupts::note_unwanted();
+        return irq::note_unwanted();
     }
     let limit = LIMIT.get().copied().unwrap_or(MessageLimit::Off);
     let pressure = of_late.lock().note(Timestamp::from_nanos(clock::now_ns()), limit);

@@ -16,8 +16,8 @@ use pci::{BridgeKind, Names, Slot, Tie};
 use spin::Once;
 
 use super::{Admission, DeviceRecord, Facts, Path, Role, Trust, all, find, find_first};
-use crate::arch::timer;
 use crate::dma;
+use crate::irq::timer;
 use crate::platform::clock::Deadline;
 use crate::platform::pci::{self as bus, config};
 use crate::sync::{IrqLock, Mutex, rank};

@@ -13,8 +13,9 @@ use verifier::{Claim, Kind, Ledger, Loan, Memory, Misuse, Part, Place, Rule};
 
 use super::verifier::Culprit;
 use super::{Both, Device, DmaError, FromDevice, Shared, ToDevice, verifier as checks};
+use crate::arch::stacks;
 use crate::memory::arc::Arc;
-use crate::memory::{layout, stacks};
+use crate::memory::layout;
 use crate::sync::{Mutex, rank};
 
 /// What a device's driver has lent by address.

@@ -6,7 +6,9 @@
 
 use super::throttle::Shift;
 use super::{answer, drain};
-use crate::arch::{TrapFrame, apic, register_probe};
+use crate::arch::TrapFrame;
+use crate::irq::apic;
+use crate::selftest::register_probe;
 
 use crate::journal::{self, Found};
 use crate::sync::InterruptsOff;

@@ -10,7 +10,7 @@ use diagnosis::{Allowance, Budget, Timestamp};
 
 use super::drain::Look;
 use super::{answer, drain, interrupt};
-use crate::arch::timer;
+use crate::irq::timer;
 
 use crate::iommu::units;
 use crate::platform::clock::{self, Deadline};

@@ -10,7 +10,7 @@ use spin::Once;
 use vtd::EnforcementLost;
 
 use super::units;
-use crate::arch::timer;
+use crate::irq::timer;
 use crate::platform::clock::Deadline;
 
 /// How often the timer's interrupt asks.

@@ -11,8 +11,8 @@ use vtd::tables::{Coherence, RootTable};
 
 use super::hardware::{FrameMemory, KernelClock, Window};
 use super::{Found, IommuError, UNITS, Unit, find};
-use crate::arch::apic;
-use crate::arch::interrupts::{self, FAULT_VECTOR};
+use crate::arch::FAULT_VECTOR;
+use crate::irq::{self, apic};
 use crate::memory::mmio::Mmio;
 
 /// Makes every unit that answers enforce tables that permit nothing, and publishes all of them.
@@ -22,7 +22,7 @@ use crate::memory::mmio::Mmio;
 /// its devices must stay without bus mastering.
 pub fn take(plan: &Plan, found: Vec<Found>) -> &'static [Unit] {
     // A fault interrupt must not arrive before the handler can find the unit.
-    let units = interrupts::without_interrupts(|| {
+    let units = irq::without_interrupts(|| {
         let units = plan.units.iter().zip(found).enumerate();
         UNITS.call_once(|| units.map(|(index, (planned, unit))| take_one(planned, index, unit)).collect())
     });

@@ -1,5 +1,8 @@
 //! Frames that a value owns, and the allocator that they come from: one [`FrameTable`] for all memory.
-#![expect(unsafe_code, reason = "UNSAFETY: clears frames, and makes the table's books out of memory that the map calls usable")]
+#![expect(
+    unsafe_code,
+    reason = "UNSAFETY: clears frames, and makes the table's books out of memory that the map calls usable"
+)]
 
 use dma_types::{PAGE_SIZE, PhysAddr};
 use frames::{FrameTable, FreeError, MemoryKind, Order, Owner, Span};

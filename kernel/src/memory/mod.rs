@@ -4,6 +4,7 @@
 //! kernel's will), heap, own tables, own stack. [`reclaim`] then frees what only the loader needed.
 
 pub mod arc;
+pub mod boot;
 pub mod direct;
 pub mod failure;
 mod firmware;
@@ -17,7 +18,6 @@ pub mod pages;
 mod paging;
 pub mod parts;
 pub mod shared;
-pub mod stacks;
 pub mod tables;
 mod window;
 
@@ -25,7 +25,7 @@ use alloc::boxed::Box;
 
 use bootloader_api::BootInfo;
 
-use crate::platform::boot::BootFacts;
+use boot::BootFacts;
 
 /// Sets memory up and goes on with `next` on the kernel's own stack.
 pub fn start(boot_info: &'static mut BootInfo, next: extern "C" fn(&'static mut BootFacts) -> !) -> ! {

@@ -6,14 +6,15 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
+use spin::Once;
+
 use mmio_regs::Clock;
 
 use super::acpi::PmTimer;
 use super::calibration::{self, Rate, Source};
 use super::serial;
-use crate::arch::interrupts;
-use crate::arch::{cpu, timer};
-use crate::sync::InterruptsOff;
+use crate::arch::cpu;
+use crate::sync::{InterruptsOff, interrupts_are_on};
 
 /// Nanoseconds of a second.
 const NS_PER_SECOND: u128 = 1_000_000_000;
@@ -38,6 +39,14 @@ impl Clock for KernelClock {
     fn relax(&self) {
         core::hint::spin_loop();
     }
+}
+
+/// What raises an interrupt after about a time, once something does.
+static WAKER: Once<fn(Duration)> = Once::new();
+
+/// Lets the processor halt while it waits, since `wake_after` ends the halt by an interrupt after about that time.
+pub(crate) fn wake_by(wake_after: fn(Duration)) {
+    WAKER.call_once(|| wake_after);
 }
 
 /// The time at which the kernel was entered.
@@ -154,22 +163,22 @@ pub fn sleep(duration: Duration) {
 /// asked, and the timer armed, with interrupts off until the halt: one that comes in between is taken by the halt, and
 /// ends it. Where interrupts are off, or there is no timer, it waits without halting.
 pub fn wait_until(deadline: Deadline, mut done: impl FnMut() -> bool) -> bool {
-    let interruptible = interrupts::are_enabled();
-    let may_halt = interruptible && timer::is_available();
+    let interruptible = interrupts_are_on();
+    let waker = WAKER.get().filter(|_| interruptible);
     loop {
         let nap = if interruptible && serial::send_some() { serial::NAP } else { Duration::MAX };
-        if may_halt {
+        if waker.is_some() {
             x86_64::instructions::interrupts::disable();
         }
         let over = done();
         if over || deadline.expired() {
-            if may_halt {
+            if waker.is_some() {
                 x86_64::instructions::interrupts::enable();
             }
             return over;
         }
-        if may_halt {
-            timer::arm(deadline.remaining().min(nap));
+        if let Some(wake_after) = waker {
+            wake_after(deadline.remaining().min(nap));
             x86_64::instructions::interrupts::enable_and_hlt();
         } else {
             core::hint::spin_loop();

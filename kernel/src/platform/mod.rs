@@ -1,7 +1,6 @@
 //! The machine around the processor.
 
 pub mod acpi;
-pub mod boot;
 mod calibration;
 pub mod clock;
 pub mod framebuffer;

@@ -12,9 +12,7 @@ use x86_64::instructions::interrupts;
 use x86_64::instructions::port::Port;
 
 use crate::arch::cpu;
-use crate::console::output;
 use crate::platform::fw_cfg::FwCfg;
-use crate::println;
 
 /// What the FADT and the `\_S5` object say. All registers are I/O ports; one that firmware puts elsewhere is
 /// left out, and the next way is taken.
@@ -71,10 +69,8 @@ pub fn init(registers: PowerRegisters) {
     REGISTERS.call_once(|| registers);
 }
 
-/// Switches the machine off. Where that cannot be done, says so in one line and halts.
-///
-/// Not for a stopped kernel: the console must be usable.
-pub fn power_off() -> ! {
+/// Switches the machine off; returns, with interrupts off, where software cannot.
+pub fn power_off() {
     interrupts::disable();
     let registers = REGISTERS.get().copied().unwrap_or_default();
     soft_off(&registers);
@@ -82,9 +78,6 @@ pub fn power_off() -> ! {
         write_control(QEMU_PM1A_CONTROL, QEMU_SOFT_OFF);
         wait(QEMU_PM1A_CONTROL);
     }
-    println!("this machine cannot be switched off by software; it is safe to do so by hand");
-    output::draw_all();
-    cpu::halt_forever()
 }
 
 /// Starts the machine again.

@@ -6,8 +6,8 @@ use exceptions::{Gate, Vector};
 use x86_64::instructions::segmentation::{CS, Segment};
 
 use super::check;
-use crate::arch::{gdt, idt};
-use crate::memory::{image, stacks};
+use crate::arch::{gdt, idt, stacks};
+use crate::memory::image;
 use crate::text::Text;
 
 const NAME: &str = "idt";

@@ -15,6 +15,7 @@ mod nvme_reads;
 mod raise;
 mod random;
 mod regions;
+pub mod register_probe;
 mod registers;
 mod release;
 mod reset;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{check, skip};
-use crate::arch::{interrupts, timer};
+use crate::irq::timer;
 use crate::platform::clock;
 
 const NAME: &str = "rest";
@@ -17,7 +17,7 @@ const STEP: Duration = Duration::from_nanos(16);
 /// Rests for every short time, so that the timer rings at every point between arming it and the halt. One that rang
 /// there unheard would be the last: nothing else interrupts.
 pub(super) fn run() {
-    if !timer::is_available() || !interrupts::are_enabled() {
+    if !timer::is_available() || !crate::sync::interrupts_are_on() {
         return skip(NAME, "there is no timer that could end a halt");
     }
     let mut length = Duration::ZERO;

@@ -6,8 +6,8 @@ use core::time::Duration;
 
 use dma_types::{Access, Iova};
 
+use super::register_probe::{self, Probed};
 use super::{check, copying_devices, some_device};
-use crate::arch::register_probe::{self, Probed};
 use crate::dma::{PageBuffer, inspect};
 use crate::journal;
 use crate::platform::clock::{self, Deadline};

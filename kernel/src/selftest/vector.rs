@@ -1,13 +1,13 @@
 //! The fault vector with nothing pending.
 
 use super::check;
-use crate::arch::interrupts;
+use crate::irq;
 use crate::journal;
 
 /// Raises the vector by an instruction: the dispatcher must count it as spurious, and nothing else may happen.
 pub(super) fn run() {
     let (interrupts, spurious, faults) = counts();
-    interrupts::raise_fault_vector();
+    irq::raise_fault_vector();
     let after = counts();
     let expected = (interrupts + 1, spurious + 1, faults);
     let result =

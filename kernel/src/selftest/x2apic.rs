@@ -6,8 +6,8 @@ use dma_types::Access;
 use options::Target;
 
 use super::{check, copying_devices, skip};
-use crate::arch::apic::{self, Mode};
-use crate::arch::{interrupts, timer};
+use crate::irq::apic::{self, Mode};
+use crate::irq::{self, timer};
 use crate::journal;
 use crate::platform::clock::Deadline;
 use crate::probe::{Judgement, Order, run_probes};
@@ -56,7 +56,7 @@ fn timer_interrupts() -> Result<(), &'static str> {
 
 fn fault_vector_interrupts() -> Result<(), &'static str> {
     let (interrupts, spurious) = journal::fault_interrupts();
-    interrupts::raise_fault_vector();
+    irq::raise_fault_vector();
     let expected = (interrupts + 1, spurious + 1);
     if journal::fault_interrupts() == expected { Ok(()) } else { Err("the fault vector is not served") }
 }

@@ -20,6 +20,11 @@ impl InterruptsOff {
     }
 }
 
+/// Tells whether this processor takes interrupts.
+pub fn interrupts_are_on() -> bool {
+    interrupts::are_enabled()
+}
+
 impl Default for InterruptsOff {
     fn default() -> Self {
         Self::new()

@@ -11,6 +11,6 @@ mod lock;
 pub mod rank;
 
 pub use held::{Held, Within};
-pub use interrupts::InterruptsOff;
+pub use interrupts::{InterruptsOff, interrupts_are_on};
 pub use lock::{Guard, IrqGuard, IrqLock, Mutex, MutexGuard};
 pub use rank::{Rank, Ranked};

@@ -21,11 +21,12 @@ use frames::{MemoryKind, Span};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{Efer, EferFlags};
 
+use super::boot::BootFacts;
 use super::image::{self, Image, Use};
 use super::layout::{DIRECT_MAP, DIRECT_MAP_BYTES};
-use super::{map, stacks};
+use super::map;
 use crate::arch::cpu::{self, Features};
-use crate::platform::boot::BootFacts;
+use crate::arch::stacks;
 use crate::sync::{IrqLock, rank};
 
 pub use tables::{MapError, MemoryType, Tables};

@@ -10,9 +10,9 @@ use frames::Span;
 use x86_64::structures::paging::PageTableFlags;
 
 use crate::arch::cpu::{self, Features};
-use crate::memory::image::Use;
 use crate::memory::direct;
 use crate::memory::frames::Frame;
+use crate::memory::image::Use;
 
 /// Bits of an address that a level of tables decodes.
 const LEVEL_BITS: u32 = 9;

@@ -6,9 +6,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use outbox::{Full, Outbox, Patience};
 
 use super::port::Port;
-use crate::arch::interrupts;
 use crate::platform::clock;
-use crate::sync::{IrqLock, rank};
+use crate::sync::{IrqLock, interrupts_are_on, rank};
 
 /// Bytes that may wait: some forty lines about faults.
 pub const ROOM: usize = 64 << 10;
@@ -64,7 +63,7 @@ pub(crate) fn let_others_send() {
 
 /// Whether the caller may wait for a port.
 fn may_wait() -> bool {
-    interrupts::are_enabled() || !OTHERS_SEND.load(Ordering::Relaxed)
+    interrupts_are_on() || !OTHERS_SEND.load(Ordering::Relaxed)
 }
 
 impl Channel {

@@ -7,9 +7,10 @@ use exceptions::{ExceptionReport, StackCondition, TrapFrame, Vector};
 use report::{Bugcheck, Event, Hex, List, Registers};
 use spin::Once;
 
-use super::{backtrace, cpu};
+use super::backtrace;
+use crate::arch::{cpu, stacks};
 use crate::journal::{self, Ending};
-use crate::memory::{layout, stacks};
+use crate::memory::layout;
 use crate::platform::{clock, serial};
 use crate::text::Text;
 

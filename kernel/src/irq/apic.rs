@@ -12,8 +12,8 @@ use exceptions::TrapFrame;
 use spin::Once;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags};
 
-use super::cpu::{self, Features};
-use super::interrupts::{self, APIC_ERROR_VECTOR, APIC_SPURIOUS_VECTOR};
+use super::{APIC_ERROR_VECTOR, APIC_SPURIOUS_VECTOR, gate, vectors};
+use crate::arch::cpu::{self, Features};
 use crate::memory::mmio::{Mmio, MmioError};
 use crate::sync::InterruptsOff;
 
@@ -98,7 +98,7 @@ pub fn start() -> Result<Mode, MmioError> {
     write(Register::LVT_ERROR, u32::from(APIC_ERROR_VECTOR));
     write(Register::TASK_PRIORITY, 0);
     write(Register::SPURIOUS, SOFTWARE_ENABLE | u32::from(APIC_SPURIOUS_VECTOR));
-    if let Err(error) = interrupts::register(APIC_ERROR_VECTOR, on_error) {
+    if let Err(error) = vectors::register(APIC_ERROR_VECTOR, on_error) {
         log::warn!("APIC errors go unseen: {error}");
     }
     Ok(mode)
@@ -117,7 +117,7 @@ pub fn switch_to_x2apic() -> Result<(), NoX2Apic> {
     let (frame, flags) = ApicBase::read();
     // SAFETY: the processor has the mode, and every access from here goes by model-specific registers.
     unsafe { ApicBase::write(frame, flags | ApicBaseFlags::X2APIC_ENABLE) };
-    apic.x2apic.store(true, Ordering::Relaxed);
+    apic.x2apic.store(true, Ordering::Release);
     Ok(())
 }
 
@@ -219,7 +219,7 @@ pub(super) fn is_present() -> bool {
 impl Apic {
     /// The registers in memory; `None` in x2APIC mode, where they are model-specific ones.
     fn window(&self) -> Option<&Mmio> {
-        if self.x2apic.load(Ordering::Relaxed) { None } else { self.window.as_ref() }
+        if self.x2apic.load(Ordering::Acquire) { None } else { self.window.as_ref() }
     }
 }
 
@@ -236,7 +236,7 @@ fn on_error(_frame: &TrapFrame) {
     write(Register::ERROR_STATUS, 0);
     let status = read(Register::ERROR_STATUS);
     let before = ERRORS.fetch_add(1, Ordering::Relaxed);
-    interrupts::note_unwanted();
+    gate::note_unwanted();
     if before < ERRORS_TOLD {
         log::warn!("local APIC error {status:#x}: a device may have sent a message with a vector below 16");
     } else if (before + 1).is_power_of_two() {

@@ -9,7 +9,7 @@ use core::alloc::Layout;
 use core::arch::{asm, global_asm};
 use core::hint::black_box;
 
-use super::{cpu, gdt};
+use crate::arch::{cpu, gdt};
 
 /// Where nothing is mapped: the lower half of the address space is empty.
 const UNMAPPED: u64 = 0x1234_5678;

@@ -10,7 +10,8 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 
-use super::timer;
+use crate::irq::timer;
+use crate::platform::clock::Deadline;
 use crate::sync::InterruptsOff;
 
 /// The registers in the order in which they are kept.
@@ -82,11 +83,13 @@ pub fn note_interrupt() {
     }
 }
 
-/// Notes a timer interrupt. Called by its handler.
-pub(super) fn note_tick() {
+/// An alarm that rings at every tick of the timer while a probe counts them.
+fn count_tick() {
     let left = |ticks: u64| ticks.checked_sub(1);
-    if TICKS_LEFT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left) == Ok(1) {
-        leave();
+    match TICKS_LEFT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left) {
+        Ok(1) => leave(),
+        Ok(_) => timer::set_alarm(Deadline::at_ns(0), count_tick),
+        Err(_) => {}
     }
 }
 
@@ -144,8 +147,10 @@ fn probe(wait: &Wait) -> Probed {
         }
     }
     timer::start_periodic(wait.every);
+    timer::set_alarm(Deadline::at_ns(0), count_tick);
     // SAFETY: the routine keeps to the calling convention, and its memory is free: `BUSY` was not set.
     unsafe { probe_registers() };
+    TICKS_LEFT.store(0, Ordering::Relaxed);
     timer::stop();
     // SAFETY: the routine has returned, and nothing else writes there.
     let found = unsafe { *FOUND.0.get() };

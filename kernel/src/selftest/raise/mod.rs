@@ -3,6 +3,8 @@
 //! Each must end in a report and a stop screen, which only somebody outside can check. Here fails what does
 //! not end the kernel.
 
+mod exception;
+
 use alloc::vec::Vec;
 use core::fmt;
 use core::hint::black_box;
@@ -11,7 +13,6 @@ use core::time::Duration;
 use dma_types::{Access, Iova};
 
 use super::{check, skip};
-use crate::arch::raise;
 use crate::platform::{clock, framebuffer};
 
 /// An address below every window: nothing is ever mapped there.
@@ -57,22 +58,22 @@ impl Raise {
 
 /// Every one.
 pub(super) const RAISES: [Raise; 22] = [
-    Raise::new("raise-de", raise::divide_error),
-    Raise::new("raise-db", raise::debug_exception),
-    Raise::new("raise-bp", raise::breakpoint),
-    Raise::new("raise-ud", raise::invalid_opcode),
-    Raise::new("raise-nm", raise::device_not_available),
-    Raise::new("raise-df", raise::double_fault),
-    Raise::new("raise-np", raise::segment_not_present),
-    Raise::new("raise-ss", raise::stack_segment_fault),
-    Raise::new("raise-gp", raise::general_protection),
-    Raise::new("raise-gp-selector", raise::general_protection_by_selector),
-    Raise::new("raise-pf-read", raise::page_fault_by_read),
-    Raise::new("raise-pf-write", raise::page_fault_by_write),
-    Raise::new("raise-pf-code", raise::page_fault_by_write_to_code),
-    Raise::new("raise-pf-fetch", raise::page_fault_by_fetch),
-    Raise::new("raise-mf", raise::x87_error),
-    Raise::new("raise-xm", raise::simd_error)
+    Raise::new("raise-de", exception::divide_error),
+    Raise::new("raise-db", exception::debug_exception),
+    Raise::new("raise-bp", exception::breakpoint),
+    Raise::new("raise-ud", exception::invalid_opcode),
+    Raise::new("raise-nm", exception::device_not_available),
+    Raise::new("raise-df", exception::double_fault),
+    Raise::new("raise-np", exception::segment_not_present),
+    Raise::new("raise-ss", exception::stack_segment_fault),
+    Raise::new("raise-gp", exception::general_protection),
+    Raise::new("raise-gp-selector", exception::general_protection_by_selector),
+    Raise::new("raise-pf-read", exception::page_fault_by_read),
+    Raise::new("raise-pf-write", exception::page_fault_by_write),
+    Raise::new("raise-pf-code", exception::page_fault_by_write_to_code),
+    Raise::new("raise-pf-fetch", exception::page_fault_by_fetch),
+    Raise::new("raise-mf", exception::x87_error),
+    Raise::new("raise-xm", exception::simd_error)
         .or_absent("this processor notes errors of vector instructions and raises nothing"),
     Raise::new("overflow-stack", overflow_stack),
     Raise::new("panic", panic_plainly),
@@ -113,7 +114,7 @@ fn fault_while_drawing() {
 /// where no device can be told to.
 fn violate_with_spoiled_heap() {
     let started = super::copying_devices().next().map(|device| device.start(Access::Write, NOBODYS).is_ok());
-    raise::write_after_free();
+    exception::write_after_free();
     // The request comes some time after the start, and so does the interrupt.
     match started {
         Some(true) => clock::sleep(REQUEST_TIME),
@@ -123,7 +124,7 @@ fn violate_with_spoiled_heap() {
 
 /// Allocates after the heap was spoiled, which shows that it was: an exception comes with the heap's lock held.
 fn allocate_from_spoiled_heap() {
-    raise::write_after_free();
+    exception::write_after_free();
     for exponent in 5..17 {
         let blocks: [Vec<u8>; 8] = core::array::from_fn(|_| Vec::with_capacity(1 << exponent));
         black_box(blocks);
@@ -134,7 +135,7 @@ struct Unspeakable;
 
 impl fmt::Display for Unspeakable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        raise::invalid_opcode();
+        exception::invalid_opcode();
         f.write_str("nothing was raised")
     }
 }

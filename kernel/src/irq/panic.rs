@@ -4,7 +4,8 @@ use core::panic::PanicInfo;
 
 use spin::Once;
 
-use super::{cpu, exceptions};
+use super::exceptions;
+use crate::arch::cpu;
 use crate::platform::serial;
 
 /// What ends the kernel after a panic. It must not return, and may find any lock held.

@@ -5,8 +5,7 @@
 
 use diagnosis::{MessageCount, MessageLimit, Pressure, Timestamp};
 
-use super::LAST_DEVICE_VECTOR;
-use crate::arch::{apic, timer};
+use super::{LAST_DEVICE_VECTOR, apic, timer};
 use crate::platform::clock::{self, Deadline};
 use crate::sync::{IrqLock, rank};
 

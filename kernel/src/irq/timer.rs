@@ -11,8 +11,7 @@ use exceptions::TrapFrame;
 use spin::Once;
 
 use super::apic::{self, LVT_MASKED, Register};
-use super::interrupts::{self, TIMER_VECTOR};
-use super::register_probe;
+use super::{TIMER_VECTOR, vectors};
 use crate::platform::clock::{self, Deadline};
 use crate::sync::{IrqLock, rank};
 
@@ -43,9 +42,12 @@ const MOST_ALARMS: usize = 8;
 
 static ALARMS: IrqLock<ArrayVec<Alarm, MOST_ALARMS>, rank::Alarms> = IrqLock::new(ArrayVec::new_const());
 
-/// Gets the timer's interrupts counted; none comes until it is armed.
-pub fn start() {
-    if let Err(error) = interrupts::register(TIMER_VECTOR, on_tick) {
+/// Gets the timer's interrupts counted; none comes until it is armed. From here on the clock rests by it.
+pub(super) fn start() {
+    if is_available() {
+        clock::wake_by(arm);
+    }
+    if let Err(error) = vectors::register(TIMER_VECTOR, on_tick) {
         log::error!("no timer: {error}");
     }
 }
@@ -136,7 +138,6 @@ fn compare() -> Option<(Reads, u32)> {
 
 fn on_tick(_frame: &TrapFrame) {
     TICKS.fetch_add(1, Ordering::Relaxed);
-    register_probe::note_tick();
     // Each at most once: one that sets itself again for a time already past rings at the next tick.
     let mut due = ArrayVec::<fn(), MOST_ALARMS>::new();
     ALARMS.lock().retain(|alarm| {

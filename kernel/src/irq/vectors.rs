@@ -1,7 +1,8 @@
-//! Device interrupts: vectors, handlers, and locks that handlers may take.
-#![expect(unsafe_code, reason = "UNSAFETY: raises interrupts by instruction")]
-
-mod gate;
+//! Vectors and their handlers.
+#![expect(
+    unsafe_code,
+    reason = "UNSAFETY: raises interrupts by instruction, and is called by the entry stubs by its name"
+)]
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -9,10 +10,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use exceptions::{TrapFrame, Vector};
 use spin::Once;
 
-use super::apic;
-
-pub use gate::note_unwanted;
-pub use x86_64::instructions::interrupts::{are_enabled, enable, without_interrupts};
+use super::gate::note_unwanted;
+use super::{apic, exceptions as unexpected_exceptions};
+use crate::arch::FAULT_VECTOR;
 
 /// The first vector that a device may have.
 pub const FIRST_DEVICE_VECTOR: u8 = 0x30;
@@ -20,8 +20,6 @@ pub const FIRST_DEVICE_VECTOR: u8 = 0x30;
 pub const LAST_DEVICE_VECTOR: u8 = 0xef;
 /// The timer of the local APIC.
 pub const TIMER_VECTOR: u8 = 0xf0;
-/// The fault event of every remapping unit: its stub calls `ivt_handle_interrupt` and nothing else.
-pub const FAULT_VECTOR: u8 = 0xf8;
 /// Errors of the local APIC.
 pub const APIC_ERROR_VECTOR: u8 = 0xfe;
 /// Interrupts that the local APIC withdrew.
@@ -80,8 +78,21 @@ pub fn raise_fault_vector() {
     unsafe { asm!("int {}", const FAULT_VECTOR, options(nomem)) };
 }
 
+/// Sends a trap to its handler; the entry stubs call it with the frame on their stack.
+// SAFETY: no other function of the kernel has the name.
+#[unsafe(no_mangle)]
+extern "C" fn ivt_handle_trap(frame: &mut TrapFrame) {
+    // The stubs push no number above 255.
+    let vector = Vector(frame.vector as u8);
+    // A device may send a message with an exception's vector, which comes without an error code and is in service.
+    if vector.is_exception() && !apic::is_in_service(vector.0) {
+        unexpected_exceptions::unexpected(frame)
+    }
+    deliver(vector.0, frame);
+}
+
 /// Calls the handler of a vector and ends the interrupt.
-pub(super) fn deliver(vector: u8, frame: &TrapFrame) {
+fn deliver(vector: u8, frame: &TrapFrame) {
     // A withdrawn interrupt has no bit in service, so ending it would end another (SDM "Spurious Interrupt"). A device
     // may send the same vector; then it has, and all others would wait for its end.
     if vector == APIC_SPURIOUS_VECTOR && !apic::is_in_service(vector) {

@@ -8,7 +8,8 @@ use core::ptr;
 
 use exceptions::{LONGEST_CALL, ReturnAddresses, ends_with_call};
 
-use crate::memory::{image, stacks};
+use crate::arch::stacks;
+use crate::memory::image;
 
 /// Words searched at most: what is further out than this is rarely of interest.
 const SEARCHED_WORDS: u64 = 1024;

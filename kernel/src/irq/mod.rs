@@ -1,0 +1,29 @@
+//! Interrupts and exceptions: which vector has which handler, what holds messages back that nobody wants, the local APIC
+//! and its timer, and what comes of an exception that nothing expects.
+
+pub mod apic;
+mod backtrace;
+pub mod exceptions;
+mod gate;
+pub mod panic;
+mod pic;
+pub mod timer;
+mod vectors;
+
+pub use gate::note_unwanted;
+pub use vectors::{
+    APIC_ERROR_VECTOR, APIC_SPURIOUS_VECTOR, FIRST_DEVICE_VECTOR, Handler, LAST_DEVICE_VECTOR, TIMER_VECTOR,
+    VectorError, raise_fault_vector, register,
+};
+pub use x86_64::instructions::interrupts::without_interrupts;
+
+/// Sets up the local APIC and lets interrupts in.
+pub fn start() {
+    pic::mask_all();
+    match apic::start() {
+        Ok(mode) => log::info!("local APIC {} in {mode} mode", apic::id()),
+        Err(error) => log::error!("no local APIC: {error}; interrupts stay without effect"),
+    }
+    timer::start();
+    x86_64::instructions::interrupts::enable();
+}
