@@ -33,7 +33,7 @@ static ENDED: AtomicBool = AtomicBool::new(false);
 
 /// Writes one line.
 pub fn emit(event: &Event<'_>) {
-    if ENDED.load(Ordering::Relaxed) {
+    if ENDED.load(Ordering::Acquire) {
         return;
     }
     REPORT.make_room();
@@ -111,7 +111,7 @@ pub fn check(name: &str, result: Outcome, detail: Option<&str>) {
 /// Notes that the run cannot end well, for a reason that has a line of its own: a leak, a wrong verdict, a
 /// fault that nobody caused, or protection that is not complete.
 pub fn note_failure() {
-    BROKEN.store(true, Ordering::Relaxed);
+    BROKEN.store(true, Ordering::Release);
 }
 
 /// Counts drained fault records.
@@ -163,7 +163,7 @@ pub fn end(ending: Ending) {
     let failed = FAILED.load(Ordering::Relaxed);
     let status = match ending {
         Ending::Stopped => EndStatus::Bugcheck,
-        Ending::Regular if failed > 0 || BROKEN.load(Ordering::Relaxed) => EndStatus::Failed,
+        Ending::Regular if failed > 0 || BROKEN.load(Ordering::Acquire) => EndStatus::Failed,
         Ending::Regular => EndStatus::Ok,
     };
     emit(&Event::End(End {
@@ -176,5 +176,5 @@ pub fn end(ending: Ending) {
         fault_interrupts: FAULT_INTERRUPTS.load(Ordering::Relaxed),
         spurious: SPURIOUS.load(Ordering::Relaxed),
     }));
-    ENDED.store(true, Ordering::Relaxed);
+    ENDED.store(true, Ordering::Release);
 }

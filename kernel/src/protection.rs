@@ -27,7 +27,7 @@ pub fn give_up(what: Shortfall) {
     }
     drop(shortfalls);
     log::error!("{what}");
-    if ANNOUNCED.load(Ordering::Relaxed) {
+    if ANNOUNCED.load(Ordering::Acquire) {
         journal::note_failure();
     }
 }
@@ -49,7 +49,7 @@ pub fn is_covered() -> bool {
 
 /// Tells whether nothing was given up; to be asked once, for the event `protected`.
 pub fn announce() -> bool {
-    ANNOUNCED.store(true, Ordering::Relaxed);
+    ANNOUNCED.store(true, Ordering::Release);
     let complete = SHORTFALLS.lock().is_empty();
     if !complete {
         journal::note_failure();

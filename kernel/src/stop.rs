@@ -182,7 +182,7 @@ pub fn panic(message: &dyn fmt::Display) -> ! {
 /// Stills the machine, and tells what holds it. A second stop inside the first ends in a halt with a line of text.
 fn begin() -> Hold {
     x86_64::instructions::interrupts::disable();
-    if STOPPING.swap(true, Ordering::Relaxed) {
+    if STOPPING.swap(true, Ordering::AcqRel) {
         exceptions::give_up(format_args!("stopped again"));
     }
     pci::all_bus_mastering_off();

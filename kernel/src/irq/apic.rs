@@ -113,6 +113,7 @@ pub fn switch_to_x2apic() -> Result<(), NoX2Apic> {
     if !cpu::has(Features::X2APIC) {
         return Err(NoX2Apic::NotOffered);
     }
+    // Each processor has an APIC of its own: a handler of this one's must not use it in between.
     let _off = InterruptsOff::new();
     let (frame, flags) = ApicBase::read();
     // SAFETY: the processor has the mode, and every access from here goes by model-specific registers.

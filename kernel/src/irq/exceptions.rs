@@ -41,7 +41,7 @@ pub(super) fn unexpected(frame: &TrapFrame) -> ! {
 
 /// Counts the ways into the stop: a second one ends the report and halts with a line, a third halts at once.
 pub(super) fn enter_stop(cause: fmt::Arguments<'_>) {
-    match DEPTH.fetch_add(1, Ordering::Relaxed) {
+    match DEPTH.fetch_add(1, Ordering::AcqRel) {
         0 => {}
         1 => give_up(cause),
         _ => cpu::halt_forever(),

@@ -65,14 +65,14 @@ pub(crate) fn start(entry: EntryTime) -> Rate {
     ENTRY.store(entry.0, Ordering::Relaxed);
     let rate = calibration::find_rate();
     NS_PER_COUNT.store(ns_per_count(rate), Ordering::Relaxed);
-    IS_ASSUMED.store(rate.source == Source::Assumed, Ordering::Relaxed);
+    IS_ASSUMED.store(rate.source == Source::Assumed, Ordering::Release);
     rate
 }
 
 /// Takes the rate from the power management timer, where it had to be assumed; the clock goes on from what it shows.
 /// To be called before anything waits: the timer that ends a sleep is measured against the clock.
 pub(crate) fn correct_by(timer: Option<PmTimer>) {
-    if !IS_ASSUMED.load(Ordering::Relaxed) {
+    if !IS_ASSUMED.load(Ordering::Acquire) {
         return;
     }
     let Some(rate) = timer.and_then(calibration::rate_by) else {
@@ -80,13 +80,14 @@ pub(crate) fn correct_by(timer: Option<PmTimer>) {
         return;
     };
     log::info!("time-stamp counter at {rate}");
+    // No handler sees one word of the two changed; other processors are not started yet.
     let _off = InterruptsOff::new();
     let (now, ns_per_count) = (timestamp(), ns_per_count(rate));
     let counts =
         (u128::from(in_ns(now.wrapping_sub(ENTRY.load(Ordering::Relaxed)))) << 32) / u128::from(ns_per_count);
     ENTRY.store(now.wrapping_sub(u64::try_from(counts).unwrap_or(u64::MAX)), Ordering::Relaxed);
     NS_PER_COUNT.store(ns_per_count, Ordering::Relaxed);
-    IS_ASSUMED.store(false, Ordering::Relaxed);
+    IS_ASSUMED.store(false, Ordering::Release);
 }
 
 /// Nanoseconds of one count at a rate, in parts of 2^32; never zero.

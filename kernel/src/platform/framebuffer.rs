@@ -63,7 +63,7 @@ pub fn draw_stop_screen(text: &StopText<'_>) {
     let Some(Memory { start, bytes, geometry }) = MEMORY.get() else { return };
     // SAFETY: start and length are those of the loader's buffer, which stays mapped for ever. Whoever holds
     // the lock was interrupted by this stop and never runs again: a stop does not return.
-    let bytes = unsafe { core::slice::from_raw_parts_mut(start.load(Ordering::Relaxed), *bytes) };
+    let bytes = unsafe { core::slice::from_raw_parts_mut(start.load(Ordering::Acquire), *bytes) };
     if let Some(mut pixels) = PixelBuffer::new(bytes, *geometry) {
         screen::draw_stop_screen(&mut pixels, text);
     }
@@ -74,7 +74,7 @@ pub fn lose() {
     SCREEN.hold_for_ever();
     if let Some(memory) = MEMORY.get() {
         // The lower half of the address space is empty.
-        memory.start.store(ptr::without_provenance_mut(PAGE_SIZE as usize), Ordering::Relaxed);
+        memory.start.store(ptr::without_provenance_mut(PAGE_SIZE as usize), Ordering::Release);
     }
 }
 

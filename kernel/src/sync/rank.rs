@@ -96,6 +96,8 @@ ranks! {
     Unit,
     /// What tells whether a unit still enforces.
     Enforcement,
+    /// Bus mastering of functions and of the bridges above them.
+    BusMastering,
     /// The last faults, for who asks later.
     FaultStore,
     /// Fault records that wait to be judged.

@@ -13,7 +13,7 @@ use pci::{BusRange, EcamWindow, Function, FunctionSet, Passage, Topology};
 use spin::Once;
 
 use super::clock::{self, Deadline};
-use crate::sync::InterruptsOff;
+use crate::sync::{IrqLock, rank};
 
 pub use config::MachineConfig;
 
@@ -26,6 +26,9 @@ static ENDPOINTS: Once<Box<[Bdf]>> = Once::new();
 static PHYSICALS: Once<Box<[Function]>> = Once::new();
 /// For whom each bridge is open.
 static PASSAGE: Once<Passage> = Once::new();
+/// Held while a function's bit and those of the bridges above change together. The stop does without it.
+static BUS_MASTERING: IrqLock<(), rank::BusMastering> = IrqLock::new(());
+
 /// The functions of segment 0 that firmware left mastering the bus and [`still_early`] silenced.
 static SILENCED: FunctionSet = FunctionSet::new();
 
@@ -80,7 +83,7 @@ pub fn config() -> &'static MachineConfig {
 /// The bridges above pass requests on exactly while some function below may start them: none is open above nothing but
 /// blocked ones. Only whose unit enforces may get [`BusMaster::On`].
 pub fn set_bus_master(function: Bdf, to: BusMaster) -> BusMaster {
-    let _off = InterruptsOff::new();
+    let _turn = BUS_MASTERING.lock();
     let note = || {
         let switch = |bridge, to| {
             if control::set_bus_master(config(), bridge, to) != to {
@@ -104,7 +107,7 @@ pub fn set_bus_master(function: Bdf, to: BusMaster) -> BusMaster {
 
 /// Closes a bridge whatever is below. The next function below that gets bus mastering opens it again.
 pub fn close_bridge(bridge: Bdf) {
-    let _off = InterruptsOff::new();
+    let _turn = BUS_MASTERING.lock();
     if control::set_bus_master(config(), bridge, BusMaster::Off) == BusMaster::On {
         log::warn!("bridge {bridge} does not let bus mastering be switched off");
     }

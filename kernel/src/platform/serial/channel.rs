@@ -58,12 +58,12 @@ pub struct InUse;
 
 /// From here on there are others to send what is written with interrupts off: who waits, and who writes.
 pub(crate) fn let_others_send() {
-    OTHERS_SEND.store(true, Ordering::Relaxed);
+    OTHERS_SEND.store(true, Ordering::Release);
 }
 
 /// Whether the caller may wait for a port.
 fn may_wait() -> bool {
-    interrupts_are_on() || !OTHERS_SEND.load(Ordering::Relaxed)
+    interrupts_are_on() || !OTHERS_SEND.load(Ordering::Acquire)
 }
 
 impl Channel {
