@@ -1,4 +1,5 @@
 //! What a mapping costs: by size, in batches, in tables, and among many others; and a fault among those.
+#![expect(unsafe_code, reason = "UNSAFETY: lends the same memory many times")]
 
 use alloc::vec::Vec;
 
@@ -76,10 +77,16 @@ fn single<B: Buffer>(device: &Device, (map, unmap): (&str, &str), mut buffer: B)
     Ok(())
 }
 
+/// The memory of a buffer, once more.
+fn again(buffer: &PageBuffer, bytes: u64) -> Again<'_> {
+    // SAFETY: every batch here is unmapped, or dropped, before its buffer is, and no device is told of one.
+    unsafe { Again::new(buffer, bytes) }
+}
+
 /// Maps and unmaps so many buffers together; the figures are for one of them.
 fn batches(device: &Device) -> Result<(), DmaError> {
     let pages = (0..BATCH).map(|_| PageBuffer::new(0)).collect::<Result<Vec<_>, _>>()?;
-    let mut buffers = pages.iter().map(|page| Again::new(page, page.len())).collect();
+    let mut buffers = pages.iter().map(|page| again(page, page.len())).collect();
     let (mut mapped, mut unmapped) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
     for round in 0..WARM_UP + ROUNDS {
         let start = clock::timestamp();
@@ -101,7 +108,7 @@ fn batches(device: &Device) -> Result<(), DmaError> {
 fn tables(device: &Device) -> Result<(), DmaError> {
     let buffer = PageBuffer::new(9)?;
     let before = device.domain().space().size();
-    let pieces: Vec<_> = (0..GIB.div_ceil(PIECE)).map(|_| Again::new(&buffer, PIECE)).collect();
+    let pieces: Vec<_> = (0..GIB.div_ceil(PIECE)).map(|_| again(&buffer, PIECE)).collect();
     let batch: Batch<FromDevice, _> = device.map_batch(pieces, "bench tables")?;
     let after = device.domain().space().size();
     batch.unmap()?;
@@ -123,7 +130,7 @@ fn among_many(overreach: &'static dyn Overreach) -> Result<(), DmaError> {
     let mut live: Vec<Batch<FromDevice, Again<'_>>> = Vec::new();
     for (count, map, unmap) in LIVE {
         while live.len() * CROWD < count {
-            let crowd = (0..CROWD).map(|_| Again::new(&buffer, 4096)).collect();
+            let crowd = (0..CROWD).map(|_| again(&buffer, 4096)).collect();
             live.push(device.map_batch(crowd, "bench crowd")?);
         }
         single(device, (map, unmap), PageBuffer::new(0)?)?;

@@ -5,6 +5,7 @@
 //! which request they would be counted with is chance. For the figures without translation the
 //! controller is given a pass-through entry for their length: it then reaches all of memory by physical addresses, and
 //! nothing is mapped or unmapped.
+#![expect(unsafe_code, reason = "UNSAFETY: lets a controller reach memory untranslated")]
 
 use alloc::vec::Vec;
 
@@ -228,7 +229,8 @@ fn untranslated(nvme: &'static Nvme, work: impl FnOnce()) -> Result<(), IommuErr
         let memory = domain.space().translate(iova.page()).map_or(0, |(memory, _)| memory.as_u64());
         Iova::new(memory + iova.page_offset())
     };
-    let passing = PassThrough::begin(domain.space().unit(), source)?;
+    // SAFETY: no other device has the id, and the controller is told what its domain's tables lead to.
+    let passing = unsafe { PassThrough::begin(domain.space().unit(), source)? };
     match nvme.restart_with(&as_sent) {
         Ok(()) => work(),
         Err(error) => println!("the controller does not start without translation: {error}"),

@@ -3,6 +3,7 @@
 //! Each has a short way, for what drivers do all the time: a range that was used before, entries in one
 //! table that is linked, a unit that answers soon. It decides by few comparisons and is one piece of code.
 //! Where it does not fit it stops, with nothing done by halves, and the general way takes over from there.
+#![expect(unsafe_code, reason = "UNSAFETY: puts the addresses of lent buffers into tables")]
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -83,7 +84,9 @@ impl Books {
     pub(super) fn hold_firmware_region(&mut self, pages: Pages, site: Site) -> Result<(), DmaError> {
         let permissions = Direction::Bidirectional.permissions();
         let (memory, bytes) = (pages.start(), pages.bytes());
-        self.space.map(pages.iovas().start, memory, bytes, permissions, &InterruptsOff::new())?;
+        let at = pages.iovas().start;
+        // SAFETY: firmware keeps that memory for the devices of the group, and the frame allocator has given it up.
+        unsafe { self.space.map(at, memory, bytes, permissions, &InterruptsOff::new())? };
         let backing = Backing::new(memory, bytes);
         self.book.record_firmware_region(backing, step(site)).map_err(|_| DmaError::Books)
     }
@@ -112,7 +115,8 @@ impl Books {
             return Err(Progress::Nothing);
         }
         let Some(range) = self.room.allocate_again(bytes / PAGE_SIZE) else { return Err(Progress::Nothing) };
-        if !self.space.map_at_once(range.start(), memory, bytes, direction.permissions()) {
+        // SAFETY: what is lent is a buffer's, which its mapping or batch keeps until the range is unmapped.
+        if !unsafe { self.space.map_at_once(range.start(), memory, bytes, direction.permissions()) } {
             return Err(Progress::Room(range));
         }
         if !self.book.record_map_again(&range, lent.at(range.start(), time())) {
@@ -146,8 +150,10 @@ impl Books {
             Progress::Tables(range) => (range, true),
         };
         let (page, length) = (range.start(), range.length());
+        let permissions = direction.permissions();
         if !translates
-            && let Err(error) = self.space.map(page, memory.page(), length, direction.permissions(), off)
+            // SAFETY: as in `map_at_once`; of the pages around bytes, `Lend` says what they hold.
+            && let Err(error) = unsafe { self.space.map(page, memory.page(), length, permissions, off) }
         {
             if error.may_be_reached() {
                 self.lose(&range, lent);

@@ -1,4 +1,5 @@
 //! Memory that a device may be given, owned; here whole pages.
+#![expect(unsafe_code, reason = "UNSAFETY: vouches for memory that devices write to")]
 
 use dma_types::PhysAddr;
 
@@ -18,7 +19,12 @@ pub(in crate::dma) mod lend {
     use crate::memory::pages::NoPages;
 
     /// Where a buffer lies, and what is done around its time with a device.
-    pub trait Lend {
+    ///
+    /// # Safety
+    /// From [`lend`](Self::lend) to [`take_back`](Self::take_back), wherever the value is moved meanwhile, `bytes` bytes at
+    /// `phys` are memory that it owns, and that nobody reads or writes but through it; and the pages around them are its
+    /// own, or are shared with devices that the user trusts with them.
+    pub unsafe trait Lend {
         /// Whether a guard may be laid behind it. Known to the compiler, so that it costs nothing where not.
         const GUARDED: bool = false;
 
@@ -89,7 +95,8 @@ impl PageBuffer {
 
 impl Buffer for PageBuffer {}
 
-impl lend::Lend for PageBuffer {
+// SAFETY: the pages are the value's alone, and whole.
+unsafe impl lend::Lend for PageBuffer {
     fn phys(&self) -> PhysAddr {
         self.0.start()
     }

@@ -1,4 +1,5 @@
 //! Buffers of any length, which may share pages with others.
+#![expect(unsafe_code, reason = "UNSAFETY: vouches for memory that devices write to")]
 
 use dma_types::{Direction, PhysAddr};
 
@@ -87,7 +88,8 @@ impl ByteBuffer {
 
 impl Buffer for ByteBuffer {}
 
-impl lend::Lend for ByteBuffer {
+// SAFETY: a part, pages or a bounce page, each the value's alone; a part's page is mapped only for who is trusted with it.
+unsafe impl lend::Lend for ByteBuffer {
     const GUARDED: bool = true;
 
     fn phys(&self) -> PhysAddr {

@@ -1,4 +1,5 @@
 //! Where buffers lie in memory: for probes, their judges and measurements only, never for a driver.
+#![expect(unsafe_code, reason = "UNSAFETY: vouches for memory that devices write to")]
 
 use diagnosis::Site;
 use dma_types::PhysAddr;
@@ -52,7 +53,6 @@ pub fn map_as_trusted<D: DirectionType, B: Buffer>(
 
 /// The memory of a buffer, once more: so that a measurement has a million mappings without a million buffers.
 ///
-/// It keeps the buffer borrowed; a mapping of it must end before.
 #[derive(Clone, Copy)]
 pub struct Again<'b> {
     buffer: &'b PageBuffer,
@@ -61,14 +61,19 @@ pub struct Again<'b> {
 
 impl<'b> Again<'b> {
     /// The first `bytes` of a buffer, or all of it if there are fewer.
-    pub fn new(buffer: &'b PageBuffer, bytes: u64) -> Self {
+    ///
+    /// # Safety
+    /// No mapping and no batch of it is forgotten: each is unmapped before the buffer is used or dropped. Nobody reads what
+    /// the buffer holds meanwhile.
+    pub unsafe fn new(buffer: &'b PageBuffer, bytes: u64) -> Self {
         Self { buffer, bytes: bytes.min(buffer.len()) }
     }
 }
 
 impl Buffer for Again<'_> {}
 
-impl Lend for Again<'_> {
+// SAFETY: the buffer is borrowed, and who made the value vouches that no mapping of it outlives that.
+unsafe impl Lend for Again<'_> {
     fn phys(&self) -> PhysAddr {
         self.buffer.phys()
     }

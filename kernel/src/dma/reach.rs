@@ -1,4 +1,5 @@
 //! Finding out how many address bits a device sends, within memory that it may use.
+#![expect(unsafe_code, reason = "UNSAFETY: maps pages past the books")]
 
 use alloc::vec::Vec;
 
@@ -47,7 +48,8 @@ impl ReachTrial {
             let mut page = PageBuffer::new(0)?;
             page.bytes_mut().fill(Self::FILL);
             prepared.pages.try_reserve(1).map_err(|_| DmaError::Books)?;
-            match prepared.domain.space().map(place, page.phys(), PAGE_SIZE, Permissions::WRITE) {
+            // SAFETY: the page is kept until it is unmapped, or for good where it may still be reached.
+            match unsafe { prepared.domain.space().map(place, page.phys(), PAGE_SIZE, Permissions::WRITE) } {
                 Ok(()) => prepared.pages.push(page),
                 Err(error) if error.may_be_reached() => return Err(give_up(page, error.into())),
                 Err(error) => return Err(error.into()),

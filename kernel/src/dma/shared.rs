@@ -1,4 +1,5 @@
 //! Memory that a driver and its device use at the same time, for as long as the device works: rings, queues.
+#![expect(unsafe_code, reason = "UNSAFETY: vouches for memory that devices write to")]
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -83,7 +84,8 @@ impl<T: FromBytes + IntoBytes + Immutable, D: DirectionType> Shared<T, D> {
 
 impl Buffer for SharedPages {}
 
-impl super::buffer::lend::Lend for SharedPages {
+// SAFETY: the pages are the value's alone, and whole.
+unsafe impl super::buffer::lend::Lend for SharedPages {
     fn phys(&self) -> PhysAddr {
         self.start()
     }

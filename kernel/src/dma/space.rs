@@ -1,4 +1,5 @@
 //! A domain's tables apart from its books: for trials, probes and what the kernel itself puts there.
+#![expect(unsafe_code, reason = "UNSAFETY: passes bare addresses on to the tables")]
 
 use dma_types::{DomainId, Iova, Permissions, PhysAddr, SourceId};
 
@@ -39,14 +40,18 @@ impl<'d> Space<'d> {
     ///
     /// # Errors
     /// As [`AddressSpace::map`](crate::iommu::AddressSpace::map).
-    pub fn map(
+    ///
+    /// # Safety
+    /// As [`AddressSpace::map`](crate::iommu::AddressSpace::map).
+    pub unsafe fn map(
         self,
         iova: Iova,
         phys: PhysAddr,
         bytes: u64,
         permissions: Permissions,
     ) -> Result<(), IommuError> {
-        self.0.with_space(|space, off| space.map(iova, phys, bytes, permissions, off))
+        // SAFETY: the caller vouches for the memory.
+        self.0.with_space(|space, off| unsafe { space.map(iova, phys, bytes, permissions, off) })
     }
 
     /// Ends what [`map`](Self::map) began. When this returns, the unit has forgotten the range, and requests

@@ -1,6 +1,7 @@
 //! Units and tables made wrong on purpose, so that a self-test can see what the hardware makes of it.
 //!
 //! Everything is put right again when the value that stands for it is dropped.
+#![expect(unsafe_code, reason = "UNSAFETY: makes tables wrong that devices go by")]
 
 use core::fmt;
 
@@ -93,7 +94,11 @@ impl Misprogrammed {
     ///
     /// # Errors
     /// If there is no such word, or the unit does not confirm.
-    pub fn new(way: Way, place: Place, change: Change) -> Result<Self, MisprogramError> {
+    ///
+    /// # Safety
+    /// Until the word is right again, no device whose requests go by it is told anything but the one request that the
+    /// change is for; and that request fails, or reaches memory of the caller's.
+    pub unsafe fn new(way: Way, place: Place, change: Change) -> Result<Self, MisprogramError> {
         let unit = way.unit;
         let at = match place {
             Place::Root(half) => {

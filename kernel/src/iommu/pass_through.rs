@@ -1,4 +1,5 @@
 //! A requester that reaches all of memory by physical addresses: for measuring what translation costs, never for work.
+#![expect(unsafe_code, reason = "UNSAFETY: lets a requester reach all of memory")]
 
 use dma_types::{DomainId, SourceId};
 
@@ -19,7 +20,10 @@ impl PassThrough {
     ///
     /// # Errors
     /// If the unit offers no pass-through, or did not take note; the requester is blocked then.
-    pub fn begin(unit: &'static Unit, source: SourceId) -> Result<Self, IommuError> {
+    ///
+    /// # Safety
+    /// Until this is ended, the requester is told none but addresses of memory that is mapped for it, in the same direction.
+    pub unsafe fn begin(unit: &'static Unit, source: SourceId) -> Result<Self, IommuError> {
         let domain = unit.control(|control| {
             if !control.unit.extended_capabilities().pass_through() {
                 return Err(IommuError::NoPassThrough { unit: unit.index });

@@ -1,4 +1,5 @@
 //! An address space on a unit: tables, and the requesters that work in it.
+#![expect(unsafe_code, reason = "UNSAFETY: puts bare addresses into tables that devices go by")]
 
 use dma_types::{DomainId, Iova, Permissions, PhysAddr, SourceId};
 use iova::IovaRange;
@@ -91,7 +92,11 @@ impl AddressSpace {
     /// If the range is taken or out of reach, or there is no memory; nothing has changed then. If the unit confirmed
     /// neither the mapping nor its end, the memory [may be reached](IommuError::may_be_reached) and must never be
     /// used again.
-    pub fn map(
+    ///
+    /// # Safety
+    /// The memory is the caller's, or one that firmware reserved for the devices, until the range is unmapped and that is
+    /// confirmed; what the devices write there is nobody's undoing.
+    pub unsafe fn map(
         &mut self,
         iova: Iova,
         phys: PhysAddr,
@@ -108,9 +113,18 @@ impl AddressSpace {
 
     /// The common case of [`map`](Self::map) in few steps. Tells whether it was that; if not, nothing has
     /// changed.
+    ///
+    /// # Safety
+    /// As [`map`](Self::map).
     #[must_use = "if it was not, map in the general way"]
     #[inline(always)]
-    pub fn map_at_once(&mut self, iova: Iova, phys: PhysAddr, bytes: u64, permissions: Permissions) -> bool {
+    pub unsafe fn map_at_once(
+        &mut self,
+        iova: Iova,
+        phys: PhysAddr,
+        bytes: u64,
+        permissions: Permissions,
+    ) -> bool {
         self.maps == Maps::Found
             && self.tables.map_at_once(&mut FrameMemory, (iova, phys), bytes, permissions)
     }

@@ -1,4 +1,5 @@
 //! One probe, step by step.
+#![expect(unsafe_code, reason = "UNSAFETY: maps what a device must not reach, to see that it shows")]
 
 use alloc::vec::Vec;
 use core::mem;
@@ -293,8 +294,9 @@ impl Attempt {
             let aim = self.aim.as_ref().ok_or(Judgement::Broken)?;
             let memory = aim.memory.ok_or(Judgement::Broken)?;
             let domain = self.device.dma().domain();
-            let mapped =
-                domain.space().map(aim.iova.page(), memory.page(), PAGE_SIZE, Permissions::READ_WRITE);
+            let (at, memory) = (aim.iova.page(), memory.page());
+            // SAFETY: the aim holds the memory until it is unmapped, and is forgotten where it may still be reached.
+            let mapped = unsafe { domain.space().map(at, memory, PAGE_SIZE, Permissions::READ_WRITE) };
             if let Err(error) = mapped {
                 if error.may_be_reached() {
                     mem::forget(self.aim.take());

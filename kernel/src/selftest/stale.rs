@@ -1,6 +1,7 @@
 //! Translations that must be gone: after unmapping, after mapping anew, after a change of domain.
 //!
 //! Each begins with a transfer that succeeds, so that the unit has cached what must be forgotten.
+#![expect(unsafe_code, reason = "UNSAFETY: maps a page past the books")]
 
 use core::time::Duration;
 
@@ -79,7 +80,8 @@ const STILL_MAPPED: &str = "the unit did not confirm the unmapping";
 fn write_at_fixed(device: &'static dyn Overreach, page: &PageBuffer) -> Result<(), &'static str> {
     let domain = device.dma().domain();
     let space = domain.space();
-    let mapped = space.map(FIXED, inspect::buffer(page), PAGE_SIZE, Permissions::WRITE);
+    // SAFETY: the caller's page, which it gives up for good where this ends with `STILL_MAPPED`.
+    let mapped = unsafe { space.map(FIXED, inspect::buffer(page), PAGE_SIZE, Permissions::WRITE) };
     mapped.map_err(
         |error| {
             if error.may_be_reached() { STILL_MAPPED } else { "the page could not be mapped" }

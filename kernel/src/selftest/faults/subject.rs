@@ -1,4 +1,5 @@
 //! The device that the tables are made wrong for, and the memory it has meanwhile.
+#![expect(unsafe_code, reason = "UNSAFETY: makes tables wrong that the device goes by")]
 
 use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 
@@ -118,12 +119,13 @@ impl Subject {
         let way = Way { unit: self.unit, source: record.requester.source, iova };
         let wrong = match case.wrong {
             Wrong::Nothing => None,
-            Wrong::Word(place, change) => Some(Misprogrammed::new(way, place, change)?),
-            Wrong::GivenUp => {
-                let absent = Change { clear: 1, set: 0 };
-                Some(Misprogrammed::new(way, Place::Context(Half::Low), absent)?)
-            }
+            Wrong::Word(place, change) => Some((place, change)),
+            Wrong::GivenUp => Some((Place::Context(Half::Low), Change { clear: 1, set: 0 })),
         };
+        // SAFETY: the tables are this device's alone, by `alone_on_its_bus` or `with_own_tables`, and it is told of nothing
+        // but the request below, which every case has fail.
+        let new = |(place, change)| unsafe { Misprogrammed::new(way, place, change) };
+        let wrong = wrong.map(new).transpose()?;
         let given_up = matches!(case.wrong, Wrong::GivenUp).then(|| GivenUp::new(record));
         let since = clock::now_ns();
         let seen = transfer(self.device, case.access, iova)

@@ -1,4 +1,5 @@
 //! Whether the proof would see a leak: the same transfers, with the target mapped on purpose.
+#![expect(unsafe_code, reason = "UNSAFETY: maps what the controller must not reach, to see that it shows")]
 
 use dma_types::{Access, Permissions};
 
@@ -36,7 +37,9 @@ fn reachable(proof: &Proof, target: &Target) -> Result<Result<(), Mishap>, Misha
     let domain = Overreach::dma(proof.nvme).domain();
     let (space, (memory, bytes)) = (domain.space(), target.memory);
     let iova = target.at.page();
-    space.map(iova, memory, bytes, Permissions::READ_WRITE).map_err(|_| Mishap::Broken("mapping"))?;
+    // SAFETY: memory of the target, which the caller keeps for good where this fails.
+    let mapped = unsafe { space.map(iova, memory, bytes, Permissions::READ_WRITE) };
+    mapped.map_err(|_| Mishap::Broken("mapping"))?;
     let judged = proof.forbidden(target);
     space.unmap(iova, bytes).map_err(|_| Mishap::Broken("unmapping"))?;
     Ok(judged)
