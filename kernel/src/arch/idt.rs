@@ -20,7 +20,11 @@ use super::trap::stub_address;
 /// The stub's own ABI: reached by the processor only.
 type Stub = extern "C" fn();
 
-static TABLE: Once<[Entry<Stub>; 256]> = Once::new();
+/// The gates, aligned as the processor reads them best and as [`gate`] does (SDM "Interrupt Descriptor Table (IDT)").
+#[repr(align(16))]
+struct Table([Entry<Stub>; 256]);
+
+static TABLE: Once<Table> = Once::new();
 
 /// Fills the table and gives it to the processor.
 pub fn load() {
@@ -29,12 +33,10 @@ pub fn load() {
         for (vector, gate) in (0..=u8::MAX).zip(&mut table) {
             set_gate(gate, Vector(vector));
         }
-        table
+        Table(table)
     });
-    let pointer = DescriptorTablePointer {
-        limit: (size_of::<[Entry<Stub>; 256]>() - 1) as u16,
-        base: VirtAddr::from_ptr(table),
-    };
+    let pointer =
+        DescriptorTablePointer { limit: (size_of::<Table>() - 1) as u16, base: VirtAddr::from_ptr(table) };
     // SAFETY: the table lives for ever, and every gate of it is present.
     unsafe { lidt(&pointer) };
 }
@@ -45,7 +47,7 @@ pub fn gate(vector: u8) -> Option<Gate> {
     let table = ptr::from_ref(TABLE.get()?) as u64;
     let pointer = sidt();
     let limit = usize::from(pointer.limit) + 1;
-    if pointer.base.as_u64() != table || limit != size_of::<[Entry<Stub>; 256]>() {
+    if pointer.base.as_u64() != table || limit != size_of::<Table>() {
         return None;
     }
     let word = |address: u64| {
