@@ -36,7 +36,7 @@ pub fn load() {
         Table(table)
     });
     let pointer =
-        DescriptorTablePointer { limit: (size_of::<Table>() - 1) as u16, base: VirtAddr::from_ptr(table) };
+        DescriptorTablePointer { limit: (size_of::<Table>() - 1) as u16, base: VirtAddr::from_ptr(&table.0) };
     // SAFETY: the table lives for ever, and every gate of it is present.
     unsafe { lidt(&pointer) };
 }
