@@ -83,6 +83,9 @@ pub struct FaultLedger<A> {
 }
 
 impl<A: Copy> FaultLedger<A> {
+    /// A ledger without accounts, which counts nothing.
+    pub const NONE: Self = Self { accounts: Vec::new(), dropped: false };
+
     /// An empty ledger with an account for each of so many senders, with all its memory.
     ///
     /// # Errors

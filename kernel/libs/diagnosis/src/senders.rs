@@ -68,6 +68,9 @@ pub struct Senders {
 }
 
 impl Senders {
+    /// Nobody: every request counts for [`Holder::Elsewhere`].
+    pub const NONE: Self = Self { ids: Vec::new(), ports: Vec::new() };
+
     /// Takes the ids that enumerated functions may carry, and the bridges whose bus ranges are believed.
     ///
     /// # Errors

@@ -70,6 +70,9 @@ pub struct StormDetector {
 }
 
 impl StormDetector {
+    /// A detector that watches nobody, and calls nothing a storm.
+    pub const NONE: Self = Self { threshold: Threshold::Off, senders: Vec::new() };
+
     /// A detector that watches so many senders, with all its memory.
     ///
     /// # Errors

@@ -1,0 +1,172 @@
+use diagnosis::{KEYS, Port, Reason, Timestamp};
+use dma_types::{Access, Iova};
+use std::vec::Vec;
+
+use super::*;
+
+const DEVICE: &str = "a device";
+const MILLISECOND: u64 = 1_000_000;
+
+fn bdf(text: &str) -> Bdf {
+    text.parse().unwrap()
+}
+
+/// Two devices behind a port.
+fn accounts(storm: Storm) -> Accounts {
+    let port = Port { bridge: bdf("00:1c.0"), first: 1, last: 3 };
+    let ids = ["01:00.0", "00:03.0"].map(bdf);
+    Accounts::new(Senders::new(ids.into_iter(), [port].into_iter()).unwrap(), storm).unwrap()
+}
+
+/// A fault of the device at 01:00.0.
+fn judged(page: u64, at: u64) -> Judged<&'static str> {
+    let requester = bdf("01:00.0");
+    let (access, reason) = (Access::Write, Reason(5));
+    let fault =
+        Fault { requester, address: Some(Iova::new(page)), access, reason, at: Timestamp::from_nanos(at) };
+    Judged {
+        fault,
+        verdict: Verdict::NeverMapped,
+        suspect: Some((DEVICE, requester)),
+        policy: Policy::Log,
+        notice: None,
+        arrival: Arrival::Announced,
+        pacing: Pacing::OneAtATime,
+    }
+}
+
+/// A fault with an id that nobody carries.
+fn made_up(id: &str) -> Judged<&'static str> {
+    let known = judged(0x1000, 0);
+    Judged { fault: Fault { requester: bdf(id), ..known.fault }, suspect: None, ..known }
+}
+
+fn count_of(tell: Tell) -> Option<u64> {
+    match tell {
+        Tell::Line { line, .. } => Some(line.count),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_first_is_told_and_then_each_time_their_number_has_doubled() {
+    let mut accounts = accounts(Storm::Off);
+    let told: Vec<u64> = (0..20)
+        .filter_map(|n| count_of(accounts.respond(&judged(0x1000, n * 20 * MILLISECOND)).tell))
+        .collect();
+    assert_eq!(told, [1, 2, 4, 8, 16]);
+    let Some(Tell::Line { requester, line }) = accounts.next_change() else { panic!() };
+    assert_eq!((requester, line.count, line.at_least), (bdf("01:00.0"), 20, false));
+    assert_eq!(line.answer, Some(Answer { verdict: Verdict::NeverMapped, action: Action::Logged }));
+    assert_eq!(accounts.next_change(), None);
+}
+
+#[test]
+fn a_stop_is_told_though_it_is_one_of_many() {
+    let mut accounts = accounts(Storm::Off);
+    for n in 0..20 {
+        let response = accounts.respond(&Judged { policy: Policy::Bugcheck, ..judged(0x1000, n) });
+        assert_eq!(response.action, Action::Bugcheck);
+        assert!(count_of(response.tell).is_some(), "{n}");
+    }
+    // Not even where nothing could be counted.
+    let mut none = Accounts::NONE;
+    let response = none.respond(&Judged { policy: Policy::Bugcheck, ..judged(0x1000, 0) });
+    assert_eq!((response.action, count_of(response.tell)), (Action::Bugcheck, Some(1)));
+}
+
+#[test]
+fn without_accounts_the_policy_alone_answers() {
+    let mut none = Accounts::NONE;
+    let response = none.respond(&Judged { policy: Policy::Contain, ..judged(0x1000, 0) });
+    assert_eq!((response.measure, response.tell), (Measure::Contain(DEVICE), Tell::Nothing));
+    assert_eq!((none.next_change(), none.port_above(bdf("01:00.0"))), (None, None));
+    assert_eq!(none.end_window(Window::Masked).count(), 0);
+}
+
+#[test]
+fn a_storm_is_contained_and_forgotten_on_release() {
+    let mut accounts = accounts(Storm::After(3));
+    let respond = |accounts: &mut Accounts, n| accounts.respond(&judged(0x1000, n)).measure;
+    for n in 0..3 {
+        assert_eq!(respond(&mut accounts, n), Measure::Nothing);
+    }
+    assert_eq!(respond(&mut accounts, 3), Measure::Contain(DEVICE));
+    accounts.forget(bdf("01:00.0"));
+    assert_eq!(respond(&mut accounts, 4), Measure::Nothing);
+}
+
+#[test]
+fn announced_faults_are_no_storm_but_silent_ones_are() {
+    for (notice, expected) in
+        [(Notice::Announced, Measure::Nothing), (Notice::Silent, Measure::Contain(DEVICE))]
+    {
+        let mut accounts = accounts(Storm::After(3));
+        let all = (0..4).map(|n| accounts.respond(&Judged { notice: Some(notice), ..judged(0x1000, n) }));
+        assert_eq!(all.last().unwrap().measure, expected);
+    }
+}
+
+#[test]
+fn made_up_ids_are_counted_for_their_port_and_close_it() {
+    let mut accounts = accounts(Storm::After(3));
+    assert_eq!(accounts.port_above(bdf("02:00.0")), Some(bdf("00:1c.0")));
+    assert_eq!([bdf("01:00.0"), bdf("09:00.0")].map(|id| accounts.port_above(id)), [None, None]);
+    let ids = ["01:01.0", "02:01.0", "03:01.0", "03:02.0"];
+    let measures = ids.map(|id| accounts.respond(&made_up(id)).measure);
+    let close = Measure::Close(bdf("00:1c.0"));
+    assert_eq!(measures, [Measure::Nothing, Measure::Nothing, Measure::Nothing, close]);
+    // Elsewhere there is nothing to close.
+    for _ in 0..10 {
+        assert_eq!(accounts.respond(&made_up("09:00.0")).measure, Measure::Nothing);
+    }
+}
+
+#[test]
+fn beyond_the_keys_of_a_sender_a_known_one_has_a_line_and_made_up_ids_a_number() {
+    let mut accounts = accounts(Storm::Off);
+    for page in 0..KEYS as u64 {
+        assert_eq!(count_of(accounts.respond(&judged(page << 12, 0)).tell), Some(1));
+    }
+    let Tell::Line { requester, line } = accounts.respond(&judged(0xffff_f000, 0)).tell else { panic!() };
+    assert_eq!((requester, line.scope, line.at_least), (bdf("01:00.0"), Scope::FurtherKeys, true));
+    let mut others = (0..=KEYS).map(|n| {
+        let known = made_up("02:01.0");
+        let address = Some(Iova::new((n as u64) << 12));
+        accounts.respond(&Judged { fault: Fault { address, ..known.fault }, ..known }).tell
+    });
+    assert!(others.by_ref().take(KEYS).all(|tell| matches!(tell, Tell::Line { .. })));
+    assert_eq!(others.next(), Some(Tell::Others { holder: Holder::Port(bdf("00:1c.0")), count: 1 }));
+}
+
+#[test]
+fn only_a_device_that_makes_one_request_at_a_time_is_counted_exactly() {
+    use Completeness::{AtLeast, Exact};
+    let mut accounts = accounts(Storm::Off);
+    let first = judged(0x1000, 0);
+    let (soon, late) = (judged(0x1000, MILLISECOND), judged(0x1000, 100 * MILLISECOND));
+    for (judged, completeness) in [
+        (first, Exact),
+        (soon, AtLeast),
+        (late, Exact),
+        (Judged { pacing: Pacing::Any, ..judged(0x1000, 200 * MILLISECOND) }, AtLeast),
+        (Judged { arrival: Arrival::Masked, ..judged(0x1000, 300 * MILLISECOND) }, AtLeast),
+    ] {
+        assert_eq!(accounts.respond(&judged).completeness, completeness, "{judged:?}");
+    }
+    accounts.note_dropped();
+    let Some(Tell::Line { line, .. }) = accounts.next_change() else { panic!() };
+    assert!(line.at_least);
+}
+
+#[test]
+fn who_keeps_the_interrupt_masked_is_named() {
+    let mut accounts = accounts(Storm::After(1_000_000));
+    let mut named = Vec::new();
+    for n in 0..10 {
+        accounts.respond(&judged(0x1000, n));
+        accounts.respond(&made_up("02:01.0"));
+        named = accounts.end_window(Window::Masked).collect();
+    }
+    assert_eq!(named, [Holder::Id(bdf("01:00.0")), Holder::Port(bdf("00:1c.0"))]);
+}
