@@ -66,6 +66,7 @@ pub fn run(facts: &'static mut BootFacts) -> ! {
     irq::exceptions::set_stop_hook(stop::exception);
     irq::panic::set_panic_hook(|info| stop::panic(info));
     enforcement::set_stop_hook(stop::protection_lost);
+    faults::set_stop_hook(stop::violation);
     let mut fw_cfg = FwCfg::detect();
     let cmdline: &'static [u8] = read_cmdline(fw_cfg.as_mut()).leak();
     let mut complaints = Vec::new();

@@ -25,9 +25,8 @@ use crate::iommu::enforcement::{self, Lost};
 use crate::irq::exceptions;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, framebuffer, pci, serial};
-use crate::probe::Flight;
-use crate::protection;
 use crate::text::Text as FixedText;
+use crate::{faults, probe, protection};
 
 /// The stop code of a processor exception, and its name.
 const EXCEPTION: (u32, &str) = (0x7f, "UNEXPECTED_KERNEL_MODE_TRAP");
@@ -97,15 +96,14 @@ struct Story<'a> {
 
 /// Stops for a violation whose fault has been reported.
 ///
-/// `object` is the address of the device's record, zero for a requester that nobody knows. A probe that was
-/// asked for is reported before the bug check.
-pub fn violation(fault: Fault<'_>, object: u64, cpu: &CpuState, probe: Option<&Flight>) -> ! {
+/// A probe that was asked for is reported before the bug check.
+pub fn violation(violation: &faults::Violation<'_>) -> ! {
     let hold = begin();
-    if let Some(probe) = probe {
+    if let Some(probe) = violation.expectation.and_then(probe::behind) {
         let result = if probe.look() == probe.before { DrillResult::Blocked } else { DrillResult::Leaked };
         probe.report(result, None);
     }
-    violation::with_story(&fault, object, |story| tell(story, cpu, hold))
+    violation::with_story(&violation.fault, violation.object, |story| tell(story, &violation.cpu, hold))
 }
 
 /// Stops for misuse of the DMA layer that has been reported; `name` is the device's.

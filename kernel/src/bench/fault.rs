@@ -4,13 +4,13 @@
 //! before the stub's first.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use dma_types::{Access, Iova};
 
 use super::{median, tell};
 use crate::dma::{PageBuffer, inspect};
+use crate::faults;
 use crate::platform::clock::{self, Deadline};
 use crate::probe::{Notice, Overreach, Progress, announce, land};
 
@@ -22,19 +22,6 @@ const MOST_TRIES: usize = 2 * FAULTS;
 
 /// How long a device takes at least from its start to its request, and how long at most.
 const REQUEST: (Duration, Duration) = (Duration::from_millis(97), Duration::from_secs(2));
-
-static LAST_RECORD: AtomicU64 = AtomicU64::new(0);
-static LAST_VERDICT: AtomicU64 = AtomicU64::new(0);
-
-/// Notes that a record was decoded now.
-pub fn note_record() {
-    LAST_RECORD.store(clock::timestamp(), Ordering::Relaxed);
-}
-
-/// Notes that a fault has got its verdict now.
-pub fn note_verdict() {
-    LAST_VERDICT.store(clock::timestamp(), Ordering::Relaxed);
-}
 
 /// Lets a device fault again and again, and measures how the kernel takes it.
 pub(super) fn run(device: &'static dyn Overreach) {
@@ -62,7 +49,7 @@ pub(super) fn run(device: &'static dyn Overreach) {
 /// One fault: nanoseconds from the interrupted code to record and verdict. `None` if none came, or it came
 /// too early to be seen.
 fn one_fault(device: &'static dyn Overreach, target: Iova) -> Option<(u64, u64)> {
-    let before = LAST_VERDICT.load(Ordering::Relaxed);
+    let before = faults::noted();
     device.start(Access::Write, target).ok()?;
     clock::sleep(REQUEST.0);
     let deadline = Deadline::after(REQUEST.1);
@@ -71,17 +58,17 @@ fn one_fault(device: &'static dyn Overreach, target: Iova) -> Option<(u64, u64)>
         clock::sleep(Duration::from_millis(1));
     }
     let start = clock::ns_at(interrupted?);
-    let since = |mark: &AtomicU64| clock::ns_at(mark.load(Ordering::Relaxed)).checked_sub(start);
-    Some((since(&LAST_RECORD)?, since(&LAST_VERDICT)?))
+    let note = faults::numbered(before)?;
+    Some((note.at.checked_sub(start)?, note.judged_at.checked_sub(start)?))
 }
 
-/// Notes the time until a verdict has come, and gives the last time noted before the interrupt.
+/// Notes the time until a fault was noted, and gives the last time noted before the interrupt.
 fn watch(before: u64, deadline: Deadline) -> Option<u64> {
     for _ in 0.. {
         let mut last = clock::timestamp();
         for _ in 0..1000 {
             let now = clock::timestamp();
-            if LAST_VERDICT.load(Ordering::Relaxed) != before {
+            if faults::noted() != before {
                 return Some(last);
             }
             last = now;

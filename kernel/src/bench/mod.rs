@@ -17,8 +17,6 @@ use crate::{devices, journal, println};
 /// When protection was complete, as far as it goes: nanoseconds since kernel entry.
 static PROTECTED_AT: AtomicU64 = AtomicU64::new(0);
 
-pub use fault::{note_record, note_verdict};
-
 /// Notes the moment of protection.
 pub fn note_protected(at: u64) {
     PROTECTED_AT.store(at, Ordering::Relaxed);

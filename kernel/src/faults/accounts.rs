@@ -1,40 +1,22 @@
-//! Counts and policies.
+//! Counts, policies, and which faults are expected: what the library decides by.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use diagnosis::{FaultLedger, Holder, Line, Port, Scope, Senders, StormDetector, Threshold, Verdict};
+use diagnosis::{Fault, Port, Senders, Verdict};
 use dma_types::Bdf;
+use fault_response::{Accounts, Expectation, ExpectationId, Expectations, Notice, Tell};
 use iova::OutOfMemory;
 use options::{Policy, Storm};
-use report::Action;
-use spin::Once;
 
-use super::telling;
+use super::lines;
 use crate::devices::{self, DeviceRecord};
 use crate::sync::{IrqLock, rank};
 
-/// Counts and storm signs.
-pub(super) struct Accounts {
-    /// Whose the accounts are.
-    pub senders: &'static Senders,
-    /// How often which fault came.
-    pub ledger: FaultLedger<Answer>,
-    /// Who faults too often.
-    pub storms: StormDetector,
-}
+/// Faults that may be expected at once.
+const MOST_EXPECTED: usize = 32;
 
-/// What was found out about a fault, and what was done about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    /// Why it was blocked.
-    pub verdict: Verdict,
-    /// What was done.
-    pub action: Action,
-}
-
-/// Whose the accounts are, for who asks without them.
-static SENDERS: Once<Senders> = Once::new();
-static ACCOUNTS: Once<IrqLock<Accounts, rank::Accounts>> = Once::new();
+static ACCOUNTS: IrqLock<Accounts, rank::Accounts> = IrqLock::new(Accounts::NONE);
+static EXPECTED: IrqLock<Expectations<MOST_EXPECTED>, rank::Expected> = IrqLock::new(Expectations::new());
 static POLICY: AtomicU8 = AtomicU8::new(0);
 
 const POLICIES: [Policy; 3] = [Policy::Bugcheck, Policy::Contain, Policy::Log];
@@ -42,19 +24,10 @@ const POLICIES: [Policy; 3] = [Policy::Bugcheck, Policy::Contain, Policy::Log];
 /// Gets ready to count. To be called once every function is known, before the first unit is taken.
 ///
 /// # Errors
-/// If there is no memory for the counts.
+/// If there is no memory for the counts; faults are answered then, but only those that stop the kernel are told.
 pub fn start(default: Policy, storm: Storm) -> Result<(), OutOfMemory> {
     set_policy(default);
-    let threshold = match storm {
-        Storm::Off => Threshold::Off,
-        Storm::After(faults) => Threshold::PerSecond(faults),
-    };
-    let senders = Senders::new(ids(), ports())?;
-    let senders = SENDERS.call_once(|| senders);
-    let count = senders.count();
-    let accounts =
-        Accounts { senders, ledger: FaultLedger::new(count)?, storms: StormDetector::new(threshold, count)? };
-    ACCOUNTS.call_once(|| IrqLock::new(accounts));
+    *ACCOUNTS.lock() = Accounts::new(Senders::new(ids(), ports())?, storm)?;
     Ok(())
 }
 
@@ -90,39 +63,59 @@ pub(super) fn policy_for(record: Option<&DeviceRecord>) -> Policy {
     record.and_then(DeviceRecord::policy).unwrap_or_else(policy)
 }
 
-/// Works on the counts; `None` before [`start`].
-pub(super) fn with<T>(work: impl FnOnce(&mut Accounts) -> T) -> Option<T> {
-    Some(work(&mut ACCOUNTS.get()?.lock()))
+/// Works on the counts. What is done meanwhile takes no lock but those of the report.
+pub(super) fn with<T>(work: impl FnOnce(&mut Accounts) -> T) -> T {
+    work(&mut ACCOUNTS.lock())
 }
 
 /// The port that a request counts for whose id no enumerated function carries.
 pub(super) fn port_above(requester: Bdf) -> Option<Bdf> {
-    let senders = SENDERS.get()?;
-    match senders.holder(senders.of(requester)) {
-        Holder::Port(bridge) => Some(bridge),
-        Holder::Id(_) | Holder::Elsewhere => None,
-    }
+    with(|accounts| accounts.port_above(requester))
 }
 
 /// Forgets how often a requester has faulted of late: it starts anew.
 pub fn forget_storm(requester: Bdf) {
-    with(|accounts| accounts.storms.forget(accounts.senders.of(requester)));
+    with(|accounts| accounts.forget(requester));
 }
 
 /// Reports the counts that have changed since they were last told. To be called before the report ends.
 pub fn finish() {
-    with(|Accounts { senders, ledger, .. }| {
-        for line in ledger.final_reports() {
-            tell(senders, &line);
+    while let Some(change) = with(Accounts::next_change) {
+        match change {
+            Tell::Nothing => {}
+            Tell::Line { requester, line } => lines::count(requester, &line),
+            Tell::Others { holder, count } => lines::others(holder, count),
         }
-    });
+    }
 }
 
-/// Reports a count where nothing new is known.
-fn tell(senders: &Senders, line: &Line<Answer>) {
-    match (line.scope, senders.holder(line.sender)) {
-        (Scope::Key(key), _) => telling::count(key.requester, Some(&key), line),
-        (Scope::FurtherKeys, Holder::Id(id)) => telling::count(id, None, line),
-        (Scope::FurtherKeys, holder) => telling::others(holder, line.count),
-    }
+/// Expects a fault that a device is about to cause; `None` if too many are expected.
+pub fn expect(expectation: Expectation) -> Option<ExpectationId> {
+    EXPECTED.lock().enter(expectation)
+}
+
+/// Expects it no more, and tells the verdict that it got, if it has come.
+///
+/// To be called after [`poll`](super::poll): where the fault interrupt is masked, its record still waits, and must not
+/// come to be taken for one that nobody expects.
+pub fn withdraw(id: ExpectationId) -> Option<Verdict> {
+    EXPECTED.lock().withdraw(id)
+}
+
+/// The verdict that an expected fault has got so far.
+pub fn seen(id: ExpectationId) -> Option<Verdict> {
+    EXPECTED.lock().seen(id)
+}
+
+/// Whether a fault is expected, and whether the kernel was told to do nothing about it.
+pub(super) fn notice(fault: &Fault) -> Option<Notice> {
+    EXPECTED.lock().notice(fault)
+}
+
+/// Notes the verdict on a fault, as it holds for each device, if it is expected.
+pub(super) fn note_verdict(
+    fault: &Fault,
+    verdict_on: impl FnOnce(Bdf) -> Verdict,
+) -> Option<(ExpectationId, Notice)> {
+    EXPECTED.lock().note(fault, verdict_on)
 }

@@ -1,20 +1,21 @@
-//! Fault records on their way from the units to the diagnosis.
+//! Fault records on their way from the units to those who look into them.
 //!
-//! Draining comes first and is short: a unit with a full set of records drops what comes. What was drained
-//! waits in a ring until it is diagnosed.
+//! Draining is short, and runs with interrupts off: a unit with a full set of records drops what comes. What was drained
+//! waits in a ring until there is time for it.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use fault_response::{Arrival, Waiting};
 use vtd::spec::fault_event::FaultStatus;
 use vtd::spec::fault_record::FaultRecord;
 
 use super::throttle;
 use crate::iommu::{Unit, units};
+use crate::journal;
 use crate::platform::clock;
-use crate::sync::{IrqLock, rank};
-use crate::{bench, journal};
+use crate::sync::{InterruptsOff, IrqLock, rank};
 
-/// Records that may wait for diagnosis.
+/// Records that may wait.
 const RING: usize = 256;
 
 /// Records taken from one unit in one go; the rest waits for the next.
@@ -22,7 +23,7 @@ const AT_ONCE: usize = 64;
 
 /// A record, and what was known when it was drained.
 #[derive(Clone, Copy, Debug)]
-pub struct Captured {
+pub(super) struct Captured {
     /// The unit: an index into the kernel's list.
     pub unit: usize,
     /// The record.
@@ -35,24 +36,7 @@ pub struct Captured {
     pub arrival: Arrival,
 }
 
-/// Whether a record was drained as soon as it was there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    /// Its interrupt, or a look soon after, found it.
-    Announced,
-    /// It may have waited while interrupts were masked, and others may have been merged with it.
-    Masked,
-}
-
-/// What waits, oldest first.
-struct Ring {
-    records: [Option<Captured>; RING],
-    first: usize,
-    count: usize,
-}
-
-static WAITING: IrqLock<Ring, rank::FaultRing> =
-    IrqLock::new(Ring { records: [None; RING], first: 0, count: 0 });
+static WAITING: IrqLock<Waiting<Captured, RING>, rank::FaultRing> = IrqLock::new(Waiting::new());
 
 /// Whether faults were lost since this was last asked.
 static LOST: AtomicBool = AtomicBool::new(false);
@@ -65,9 +49,9 @@ static HELD_BACK: AtomicBool = AtomicBool::new(false);
 
 /// What one look at all units found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Look {
+pub(super) struct Drained {
     /// Records drained.
-    pub drained: usize,
+    pub records: usize,
     /// A queue had stopped at an error.
     pub queue_error: bool,
     /// Some unit has more.
@@ -76,70 +60,69 @@ pub struct Look {
     pub lost: bool,
 }
 
+impl Drained {
+    /// Tells whether no unit had anything to say.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Drains the records of every unit into the ring and gets stopped queues going.
 ///
 /// Takes no lock that interrupted code may hold for long, and is bounded.
-pub fn drain() -> Look {
-    let mut look = Look::default();
+pub(super) fn drain() -> Drained {
+    // Two drains at once might hand out a record twice.
+    let _off = InterruptsOff::new();
+    let mut drained = Drained::default();
     let held_back = HELD_BACK.swap(false, Ordering::Relaxed) || throttle::is_masking();
     let arrival = if held_back { Arrival::Masked } else { Arrival::Announced };
     for unit in units() {
-        drain_unit(unit, arrival, &mut look);
+        drain_unit(unit, arrival, &mut drained);
     }
-    journal::count_faults(look.drained as u64);
-    if look.lost {
+    journal::count_faults(drained.records as u64);
+    if drained.lost {
         LOST.store(true, Ordering::Relaxed);
     }
-    look
+    drained
 }
 
-fn drain_unit(unit: &Unit, arrival: Arrival, look: &mut Look) {
+fn drain_unit(unit: &Unit, arrival: Arrival, drained: &mut Drained) {
     let Some(port) = &unit.faults else { return };
-    let (at, status) = (clock::now_ns(), port.status());
+    let status = port.status();
     let outcome = port.drain(
         &mut |record| {
-            look.drained += 1;
-            bench::note_record();
-            if !push(Captured { unit: unit.index, record, status, at, arrival }) {
-                look.lost = true;
-            }
+            let captured = Captured { unit: unit.index, record, status, at: clock::now_ns(), arrival };
+            drained.records += 1;
+            drained.lost |= WAITING.lock().push(captured).is_err();
         },
         AT_ONCE,
     );
-    look.lost |= outcome.overflow;
-    look.more |= outcome.pending_more;
+    drained.lost |= outcome.overflow;
+    drained.more |= outcome.pending_more;
     if !outcome.queue_errors.is_empty() {
-        look.queue_error = true;
+        drained.queue_error = true;
         unit.recover_queue();
     }
 }
 
+/// Records that wait.
+pub(super) fn waiting() -> usize {
+    WAITING.lock().len()
+}
+
+/// The oldest record that nobody has glanced at; it goes on waiting.
+pub(super) fn glance() -> Option<Captured> {
+    WAITING.lock().glance()
+}
+
 /// Takes the record that has waited longest.
-pub fn next() -> Option<Captured> {
-    let mut ring = WAITING.lock();
-    let first = ring.first;
-    let record = ring.records.get_mut(first)?.take()?;
-    ring.first = (first + 1) % RING;
-    ring.count -= 1;
-    Some(record)
+pub(super) fn next() -> Option<Captured> {
+    WAITING.lock().pop()
 }
 
 /// Tells whether faults were lost since the last time this was asked.
-pub fn take_lost() -> bool {
+pub(super) fn take_lost() -> bool {
     LOST.swap(false, Ordering::Relaxed)
-}
-
-/// Drains once more, in the midst of what takes long: a unit with one record drops the faults of others while
-/// that one waits.
-pub fn keep_up() {
-    if drain().drained > 0 {
-        note_drained_early();
-    }
-}
-
-/// Looks at the units outside an interrupt: for what an interrupt could not announce.
-pub fn poll() {
-    super::interrupt::look_and_answer(None);
 }
 
 /// Notes that fault interrupts were masked until now: a record that waits may stand for many faults.
@@ -155,16 +138,4 @@ pub(super) fn note_drained_early() {
 /// Tells whether that was so since the last time this was asked.
 pub(super) fn take_drained_early() -> bool {
     EARLY.swap(false, Ordering::Relaxed)
-}
-
-fn push(captured: Captured) -> bool {
-    let mut ring = WAITING.lock();
-    if ring.count == RING {
-        return false;
-    }
-    let free = (ring.first + ring.count) % RING;
-    let Some(slot) = ring.records.get_mut(free) else { return false };
-    *slot = Some(captured);
-    ring.count += 1;
-    true
 }

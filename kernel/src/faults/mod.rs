@@ -1,22 +1,34 @@
 //! The fault path: from a unit's record to an answer. Who, where, why, how often, and what the policy does about it.
 //!
-//! The judgement itself is the library's ([`diagnosis`]); here it meets the kernel's units, devices, domains and
-//! policies. Everything runs with interrupts off, in the fault handler as a rule, and allocates nothing.
+//! It goes one way, and each step has a file:
+//!
+//! 1. [`interrupt`]: the stub calls [`interrupt::ivt_handle_interrupt`]; every unit is drained ([`drain`]), whoever is stopped whatever
+//!    the verdict loses bus mastering ([`containment`]), the interrupt ends.
+//! 2. [`later`]: what was drained is taken one by one, within a share of the processor's time ([`throttle`]).
+//! 3. [`handle`]: one fault is diagnosed ([`world`], library `diagnosis`), decided about ([`accounts`], library
+//!    `fault_response`), acted upon ([`containment`]), and told ([`lines`], [`recent`]); a stop comes last, by a hook.
+//!
+//! Nothing here calls who lies above: that one registers a hook, announces a fault that it will cause ([`expect`]), or
+//! reads what is kept ([`recent`]). Nothing here allocates once it was started.
 
 mod accounts;
-mod answer;
+mod containment;
 mod cper;
 mod drain;
+mod handle;
 mod interrupt;
+mod later;
+mod lines;
 mod recent;
-mod telling;
 mod throttle;
 mod world;
 
-pub use accounts::{finish, forget_storm, policy, set_policy, start};
-pub use answer::{contain_sender, predict};
+pub use accounts::{expect, finish, forget_storm, policy, seen, set_policy, start, withdraw};
+pub use containment::contain_sender;
 pub use cper::{error_record, note_table};
-pub use drain::{note_held_back, poll};
-pub use interrupt::ivt_handle_interrupt;
-pub use recent::{FaultNote, recent};
+pub use drain::note_held_back;
+pub use handle::{Violation, predict, set_stop_hook};
+pub use interrupt::listen;
+pub use later::poll;
+pub use recent::{FaultNote, noted, numbered, recent};
 pub use throttle::{is_masking, most_in_a_window};

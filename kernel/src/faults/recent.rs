@@ -5,6 +5,8 @@ use diagnosis::{Completeness, Reason, Verdict};
 use dma_types::{Access, Bdf, Iova, Segment, SourceId};
 use report::Action;
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use crate::sync::{IrqLock, rank};
 
 /// Faults that are kept.
@@ -17,6 +19,8 @@ pub struct FaultNote {
     pub number: u64,
     /// When it was drained: nanoseconds since kernel entry.
     pub at: u64,
+    /// When it got its verdict.
+    pub judged_at: u64,
     /// The id that it carried.
     pub requester: Bdf,
     /// The function held responsible.
@@ -54,6 +58,7 @@ struct Store {
 const NOTHING: FaultNote = FaultNote {
     number: 0,
     at: 0,
+    judged_at: 0,
     requester: Bdf::new(Segment(0), SourceId::from_bits(0)),
     bdf: None,
     access: Access::Read,
@@ -66,6 +71,9 @@ const NOTHING: FaultNote = FaultNote {
 };
 
 static STORE: IrqLock<Store, rank::FaultStore> = IrqLock::new(Store { notes: [NOTHING; RECENT], noted: 0 });
+
+/// How many were noted, for who watches without locking.
+static NOTED: AtomicU64 = AtomicU64::new(0);
 
 /// The slot of the fault with this number.
 const fn slot(number: u64) -> usize {
@@ -80,6 +88,20 @@ pub(super) fn note(fault: FaultNote) {
         *place = FaultNote { number, ..fault };
     }
     store.noted += 1;
+    NOTED.store(store.noted, Ordering::Relaxed);
+}
+
+/// Faults noted since the start.
+#[inline]
+pub fn noted() -> u64 {
+    NOTED.load(Ordering::Relaxed)
+}
+
+/// The fault with this number, as long as it is kept.
+pub fn numbered(number: u64) -> Option<FaultNote> {
+    let store = STORE.lock();
+    let is_kept = number < store.noted;
+    store.notes.get(slot(number)).copied().filter(|note| is_kept && note.number == number)
 }
 
 /// Shows the faults that are kept, oldest first.
@@ -87,7 +109,6 @@ pub fn recent(mut show: impl FnMut(&FaultNote)) {
     let noted = STORE.lock().noted;
     for number in noted.saturating_sub(RECENT as u64)..noted {
         // A copy, so that faults are noted while this one is shown.
-        let note = STORE.lock().notes.get(slot(number)).copied();
-        note.filter(|note| note.number == number).iter().for_each(&mut show);
+        numbered(number).iter().for_each(&mut show);
     }
 }

@@ -8,13 +8,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use diagnosis::{Allowance, Budget, Timestamp};
 
-use super::drain::Look;
-use super::{answer, drain, interrupt};
+use super::{containment, drain, later};
 use crate::irq::timer;
+use crate::sync::{IrqLock, rank};
 
 use crate::iommu::units;
 use crate::platform::clock::{self, Deadline};
-use crate::sync::{IrqLock, rank};
 
 static BUDGET: IrqLock<Budget, rank::FaultBudget> = IrqLock::new(Budget::new());
 
@@ -48,13 +47,14 @@ impl Shift {
     /// account of every device, and a unit without a free record drops what comes meanwhile.
     pub(super) fn end_windows(&self) {
         let ended = BUDGET.lock().advance(self.since);
-        ended.for_each(answer::end_window);
+        ended.for_each(containment::end_window);
     }
 
-    /// Counts what a look has found, and tells whether there is time left in this window.
-    pub(super) fn may_go_on(&mut self, look: &Look) -> bool {
-        let faults = u32::try_from(look.drained).unwrap_or(u32::MAX);
-        matches!(self.count(faults), Allowance::Left)
+    /// Counts faults that were answered, and tells whether there is time left in this window; there always is where nothing
+    /// could end a mask.
+    pub(super) fn may_go_on(&mut self, answered: usize) -> bool {
+        let faults = u32::try_from(answered).unwrap_or(u32::MAX);
+        matches!(self.count(faults), Allowance::Left) || !timer::is_available()
     }
 
     /// Ends; with no time left, masks the fault interrupts until the window ends.
@@ -93,7 +93,7 @@ fn resume() {
     MASKED.store(false, Ordering::Relaxed);
     drain::note_held_back();
     // What a unit has to say from before the mask was never announced.
-    interrupt::look_and_answer(None);
+    later::poll();
     if MASKED.load(Ordering::Relaxed) {
         return;
     }
@@ -102,6 +102,6 @@ fn resume() {
         standing |= !port.unmask_fault_event().is_empty();
     }
     if standing {
-        interrupt::look_and_answer(None);
+        later::poll();
     }
 }

@@ -4,7 +4,8 @@ use core::cell::Cell;
 use core::ops::Range;
 use core::ptr;
 
-use diagnosis::{Book, Fault, FirmwareMemory, Function, Standing, WalkCheck};
+use arrayvec::ArrayVec;
+use diagnosis::{Book, Diagnosis, Fault, FirmwareMemory, Function, Standing, WalkCheck};
 use dma_types::{Bdf, Iova, PageSize, Permissions, PhysAddr};
 use report::DeviceState;
 use vtd::tables::RequestWalk;
@@ -16,8 +17,13 @@ use crate::iommu::{Unit, regions};
 use crate::memory::arc::Arc;
 use crate::sync::{InterruptsOff, IrqGuard, rank};
 
-/// The domain in which a requester works, held for the length of a diagnosis.
+/// Functions that are looked up once for a diagnosis; where more share an id, they are searched for each time.
+const LOOKED_UP: usize = 8;
+
+/// Those behind a requester, and the domain in which they work, held for the length of a diagnosis.
 pub struct Held {
+    requester: Bdf,
+    behind: ArrayVec<&'static DeviceRecord, LOOKED_UP>,
     own: Option<Arc<Domain>>,
 }
 
@@ -25,13 +31,21 @@ impl Held {
     /// Takes hold of the domain of those behind a requester. They share it: functions with an id in common are one
     /// group.
     pub fn of(requester: Bdf) -> Self {
-        let group = devices::behind(requester).next().map(|record| record.group);
-        Self { own: group.and_then(Domain::of_group) }
+        let behind: ArrayVec<_, LOOKED_UP> = devices::behind(requester).take(LOOKED_UP).collect();
+        let own = behind.first().and_then(|record| Domain::of_group(record.group));
+        Self { requester, behind, own }
+    }
+
+    /// The functions whose requests may carry the id.
+    fn behind(&self) -> impl Iterator<Item = &'static DeviceRecord> {
+        let rest = self.behind.is_full().then(|| devices::behind(self.requester).skip(LOOKED_UP));
+        self.behind.iter().copied().chain(rest.into_iter().flatten())
     }
 }
 
 /// The requester's books, locked; and with them the answers that the diagnosis asks for.
 pub struct KernelWorld<'h> {
+    held: &'h Held,
     own: Option<(&'h Domain, IrqGuard<'h, Books, rank::Domain>)>,
     unit: Option<&'static Unit>,
     walked: Cell<Option<RequestWalk>>,
@@ -46,12 +60,18 @@ impl<'h> KernelWorld<'h> {
     pub fn new(held: &'h Held, unit: Option<&'static Unit>) -> Self {
         let off = InterruptsOff::new();
         let own = held.own.as_deref().map(|domain| (domain, domain.lock_books()));
-        Self { own, unit, walked: Cell::new(None), _off: off }
+        Self { held, own, unit, walked: Cell::new(None), _off: off }
     }
 
     /// The entries that the walk of the diagnosis met, once there was one.
     pub fn walked(&self) -> Option<RequestWalk> {
         self.walked.get()
+    }
+
+    /// The function held responsible.
+    pub fn suspect(&self, diagnosis: &Diagnosis<'_>) -> Option<&'static DeviceRecord> {
+        let suspect = diagnosis.suspect?.function.device.bdf;
+        self.held.behind().find(|record| record.bdf == suspect)
     }
 
     /// The books of a device's domain.
@@ -73,11 +93,11 @@ fn owner_of(domain: &Domain) -> Option<&'static DeviceRecord> {
 }
 
 impl diagnosis::World for KernelWorld<'_> {
-    fn candidates(&self, requester: Bdf) -> impl Iterator<Item = Function<'_>> {
+    fn candidates(&self, _: Bdf) -> impl Iterator<Item = Function<'_>> {
         // A bridge's id stands for those behind it; by itself it requests nothing.
-        let any_endpoint = devices::behind(requester).any(|record| record.role == Role::Endpoint);
+        let any_endpoint = self.held.behind().any(|record| record.role == Role::Endpoint);
         let may_have_sent = move |record: &&DeviceRecord| record.role == Role::Endpoint || !any_endpoint;
-        devices::behind(requester).filter(may_have_sent).map(|record| Function {
+        self.held.behind().filter(may_have_sent).map(|record| Function {
             device: in_words(record),
             standing: match record.state() {
                 DeviceState::Quarantined => Standing::Quarantined,
@@ -113,7 +133,7 @@ impl diagnosis::World for KernelWorld<'_> {
         let walked = self.unit.and_then(|unit| unit.walk(fault.requester.source, fault.address));
         self.walked.set(walked);
         let agrees = |record| walked.is_none_or(|walk| self.agrees(record, fault.address, &walk));
-        if devices::behind(fault.requester).all(agrees) { WalkCheck::Agrees } else { WalkCheck::Differs }
+        if self.held.behind().all(agrees) { WalkCheck::Agrees } else { WalkCheck::Differs }
     }
 
     fn port_above(&self, requester: Bdf) -> Option<Bdf> {

@@ -274,6 +274,7 @@ impl Attempt {
             before: None,
             expected: aim.expected,
             seen: None,
+            expectation: None,
         };
         flight.before = flight.look();
         let too_many = Judgement::NotPossible(NotPossible::Memory);

@@ -1,10 +1,11 @@
 //! Probes under way: which fault each must cause, and what came of it.
 //!
-//! A probe is entered here before its device is started, because the fault handler, and the stop path, must
-//! know it when the fault comes. Nothing here allocates.
+//! A probe is entered here before its device is started, and its fault is announced to the fault path, which must know it
+//! when it comes. Nothing here allocates.
 
 use diagnosis::Verdict;
-use dma_types::{Access, Bdf, Iova, PhysAddr};
+use dma_types::{Access, Iova, PhysAddr};
+use fault_response::{Expectation, ExpectationId, Notice};
 use options::Target;
 use report::{Drill, DrillCommand, DrillResult, Event, ExpectedFault, Function, Hex};
 
@@ -21,15 +22,6 @@ pub const SHOWN: usize = 16;
 
 /// Probes that may be under way at once.
 const SLOTS: usize = 32;
-
-/// Whether the fault is known to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// It is: no policy applies to it.
-    Announced,
-    /// It is not: the policy answers it.
-    Silent,
-}
 
 /// One overreach of one device.
 #[derive(Clone, Copy)]
@@ -54,8 +46,10 @@ pub struct Flight {
     pub before: Option<[u8; SHOWN]>,
     /// The verdict that the fault must get; none where no fault can come.
     pub expected: Option<Verdict>,
-    /// The verdict that its first fault got: once contained for it, a device that tries again is refused for that.
+    /// The verdict that its first fault got.
     pub seen: Option<Verdict>,
+    /// The fault, where one can come.
+    pub expectation: Option<ExpectationId>,
 }
 
 /// A probe's place among those under way.
@@ -68,10 +62,13 @@ static FLIGHTS: IrqLock<[Option<Flight>; SLOTS], rank::Flights> = IrqLock::new([
 ///
 /// The lines about its fault are written where nobody waits for a port. Whoever provokes faults one after another
 /// makes room for them here, so that none is lost however slow the port is.
-pub fn launch(flight: Flight) -> Option<FlightId> {
+pub fn launch(mut flight: Flight) -> Option<FlightId> {
     serial::make_room();
     let mut flights = FLIGHTS.lock();
     let free = flights.iter().position(Option::is_none)?;
+    if flight.expected.is_some() {
+        flight.expectation = Some(faults::expect(flight.fault())?);
+    }
     *flights.get_mut(free)? = Some(flight);
     Some(FlightId(free))
 }
@@ -95,6 +92,7 @@ pub fn announce(
         before: None,
         expected: Some(Verdict::NeverMapped),
         seen: None,
+        expectation: None,
     })
 }
 
@@ -104,30 +102,23 @@ pub fn announce(
 /// nobody announced: what waits is answered first.
 pub fn land(id: FlightId) -> Option<Flight> {
     faults::poll();
-    FLIGHTS.lock().get_mut(id.0)?.take()
+    let mut flight = FLIGHTS.lock().get_mut(id.0)?.take()?;
+    flight.seen = flight.expectation.and_then(faults::withdraw);
+    Some(flight)
 }
 
-/// Notes the verdict on a fault, as it holds for the probe's device, and gives the probe that caused it, if one did.
-pub fn note_fault(
-    requester: Bdf,
-    page: Iova,
-    access: Access,
-    verdict_on: impl FnOnce(Bdf) -> Verdict,
-) -> Option<Flight> {
-    let mut flights = FLIGHTS.lock();
-    let flight = flights.iter_mut().flatten().find(|flight| flight.causes(requester, page, access))?;
-    if flight.seen.is_none() {
-        flight.seen = Some(verdict_on(flight.device.bdf));
-    }
-    Some(*flight)
+/// The probe behind an expected fault, with the verdict that came. For the stop path.
+pub fn behind(expectation: ExpectationId) -> Option<Flight> {
+    let flights = FLIGHTS.try_lock()?;
+    let flight = flights.iter().flatten().find(|flight| flight.expectation == Some(expectation))?;
+    Some(Flight { seen: faults::seen(expectation), ..*flight })
 }
 
 impl Flight {
-    /// Tells whether this probe causes a fault with these facts: any number, since a device may try again. QEMU's disks
-    /// ask once for the memory, and once more to write it.
-    fn causes(&self, requester: Bdf, page: Iova, access: Access) -> bool {
-        let due = self.expected.is_some() && self.device.requester == requester;
-        due && self.iova.page() == page && self.access == access
+    /// The fault that it causes.
+    fn fault(&self) -> Expectation {
+        let Self { device, iova, access, notice, .. } = *self;
+        Expectation { device: device.bdf, requester: device.requester, address: iova, access, notice }
     }
 
     /// The target's first bytes now.

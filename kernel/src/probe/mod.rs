@@ -23,7 +23,8 @@ use dma_types::{Access, Iova};
 use crate::devices::DeviceRecord;
 use crate::dma;
 
-pub use flight::{Flight, Notice, announce, land, note_fault};
+pub use fault_response::Notice;
+pub use flight::{Flight, announce, behind, land};
 pub use order::{Judgement, Order, Sabotage};
 pub use run::{attack, demo, drill_all, drill_at_boot, run as run_probes};
 

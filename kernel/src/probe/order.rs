@@ -5,8 +5,8 @@ use dma_types::Access;
 use options::Target;
 use report::DrillCommand;
 
+use super::Notice;
 use super::aim::NotPossible;
-use super::flight::Notice;
 
 /// How a probe was asked for.
 #[derive(Clone, Copy)]

@@ -7,9 +7,9 @@ use dma_types::{Access, Bdf};
 use options::Target;
 use report::{Drill, DrillCommand, DrillResult, Event, Function, Outcome};
 
+use super::Notice;
 use super::Overreach;
 use super::attempt::{Attempt, Step, WaitsFor};
-use super::flight::Notice;
 use super::order::{Judgement, Order, Sabotage};
 use crate::platform::clock::{self, Deadline};
 use crate::text::Text;

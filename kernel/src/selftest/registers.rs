@@ -29,6 +29,7 @@ pub(super) fn run() {
     if some_device(NAME).is_none() {
         return;
     }
+    faults::listen(register_probe::note_interrupt);
     let devices: Vec<_> = copying_devices().collect();
     let notice = match faults::policy() {
         Policy::Log => Notice::Silent,

@@ -86,8 +86,10 @@ ranks! {
     Domain,
     /// The domains that live.
     Domains,
-    /// Faults that somebody expects.
+    /// Probes under way.
     Flights,
+    /// Faults that somebody expects.
+    Expected,
     /// Counts of faults by requester.
     Accounts,
     /// Addresses that groups had before.
