@@ -27,7 +27,7 @@ pub fn silence(record: &'static DeviceRecord) {
 
 /// Cuts a device off with all that are tied to it: bus mastering first, then every id that any of them may carry.
 ///
-/// Called by the fault handler, with interrupts off. Allocates nothing.
+/// Called by the fault path and by interrupts too. Allocates nothing.
 ///
 /// # Errors
 /// If the unit did not confirm that it forgot the entries; bus mastering is off all the same.

@@ -6,7 +6,7 @@ use dma_types::Bdf;
 use fault_response::{Haste, Measure, cannot_wait};
 
 use super::drain::Captured;
-use super::{accounts, handle, later};
+use super::{accounts, handle, interrupt};
 use crate::devices::{self, DeviceRecord, Role};
 use crate::platform::pci as bus;
 use crate::sync::{IrqLock, rank};
@@ -81,7 +81,7 @@ pub fn contain_sender(record: &'static DeviceRecord) {
     journal::note_failure();
     condemn(record);
     // It is cut off once the faults that wait are answered.
-    later::poll();
+    interrupt::poll();
 }
 
 /// Closes a port: everybody below loses bus mastering, with them the port itself, and they are cut off as soon as no

@@ -1,17 +1,18 @@
 //! One fault: diagnosed, decided about, told, answered.
 
-use diagnosis::{Fault, Reason, Timestamp, Verdict, diagnose};
+use diagnosis::{Fault, Line, Reason, Timestamp, Verdict, diagnose};
 use dma_types::{Access, Bdf, Iova};
 use exceptions::CpuState;
-use fault_response::{ExpectationId, Judged, Pacing, Tell};
+use fault_response::{Answer, ExpectationId, Judged, Pacing, Response, Tell};
 use report::{Action, Event};
 use spin::Once;
+use vtd::tables::RequestWalk;
 
 use super::drain::Captured;
 use super::lines::Told;
 use super::recent::{self, FaultNote};
 use super::world::{Held, KernelWorld};
-use super::{accounts, containment, cper, later, lines};
+use super::{accounts, containment, cper, interrupt, lines};
 use crate::arch::{TrapFrame, cpu};
 use crate::devices::{self, DeviceRecord};
 use crate::iommu::{self, Unit};
@@ -70,22 +71,39 @@ pub(super) fn fault_of(captured: &Captured, unit: &Unit) -> Fault {
 /// Takes one fault from its record to its answer. Does not return if the policy says to stop.
 pub(super) fn handle(captured: &Captured, frame: Option<&TrapFrame>) {
     let Some(unit) = iommu::units().get(captured.unit) else { return };
+    let found = diagnose_and_decide(captured, unit);
+    containment::carry_out(found.response.measure);
+    recent::note(note_of(captured, unit, &found));
+    report(&found);
+    if found.response.action == Action::Bugcheck {
+        stop(&found, frame);
+    }
+}
 
-    // Diagnose, while the books of the requester's domain are locked.
+/// What was found out about a fault, and decided: a copy, for which nothing is locked.
+struct Found {
+    judged: Judged<&'static DeviceRecord>,
+    judged_at: u64,
+    expectation: Option<ExpectationId>,
+    response: Response<&'static DeviceRecord>,
+    walk: Option<RequestWalk>,
+    /// Where there is a line to tell.
+    told: Option<(Told, Line<Answer>)>,
+}
+
+/// Finds out why a request was blocked, and decides what to do about it, while the books of the requester's domain are
+/// locked.
+fn diagnose_and_decide(captured: &Captured, unit: &'static Unit) -> Found {
     let fault = fault_of(captured, unit);
     let held = Held::of(fault.requester);
     let world = KernelWorld::new(&held, Some(unit));
     let diagnosis = diagnose(&fault, &world);
     let judged_at = clock::now_ns();
+
     let suspect = world.suspect(&diagnosis);
     let expected = accounts::note_verdict(&fault, |bdf| diagnosis.verdict_on(bdf));
-
-    // Decide.
-    if expected.is_none() {
-        journal::note_failure();
-    }
-    let one_at_a_time =
-        diagnosis.candidates.total() == 1 && suspect.is_some_and(devices::requests_one_by_one);
+    let alone = diagnosis.candidates.total() == 1;
+    let one_at_a_time = alone && suspect.is_some_and(devices::requests_one_by_one);
     let judged = Judged {
         fault,
         verdict: diagnosis.verdict,
@@ -101,53 +119,51 @@ pub(super) fn handle(captured: &Captured, frame: Option<&TrapFrame>) {
         Tell::Line { line, .. } => Some((Told::of(&diagnosis, captured.unit, suspect, walk), line)),
         Tell::Nothing | Tell::Others { .. } => None,
     };
-    // The books are free again before a device is cut off: that is entered in them.
-    drop(world);
-    drop(held);
+    Found { judged, judged_at, expectation: expected.map(|(id, _)| id), response, walk, told }
+}
 
-    // Act.
-    containment::carry_out(response.measure);
-
-    // Report; for a stop that comes first, and the sender has lost bus mastering already.
-    recent::note(FaultNote {
+/// What the console shows of it later.
+fn note_of(captured: &Captured, unit: &Unit, found: &Found) -> FaultNote {
+    let Found { judged: Judged { fault, verdict, suspect, .. }, response, .. } = found;
+    FaultNote {
         number: 0,
         at: captured.at,
-        judged_at,
+        judged_at: found.judged_at,
         requester: fault.requester,
-        bdf: suspect.map(|record| record.bdf),
+        bdf: suspect.map(|(_, bdf)| bdf),
         access: fault.access,
         address: fault.address,
         reason: fault.reason,
-        verdict: judged.verdict,
+        verdict: *verdict,
         action: response.action,
         completeness: response.completeness,
-        unit: cper::evidence(captured, unit, walk.as_ref()),
-    });
-    if let Tell::Others { holder, count } = response.tell {
-        lines::others(holder, count);
-    }
-    if let Some((told, line)) = told {
-        let lists = told.lists();
-        let event = told.event(&lists, &line, response.action);
-        journal::emit(&Event::Fault(event.clone()));
-        later::keep_up();
-        told.log(response.action);
-        if response.action == Action::Bugcheck {
-            stop(event, suspect, frame, expected.map(|(id, _)| id));
-        }
+        unit: cper::evidence(captured, unit, found.walk.as_ref()),
     }
 }
 
-/// Ends the kernel.
-fn stop(
-    fault: report::Fault<'_>,
-    suspect: Option<&'static DeviceRecord>,
-    frame: Option<&TrapFrame>,
-    expectation: Option<ExpectationId>,
-) {
-    let object = suspect.map_or(0, DeviceRecord::object);
-    let cpu = frame.map_or_else(cpu::state_without_frame, cpu::state);
-    if let Some(stop) = STOP.get() {
-        stop(&Violation { fault, object, cpu, expectation });
+/// Reports it, as far as it is told now.
+fn report(found: &Found) {
+    if found.judged.notice.is_none() {
+        journal::note_failure();
     }
+    if let Tell::Others { holder, count } = found.response.tell {
+        lines::others(holder, count);
+    }
+    if let Some((told, line)) = &found.told {
+        let action = found.response.action;
+        journal::emit(&Event::Fault(told.event(&told.lists(), line, action)));
+        interrupt::keep_up();
+        told.log(action);
+    }
+}
+
+/// Ends the kernel, over a fault that was reported.
+fn stop(found: &Found, frame: Option<&TrapFrame>) {
+    let (Some(stop), Some((told, line))) = (STOP.get(), &found.told) else { return };
+    stop(&Violation {
+        fault: told.event(&told.lists(), line, found.response.action),
+        object: found.judged.suspect.map_or(0, |(record, _)| record.object()),
+        cpu: frame.map_or_else(cpu::state_without_frame, cpu::state),
+        expectation: found.expectation,
+    });
 }

@@ -24,6 +24,8 @@ fn site_text(site: &Site) -> Text<128> {
 
 /// What was found out about a fault, in words: a copy, so that the books need not be locked while it is written.
 pub(super) struct Told {
+    /// When: nanoseconds since kernel entry.
+    at: u64,
     unit: usize,
     fault: Fault,
     suspect: Option<&'static DeviceRecord>,
@@ -58,6 +60,7 @@ impl Told {
         let listed = if diagnosis.candidates.total() > 1 { LISTED } else { 0 };
         let candidates = diagnosis.candidates.iter().take(listed);
         Self {
+            at: clock::now_ns(),
             unit,
             fault: diagnosis.fault,
             suspect,
@@ -104,7 +107,7 @@ impl Told {
         let shared = !matches!(line.scope, Scope::Key(_));
         let text = |text: &'t str| (!shared).then(|| text.into());
         report::Fault {
-            t: clock::now_ns(),
+            t: self.at,
             unit: self.unit as u32,
             bdf: suspect.map(|record| Function(record.bdf)),
             requester: Function(fault.requester),

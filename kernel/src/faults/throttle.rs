@@ -8,12 +8,15 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use diagnosis::{Allowance, Budget, Timestamp};
 
-use super::{containment, drain, later};
+use super::{containment, drain, interrupt};
 use crate::irq::timer;
 use crate::sync::{IrqLock, rank};
 
 use crate::iommu::units;
 use crate::platform::clock::{self, Deadline};
+
+/// Nanoseconds of rest before what one go could not answer.
+const REST: u64 = 10_000_000;
 
 static BUDGET: IrqLock<Budget, rank::FaultBudget> = IrqLock::new(Budget::new());
 
@@ -57,10 +60,13 @@ impl Shift {
         matches!(self.count(faults), Allowance::Left) || !timer::is_available()
     }
 
-    /// Ends; with no time left, masks the fault interrupts until the window ends.
-    pub(super) fn end(mut self) {
-        if let Allowance::Spent { until } = self.count(0) {
-            mask(until);
+    /// Ends; with no time left, masks the fault interrupts until the window ends. What then waits is answered after that;
+    /// where there was time, but too much waits, after a rest.
+    pub(super) fn end(mut self, waiting: usize) {
+        match self.count(0) {
+            Allowance::Spent { until } => mask(until),
+            Allowance::Left if waiting > 0 => mask(Timestamp::from_nanos(self.since.as_nanos() + REST)),
+            Allowance::Left => {}
         }
     }
 
@@ -93,7 +99,7 @@ fn resume() {
     MASKED.store(false, Ordering::Relaxed);
     drain::note_held_back();
     // What a unit has to say from before the mask was never announced.
-    later::poll();
+    interrupt::poll();
     if MASKED.load(Ordering::Relaxed) {
         return;
     }
@@ -102,6 +108,6 @@ fn resume() {
         standing |= !port.unmask_fault_event().is_empty();
     }
     if standing {
-        later::poll();
+        interrupt::poll();
     }
 }

@@ -61,9 +61,21 @@ pub(crate) fn let_others_send() {
     OTHERS_SEND.store(true, Ordering::Release);
 }
 
+/// Whether who writes now leaves the sending to others, though interrupts may be on.
+static LEAVES_SENDING: AtomicBool = AtomicBool::new(false);
+
+/// Does something that writes and may not wait for a port, whether interrupts are on or off.
+pub(crate) fn leave_sending<T>(work: impl FnOnce() -> T) -> T {
+    let before = LEAVES_SENDING.swap(true, Ordering::Relaxed);
+    let result = work();
+    LEAVES_SENDING.store(before, Ordering::Relaxed);
+    result
+}
+
 /// Whether the caller may wait for a port.
 fn may_wait() -> bool {
-    interrupts_are_on() || !OTHERS_SEND.load(Ordering::Acquire)
+    let at_leisure = interrupts_are_on() && !LEAVES_SENDING.load(Ordering::Relaxed);
+    at_leisure || !OTHERS_SEND.load(Ordering::Acquire)
 }
 
 impl Channel {

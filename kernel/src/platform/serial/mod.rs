@@ -20,8 +20,8 @@ use crate::sync::{IrqLock, rank};
 use channel::Offer;
 use port::COM1;
 
-pub(crate) use channel::let_others_send;
 pub use channel::{Channel, InUse, Notice, ROOM};
+pub(crate) use channel::{leave_sending, let_others_send};
 pub use port::Port;
 
 /// How long a processor with nothing else to do sleeps at most while something waits for a port: a port that was given
