@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use ::iommu::FastUnmap;
 use coverage::Pages;
 use diagnosis::{Backing, Book, Mapping, Site, Step, Timestamp};
 use dma_types::{Direction, Iova, PAGE_SIZE, PageSize, PhysAddr};
@@ -15,7 +16,7 @@ use iova::{IovaAllocator, IovaRange};
 
 use super::DmaError;
 use super::lease::Lent;
-use crate::iommu::{AddressSpace, Unmapping};
+use crate::iommu::AddressSpace;
 use crate::platform::clock;
 use crate::sync::InterruptsOff;
 
@@ -116,7 +117,7 @@ impl Books {
         }
         let Some(range) = self.room.allocate_again(bytes / PAGE_SIZE) else { return Err(Progress::Nothing) };
         // SAFETY: what is lent is a buffer's, which its mapping or batch keeps until the range is unmapped.
-        if !unsafe { self.space.map_at_once(range.start(), memory, bytes, direction.permissions()) } {
+        if !unsafe { self.space.map_fast(range.start(), memory, bytes, direction.permissions()) } {
             return Err(Progress::Room(range));
         }
         if !self.book.record_map_again(&range, lent.at(range.start(), time())) {
@@ -190,8 +191,8 @@ impl Books {
         site: Site,
         off: &InterruptsOff,
     ) -> Result<(), DmaError> {
-        match self.space.unmap_at_once(range.start(), range.length(), off) {
-            Unmapping::Done => self.close(range, Step { at: now(), site }),
+        match self.space.unmap_fast(range.start(), range.length(), off) {
+            FastUnmap::Done => self.close(range, Step { at: now(), site }),
             progress => self.unmap_from(progress, range, site, off),
         }
     }
@@ -201,7 +202,7 @@ impl Books {
     #[inline(never)]
     fn unmap_from(
         &mut self,
-        progress: Unmapping,
+        progress: FastUnmap,
         range: IovaRange,
         site: Site,
         off: &InterruptsOff,

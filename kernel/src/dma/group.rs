@@ -11,7 +11,7 @@ use report::DeviceState;
 use super::books::Membership;
 use super::{DmaError, Domain, quarantine};
 use crate::devices::{self, Attempt, DeviceRecord, Role};
-use crate::iommu::{self, AddressSpace, IommuError, Unit};
+use crate::iommu::{self, IommuError, Unit};
 use crate::memory::arc::Arc;
 use crate::platform::pci as bus;
 use crate::sync::{InterruptsOff, IrqLock, rank};
@@ -115,9 +115,7 @@ impl Group {
         let (member, domain) = (attempt.record(), self.domain());
         for source in &member.aliases {
             // Ids that members share lead there already.
-            if AddressSpace::domain_of(self.unit, *source) != Some(domain.space().id()) {
-                domain.space().attach(*source)?;
-            }
+            domain.space().attach(*source)?;
         }
         domain.note(Membership::Attached, site);
         let masters = member.driver().is_some() || member.bus_master_at_boot;
@@ -208,8 +206,7 @@ impl Group {
 
     /// Blocks those ids of a member. All are tried, whatever the first error.
     fn block_ids(&self, member: &DeviceRecord, which: impl Fn(SourceId) -> bool) -> Result<(), IommuError> {
-        let block = |source: &SourceId| AddressSpace::block(self.unit, *source);
-        member.aliases.iter().filter(|source| which(**source)).map(block).fold(Ok(()), Result::and)
+        self.unit.block(member.aliases.iter().copied().filter(|source| which(*source)))
     }
 
     /// The group's functions that make requests of their own.

@@ -13,7 +13,7 @@ use super::books::Membership;
 use super::group::Group;
 use super::{DmaError, Domain};
 use crate::devices::{self, DeviceRecord, Role};
-use crate::iommu::{self, AddressSpace, IommuError};
+use crate::iommu::{self, IommuError};
 use crate::memory::arc::Arc;
 use crate::platform::pci as bus;
 
@@ -39,9 +39,7 @@ pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
     }
     silence(record);
     let result = match iommu::unit_of(record).filter(|unit| unit.was_taken()) {
-        Some(unit) => {
-            record.tie.ids.iter().map(|source| AddressSpace::block(unit, *source)).fold(Ok(()), Result::and)
-        }
+        Some(unit) => unit.block(record.tie.ids.iter().copied()),
         // Without a unit that was taken, its bus mastering was never on.
         None => Ok(()),
     };

@@ -5,14 +5,15 @@
 
 use core::fmt;
 
+use ::iommu::Error;
 use dma_types::{Iova, PhysAddr, SourceId};
 use vtd::spec::descriptor::Descriptor;
-use vtd::tables::RootTable;
 use vtd::{Invalidation, QueueError, TableMemory};
 
 use super::hardware::FrameMemory;
 use super::{IommuError, Unit, silence};
 use crate::memory::direct;
+use crate::sync::InterruptsOff;
 
 /// A word of the tables on the way of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,11 +103,12 @@ impl Misprogrammed {
         let unit = way.unit;
         let at = match place {
             Place::Root(half) => {
-                unit.control(|control| Ok(half.of(control.roots.root_entry_address(way.source.bus()))))?
+                let entry = unit.read(|active| active.roots().root_entry_address(way.source.bus()));
+                half.of(entry.ok_or(MisprogramError::NoEntry(place))?)
             }
             Place::Context(half) => {
-                let entry = |roots: &RootTable| roots.entry_address(&FrameMemory, way.source);
-                unit.control(|control| Ok(half.of(entry(&control.roots))))?
+                let entry = unit.read(|active| active.entry_address(way.source));
+                half.of(entry.ok_or(MisprogramError::NoEntry(place))?)
             }
             Place::Level(level) => {
                 let walk = unit.walk(way.source, Some(way.iova));
@@ -137,7 +139,10 @@ impl Misprogrammed {
     fn write(&self, value: u64) -> Result<(), IommuError> {
         FrameMemory.write(self.at, value);
         FrameMemory.flush(self.at, size_of::<u64>() as u64);
-        self.unit.control(|control| control.forget(&[Invalidation::ContextGlobal, Invalidation::IotlbGlobal]))
+        let everything = [Invalidation::ContextGlobal, Invalidation::IotlbGlobal];
+        self.unit.run(&InterruptsOff::new(), |controller| {
+            controller.unit_mut().invalidate_all(&everything).map_err(Error::Unconfirmed)
+        })
     }
 }
 
@@ -167,7 +172,9 @@ pub const UNKNOWN_DESCRIPTOR: Descriptor = Descriptor { low: 0xf, high: 0 };
 /// # Errors
 /// If the unit has no queue.
 pub fn stop_queue(unit: &Unit) -> Result<(), IommuError> {
-    unit.control(|control| Ok(control.unit.submit_raw(UNKNOWN_DESCRIPTOR, &mut FrameMemory)?))
+    unit.run(&InterruptsOff::new(), |controller| {
+        controller.unit_mut().submit_raw(UNKNOWN_DESCRIPTOR).map_err(Error::Unconfirmed)
+    })
 }
 
 /// Treats a unit as one that did not confirm an invalidation in time. There is no way back.
@@ -177,5 +184,5 @@ pub fn take_for_silent(unit: &Unit) {
 
 /// How often the unit's queue had to be recovered, and what was found last.
 pub fn queue_errors(unit: &Unit) -> (u32, Option<QueueError>) {
-    unit.control(|control| Ok(control.unit.queue_errors())).unwrap_or_default()
+    unit.read(|active| active.unit().queue_errors()).unwrap_or_default()
 }

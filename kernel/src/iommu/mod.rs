@@ -26,7 +26,7 @@ use spin::Once;
 pub use error::IommuError;
 pub use find::{Found, find, register_bytes};
 pub use pass_through::PassThrough;
-pub use space::{AddressSpace, Size, Unmapping};
+pub use space::{AddressSpace, Size};
 pub use take::{Evidence, take};
 pub use unit::Unit;
 

@@ -3,9 +3,8 @@
 
 use dma_types::{DomainId, SourceId};
 
-use super::hardware::{FrameMemory, KernelClock};
-use super::unit::Control;
 use super::{IommuError, Unit};
+use crate::sync::InterruptsOff;
 
 /// A requester whose requests pass untranslated, until [`end`](Self::end).
 #[must_use = "the requester reaches everything until this is ended"]
@@ -24,14 +23,17 @@ impl PassThrough {
     /// # Safety
     /// Until this is ended, the requester is told none but addresses of memory that is mapped for it, in the same direction.
     pub unsafe fn begin(unit: &'static Unit, source: SourceId) -> Result<Self, IommuError> {
-        let domain = unit.control(|control| {
-            if !control.unit.extended_capabilities().pass_through() {
-                return Err(IommuError::NoPassThrough { unit: unit.index });
-            }
-            control.take_domain(unit.index)
-        })?;
+        if !unit.facts.is_some_and(|facts| facts.extended.pass_through()) {
+            return Err(IommuError::NoPassThrough { unit: unit.index });
+        }
+        let off = InterruptsOff::new();
+        let domain = unit.run(&off, |controller| controller.take_id())?;
         let this = Self { unit, domain, source };
-        match this.enter() {
+        let passes = unit.run(&off, |controller| {
+            controller.block([source])?;
+            controller.unit_mut().pass_through(source, domain)
+        });
+        match passes {
             Ok(()) => Ok(this),
             Err(error) => {
                 this.end()?;
@@ -40,27 +42,14 @@ impl PassThrough {
         }
     }
 
-    fn enter(&self) -> Result<(), IommuError> {
-        let Self { unit, domain, source } = *self;
-        unit.control(|control| {
-            let Control { unit, roots, .. } = control;
-            unit.block(roots, source, &mut FrameMemory, &KernelClock)?;
-            let levels = unit.levels()?;
-            Ok(unit.pass_through(roots, (source, domain), levels, &mut FrameMemory, &KernelClock)?)
-        })
-    }
-
     /// Blocks the requester.
     ///
     /// # Errors
     /// If the unit did not confirm; the requester's bus mastering must go off then.
     pub fn end(self) -> Result<(), IommuError> {
-        self.unit.control(|control| {
-            let Control { unit, roots, .. } = control;
-            unit.block(roots, self.source, &mut FrameMemory, &KernelClock)?;
-            unit.retire(roots, self.domain, &mut FrameMemory, &KernelClock)?;
-            control.give_domain_back(self.domain);
-            Ok(())
+        self.unit.run(&InterruptsOff::new(), |controller| {
+            controller.block([self.source])?;
+            controller.retire_id(self.domain)
         })
     }
 }

@@ -1,13 +1,14 @@
 //! A unit that does not answer: nothing can be taken from its devices any more, so they lose bus mastering.
 
+use ::iommu::RemappingUnit;
 use coverage::Shortfall;
 use pci::control::BusMaster;
 
 use super::Unit;
-use super::hardware::FrameMemory;
 use crate::devices::{self, Role};
 use crate::platform::pci as bus;
 use crate::protection;
+use crate::sync::InterruptsOff;
 
 /// Cuts off everything behind a unit that did not confirm an invalidation in time. It goes on translating what it did,
 /// and is asked nothing any more; its devices get no domain.
@@ -27,12 +28,10 @@ pub(super) fn cut_off(unit: &Unit) {
         bus::set_bus_master(record.bdf, BusMaster::Off);
     }
     // What it does not remember it blocks from now on; each entry says that this is not confirmed.
-    let _ = unit.control(|control| {
-        for source in behind().flat_map(|record| &record.aliases) {
-            let _ = control.roots.block(&mut FrameMemory, *source);
-        }
-        Ok(())
-    });
+    if let Some(controller) = unit.lock_control(&InterruptsOff::new()).as_mut() {
+        let sources = behind().flat_map(|record| &record.aliases);
+        sources.for_each(|source| controller.unit_mut().block_unconfirmed(*source));
+    }
     for record in behind() {
         record.life_events().end_cut_off();
         record.report_change();

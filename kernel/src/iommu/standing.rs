@@ -58,14 +58,12 @@ impl Unit {
         let findings: Vec<_> = findings::of_unit(self.index).map(report::Text::from).collect();
         let raw = |bits: fn(&Facts) -> u64| Hex(self.facts.as_ref().map_or(0, bits));
         let invalidation = self
-            .control(|control| {
-                Ok(match control.unit.invalidation_path() {
-                    InvalidationPath::Queue => Some(InvalidationKind::Queued),
-                    InvalidationPath::Registers => Some(InvalidationKind::Registers),
-                    InvalidationPath::None | InvalidationPath::Dead => None,
-                })
+            .read(|active| match active.unit().invalidation_path() {
+                InvalidationPath::Queue => Some(InvalidationKind::Queued),
+                InvalidationPath::Registers => Some(InvalidationKind::Registers),
+                InvalidationPath::None | InvalidationPath::Dead => None,
             })
-            .unwrap_or(None);
+            .flatten();
         let (state, lost) = match self.ask() {
             Some(Ok(())) if self.is_silent() => (UnitState::Failed, Some(SILENT.to_string())),
             Some(Ok(())) => (UnitState::Enforcing, None),

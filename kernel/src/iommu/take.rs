@@ -5,15 +5,15 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use coverage::Plan;
-use dma_types::{Iova, SourceId};
-use vtd::BringUp;
-use vtd::tables::{Coherence, RootTable};
+use dma_types::{Iova, MsiMessage, SourceId};
+use vtd::{ActiveUnit, NotEnabled};
 
 use super::hardware::{FrameMemory, KernelClock, Window};
 use super::{Found, IommuError, UNITS, Unit, find};
 use crate::arch::FAULT_VECTOR;
 use crate::irq::{self, apic};
 use crate::memory::mmio::Mmio;
+use crate::sync::InterruptsOff;
 
 /// Makes every unit that answers enforce tables that permit nothing, and publishes all of them.
 ///
@@ -37,25 +37,20 @@ pub fn take(plan: &Plan, found: Vec<Found>) -> &'static [Unit] {
 }
 
 fn take_one(planned: &coverage::Unit, index: usize, found: Found) -> Unit {
-    let mut unit = match found {
+    let unit = match found {
         Ok(unit) => unit,
         Err(failure) => return Unit::failed(planned, index, None, failure),
     };
-    match bring_up(&mut unit) {
-        Ok(roots) => Unit::taken(planned, index, unit, roots),
+    match ActiveUnit::enable(unit, fault_message(), FrameMemory, KernelClock) {
+        Ok(active) => Unit::taken(planned, index, active),
         // The hardware may go on using its queue, whose pages stay taken.
-        Err(failure) => Unit::failed(planned, index, Some(&unit), failure.to_string()),
+        Err(NotEnabled { unit, error }) => Unit::failed(planned, index, Some(&unit), error.to_string()),
     }
 }
 
-fn bring_up(unit: &mut vtd::Unit<Window>) -> Result<RootTable, IommuError> {
-    let coherence = Coherence::of_unit(unit.extended_capabilities());
-    let roots = RootTable::new(&mut FrameMemory, coherence)?;
-    let fault_message = apic::msi_message(FAULT_VECTOR);
-    let config = BringUp { root: roots.address(), fault_message };
-    // On an error the unit may walk these tables all the same: their pages stay taken.
-    unit.bring_up(&config, &mut FrameMemory, &KernelClock)?;
-    Ok(roots)
+/// The message by which a unit tells of faults.
+fn fault_message() -> MsiMessage {
+    apic::msi_message(FAULT_VECTOR)
 }
 
 /// What was found on taking a unit that enforced already.
@@ -78,19 +73,20 @@ impl Unit {
     /// If the unit does not answer or refuses; what it then enforces is at least as strict as before.
     pub fn take_again(&self) -> Result<Evidence, IommuError> {
         let window = Mmio::of_platform(self.base, self.register_bytes).map_err(IommuError::Window)?;
-        let mut fresh = vtd::Unit::<Window>::probe(Box::leak(Box::new(window)))?;
+        let fresh = vtd::Unit::<Window>::probe(Box::leak(Box::new(window)))?;
         let translation_was_on = fresh.firmware_state().translation;
         let waiting = find::drain_stale(&fresh).into_iter();
         let stale = waiting.map(|record| (record.source(), record.page().unwrap_or_default())).collect();
-        let enforced_throughout = self.control(|control| {
-            let before = control.unit.is_enforcing();
-            let roots = bring_up(&mut fresh)?;
-            let after = fresh.is_enforcing();
-            self.note_bring_up(&fresh);
-            control.unit = fresh;
-            core::mem::replace(&mut control.roots, roots).release(&mut FrameMemory);
-            Ok(before && after)
-        })?;
+        let off = InterruptsOff::new();
+        let mut control = self.lock_control(&off);
+        let controller = control.as_mut().ok_or(IommuError::NotEnforcing { unit: self.index })?;
+        let before = controller.unit().unit().is_enforcing();
+        let fresh = ActiveUnit::enable(fresh, fault_message(), FrameMemory, KernelClock)
+            .map_err(|NotEnabled { error, .. }| error)?;
+        let enforced_throughout = before && fresh.unit().is_enforcing();
+        self.note_bring_up(fresh.unit());
+        controller.unit_mut().replace(fresh);
+        drop(control);
         Ok(Evidence { translation_was_on, enforced_throughout, stale })
     }
 }

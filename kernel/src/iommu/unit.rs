@@ -6,11 +6,12 @@ use core::cell::Cell;
 use core::ops::DerefMut;
 use core::sync::atomic::AtomicBool;
 
+use ::iommu::{Error, RemappingUnit};
 use dma_types::{DomainId, Iova, PAGE_SIZE, PhysAddr, Segment, SourceId};
 use vtd::spec::command::GlobalStatus;
 use vtd::spec::second_stage::TableLevels;
-use vtd::tables::{Format, RequestWalk, RootTable, TableError, walk_request};
-use vtd::{EnforcementPort, FaultPort, Invalidation};
+use vtd::tables::{RequestWalk, walk_request};
+use vtd::{ActiveUnit, EnforcementPort, FaultPort, InvalidationError};
 
 use super::hardware::{FrameMemory, KernelClock, Window};
 use super::{IommuError, enforcement, silence};
@@ -38,8 +39,11 @@ pub struct Unit {
     pub(super) port: IrqLock<Option<EnforcementPort<Window>>, rank::Enforcement>,
     /// It did not confirm an invalidation in time.
     pub(super) silent: AtomicBool,
-    control: IrqLock<Option<Control>, rank::Unit>,
+    control: IrqLock<Option<Controller>, rank::Unit>,
 }
+
+/// A unit at work, and the ids of its domains.
+pub(super) type Controller = ::iommu::Controller<ActiveUnit<Window, FrameMemory, KernelClock>>;
 
 /// What a unit said of itself.
 #[derive(Clone, Copy)]
@@ -54,32 +58,18 @@ pub struct Facts {
     pub levels: Option<TableLevels>,
 }
 
-/// The half of a unit that changes what it does.
-pub(super) struct Control {
-    /// The unit.
-    pub unit: vtd::Unit<Window>,
-    /// Who belongs to which domain.
-    pub roots: RootTable,
-    /// The first domain id that was never used.
-    next_domain: u32,
-    /// Domain ids that came back.
-    free_domains: Vec<DomainId>,
-}
-
 impl Unit {
     /// A unit that was taken, with everything blocked.
     pub(super) fn taken(
         plan: &coverage::Unit,
         index: usize,
-        unit: vtd::Unit<Window>,
-        roots: RootTable,
+        active: ActiveUnit<Window, FrameMemory, KernelClock>,
     ) -> Self {
+        let unit = active.unit();
         let faults = Some(unit.fault_port());
         let port = IrqLock::new(unit.enforcement_port());
-        let facts = Some(Facts::of(&unit));
+        let facts = Some(Facts::of(unit));
         let register_bytes = unit.register_bytes();
-        // Domain 0 tags entries that are not present where those are cached, so it is nobody's.
-        let control = Control { unit, roots, next_domain: 1, free_domains: Vec::new() };
         Self {
             index,
             segment: plan.segment,
@@ -90,7 +80,7 @@ impl Unit {
             failure: None,
             port,
             silent: AtomicBool::new(false),
-            control: IrqLock::new(Some(control)),
+            control: IrqLock::new(Some(Controller::new(active))),
         }
     }
 
@@ -117,12 +107,12 @@ impl Unit {
 
     /// Reads its status; `None` if it could not be taken.
     pub fn status(&self) -> Option<GlobalStatus> {
-        self.control(|control| Ok(control.unit.status())).ok()
+        self.read(|active| active.unit().status())
     }
 
     /// The entries that it reads for a request, as they stand in memory now; `None` if it does not enforce.
     pub fn walk(&self, source: SourceId, iova: Option<Iova>) -> Option<RequestWalk> {
-        let root = self.control(|control| Ok(control.roots.address())).ok()?;
+        let root = self.read(|active| active.roots().address())?;
         // The root table is a frame of ours; where an entry leads is looked at once a page.
         let known = Cell::new(root);
         let read = |at: PhysAddr| {
@@ -135,38 +125,51 @@ impl Unit {
         Some(walk_request(&read, root, source, iova))
     }
 
-    /// Runs something with the controlling half.
-    ///
-    /// # Errors
-    /// If the unit could not be taken, or as the closure says.
-    pub(super) fn control<T>(
+    /// Reads something of the unit at work; `None` if it could not be taken.
+    pub(super) fn read<T>(
         &self,
-        work: impl FnOnce(&mut Control) -> Result<T, IommuError>,
-    ) -> Result<T, IommuError> {
-        self.control_within(&InterruptsOff::new(), work)
+        read: impl FnOnce(&ActiveUnit<Window, FrameMemory, KernelClock>) -> T,
+    ) -> Option<T> {
+        self.control.lock().as_ref().map(|controller| read(controller.unit()))
     }
 
-    /// Runs something with the controlling half, where interrupts are off already.
+    /// Runs a sequence on the unit, which no other goes between. Where the unit did not confirm, everybody is asked
+    /// whether they still enforce, and what is behind a unit that is dead is cut off.
     ///
     /// # Errors
-    /// If the unit could not be taken, or as the closure says.
-    pub(super) fn control_within<T>(
+    /// If the unit could not be taken, or as the sequence says.
+    pub(super) fn run<T>(
         &self,
         off: &InterruptsOff,
-        work: impl FnOnce(&mut Control) -> Result<T, IommuError>,
+        sequence: impl FnOnce(&mut Controller) -> Result<T, Error<InvalidationError>>,
     ) -> Result<T, IommuError> {
         let mut control = self.lock_control(off);
-        let result = work(control.as_mut().ok_or(IommuError::NotEnforcing { unit: self.index })?);
-        let dead = control.as_ref().is_some_and(|control| control.unit.is_dead());
+        let controller = control.as_mut().ok_or(IommuError::NotEnforcing { unit: self.index })?;
+        let result = sequence(controller);
+        let dead = controller.unit().is_dead();
         drop(control);
-        if let Err(IommuError::Invalidation(_) | IommuError::NotNoted(_)) = result {
+        if let Err(Error::Unconfirmed(_) | Error::NotNoted(_)) = result {
             // Somebody may have switched its queue off, and the rest with it.
             enforcement::demand();
             if dead {
                 silence::cut_off(self);
             }
         }
-        result
+        result.map_err(|error| IommuError::Sequence { unit: self.index, error })
+    }
+
+    /// Blocks requesters, whatever address spaces they are in. All are tried.
+    ///
+    /// # Errors
+    /// If the unit did not confirm that it forgot an entry; bus mastering of all must stay off. The unit is asked again
+    /// each time, until it has confirmed.
+    pub fn block(&self, sources: impl IntoIterator<Item = SourceId>) -> Result<(), IommuError> {
+        self.run(&InterruptsOff::new(), |controller| controller.block(sources))
+    }
+
+    /// The domain that a requester's entry names.
+    pub fn domain_of(&self, source: SourceId) -> Option<DomainId> {
+        self.read(|active| active.domain_of(source)).flatten()
     }
 
     /// The controlling half, if the unit could be taken, where interrupts are off already.
@@ -174,14 +177,8 @@ impl Unit {
     pub(super) fn lock_control<'a>(
         &'a self,
         off: &'a InterruptsOff,
-    ) -> impl DerefMut<Target = Option<Control>> + use<'a> {
+    ) -> impl DerefMut<Target = Option<Controller>> + use<'a> {
         self.control.lock_within(off)
-    }
-
-    /// How the tables of its domains look; `None` if the unit never answered, or walks none.
-    pub(super) fn format(&self) -> Option<Format> {
-        let facts = self.facts?;
-        Some(Format::of_unit(facts.levels?, facts.capabilities, facts.extended))
     }
 
     /// Tells whether its tables make every request see the processors' caches, whatever the device asks for.
@@ -202,25 +199,25 @@ impl Unit {
 
     /// Domain ids in use.
     pub fn domains(&self) -> usize {
-        self.control(|control| Ok(control.domains())).unwrap_or(0)
+        self.control.lock().as_ref().map_or(0, Controller::domains)
     }
 
     /// Every page of its root and context tables.
     pub fn root_pages(&self) -> Vec<PhysAddr> {
-        self.control(|control| Ok(control.roots.pages(&FrameMemory).collect())).unwrap_or_default()
+        self.read(|active| active.root_pages().collect()).unwrap_or_default()
     }
 
     /// The page of its invalidation queue, if it has one.
     pub fn queue_page(&self) -> Option<PhysAddr> {
-        self.control(|control| Ok(control.unit.queue_page())).ok().flatten()
+        self.read(|active| active.unit().queue_page()).flatten()
     }
 
     /// Gets the invalidation queue going if an error has stopped it; says what it was.
     pub fn recover_queue(&self) {
         // Interrupts are off: whoever holds the lock was interrupted and looks for errors itself.
         let Some(mut control) = self.control.try_lock() else { return };
-        if let Some(control) = control.as_mut()
-            && let Some(error) = control.unit.recover_queue(&mut FrameMemory)
+        if let Some(controller) = control.as_mut()
+            && let Some(error) = controller.unit_mut().recover_queue()
         {
             log::error!("unit {}: invalidation queue stopped: {error}", self.index);
         }
@@ -241,38 +238,5 @@ impl Facts {
     pub(super) fn version_text(&self) -> String {
         let (major, minor) = self.version;
         alloc::format!("{major}.{minor}")
-    }
-}
-
-impl Control {
-    /// Takes a domain id that nobody has.
-    pub(super) fn take_domain(&mut self, unit: usize) -> Result<DomainId, IommuError> {
-        if let Some(id) = self.free_domains.pop() {
-            return Ok(id);
-        }
-        // Room for it to come back, which must not fail.
-        let room = (self.next_domain as usize).saturating_sub(self.free_domains.len());
-        self.free_domains.try_reserve(room).map_err(|_| TableError::OutOfMemory)?;
-        let id = u16::try_from(self.next_domain)
-            .ok()
-            .filter(|id| u32::from(*id) < self.unit.capabilities().domains());
-        let id = id.ok_or(IommuError::NoDomainId { unit })?;
-        self.next_domain += 1;
-        Ok(DomainId(id))
-    }
-
-    /// Gives a domain id back; nothing of the domain may be cached any more.
-    pub(super) fn give_domain_back(&mut self, id: DomainId) {
-        self.free_domains.push(id);
-    }
-
-    /// Domain ids in use.
-    fn domains(&self) -> usize {
-        (self.next_domain as usize).saturating_sub(1 + self.free_domains.len())
-    }
-
-    /// Has all of it forgotten.
-    pub(super) fn forget(&mut self, what: &[Invalidation]) -> Result<(), IommuError> {
-        Ok(self.unit.invalidate_all(what, &mut FrameMemory, &KernelClock)?)
     }
 }

@@ -14,6 +14,7 @@ use super::frames::Frame;
 ///
 /// What is asked of it are the addresses that it gave out itself, in `allocate`: the tables and queues of `vtd` alone use
 /// it, and they keep no others. This is what each block below relies on.
+#[derive(Clone, Copy, Debug)]
 pub struct FrameMemory;
 
 impl TableMemory for FrameMemory {

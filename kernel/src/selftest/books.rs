@@ -7,7 +7,7 @@ use report::DeviceState;
 use super::check;
 use crate::devices::{self, DeviceRecord, Role};
 use crate::dma;
-use crate::iommu::{self, AddressSpace};
+use crate::iommu;
 use crate::memory::map;
 use crate::platform::pci as bus;
 
@@ -38,16 +38,15 @@ fn bus_mastering() -> Result<(), &'static str> {
 }
 
 fn leads_somewhere(record: &DeviceRecord) -> bool {
-    iommu::unit_of(record).is_some_and(|unit| {
-        unit.is_enforcing() && AddressSpace::domain_of(unit, record.requester.source).is_some()
-    })
+    iommu::unit_of(record)
+        .is_some_and(|unit| unit.is_enforcing() && unit.domain_of(record.requester.source).is_some())
 }
 
 /// Ids of different groups never lead to one domain.
 fn domains_apart() -> Result<(), &'static str> {
     let entry = |record: &DeviceRecord| {
         let unit = iommu::unit_of(record)?;
-        Some((unit.index, AddressSpace::domain_of(unit, record.requester.source)?))
+        Some((unit.index, unit.domain_of(record.requester.source)?))
     };
     for one in devices::all() {
         let Some(domain) = entry(one) else { continue };
@@ -65,7 +64,7 @@ fn entries_live() -> Result<(), &'static str> {
         let Some(unit) = iommu::unit_of(record) else { continue };
         let living = dma::domain_of(record).map(|domain| domain.space().id());
         let strays = record.aliases.iter().any(|source| {
-            let entry = AddressSpace::domain_of(unit, *source);
+            let entry = unit.domain_of(*source);
             entry.is_some() && entry != living
         });
         if strays {

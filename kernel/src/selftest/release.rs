@@ -6,7 +6,7 @@ use report::DeviceState;
 use super::{check, skip};
 use crate::devices::{self, Admission, DeviceRecord, Role, SELF_TEST};
 use crate::dma::{self, Both, ByteBuffer, Device, DmaError, FromDevice, PageBuffer, ToDevice};
-use crate::iommu::{self, AddressSpace};
+use crate::iommu;
 use crate::memory::failure::Shortage;
 use crate::memory::{frames, heap};
 use crate::platform::pci as bus;
@@ -74,8 +74,7 @@ fn short_of_memory(record: &'static DeviceRecord) -> Result<(), &'static str> {
 /// A device's life: claimed, given memory of every kind, released.
 fn use_once(record: &'static DeviceRecord, exponent: u8) -> Result<(), DmaError> {
     let device = Device::claim(record, SELF_TEST, Iova::new(u64::MAX))?;
-    let entry =
-        iommu::unit_of(record).and_then(|unit| AddressSpace::domain_of(unit, record.requester.source));
+    let entry = iommu::unit_of(record).and_then(|unit| unit.domain_of(record.requester.source));
     if entry != Some(device.domain().space().id()) || !bus::masters(record.bdf) {
         return Err(DmaError::State { device: record.bdf, state: record.state() });
     }
@@ -135,7 +134,7 @@ impl Possessions {
             heap_bytes: heap::used_bytes(),
             domains,
             domain_ids: unit.map_or(0, iommu::Unit::domains),
-            entry: unit.and_then(|unit| AddressSpace::domain_of(unit, record.requester.source)),
+            entry: unit.and_then(|unit| unit.domain_of(record.requester.source)),
             masters: bus::masters(record.bdf),
             state: record.state(),
             driver: record.driver(),

@@ -3,14 +3,15 @@
 //! Memory that was handed back is never lent again, so whoever still reaches it shows; a table that was freed panics
 //! when the unit reads it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use dma_types::{Access, DomainId, Iova, MsiMessage, PAGE_SIZE, Permissions, PhysAddr, SourceId};
-use vtd::tables::{Coherence, Format, RootTable, SecondStage, Stale};
-use vtd::testing::fake_unit::{FakeConfig, FakeUnit, Injection, Leftovers, Offer, Stuck};
+use dma_types::{Access, Iova, MsiMessage, PAGE_SIZE, PageSize, Permissions, PhysAddr, SourceId};
+use iommu::{Controller, Domain, Error, MapError, RemappingUnit, TableError};
+use iova::{IovaAllocator, IovaRange};
+use vtd::testing::fake_unit::{FakeConfig, FakeUnit, Injection, Offer, Stuck};
 use vtd::testing::walker::{WalkMemory, walk};
 use vtd::testing::{FakeClock, FakeMemory, View};
-use vtd::{AnnounceError, AttachError, BatchPlan, BringUp, RetireError, TakeBackError, Unit};
+use vtd::{ActiveUnit, DomainTables, Unit};
 
 use crate::Bytes;
 
@@ -20,11 +21,11 @@ const MESSAGE: MsiMessage = MsiMessage { address: 0xfee0_1000, data: 0x4031 };
 /// Buses with two requesters and with one.
 const REQUESTERS: [SourceId; 3] =
     [SourceId::from_bits(0x0018), SourceId::from_bits(0x0020), SourceId::from_bits(0x4100)];
-const DOMAINS: [DomainId; 2] = [DomainId(5), DomainId(6)];
+const DOMAINS: usize = 2;
 
 /// Pages that are played with: few of each of more tables than stay linked when they are empty.
 const TABLES: usize = 8;
-const PER_TABLE: usize = 3;
+const PER_TABLE: usize = 6;
 const PAGES: usize = TABLES * PER_TABLE;
 
 /// What may not work for a while: the first three refuse, the others never answer.
@@ -70,11 +71,9 @@ fn config(bits: u8) -> FakeConfig {
 
 /// A domain, and what should hold in it.
 struct Space {
-    stage: SecondStage,
-    /// Page to the memory that is lent there.
-    lent: BTreeMap<usize, PhysAddr>,
-    /// Pages that are nobody's any more.
-    lost: BTreeSet<usize>,
+    domain: Domain<DomainTables<FakeMemory>>,
+    room: IovaAllocator,
+    lent: Vec<(IovaRange, PhysAddr)>,
     /// The unit may walk tables that were unlinked, and block what is mapped beside.
     tainted: bool,
 }
@@ -82,10 +81,8 @@ struct Space {
 struct World {
     config: FakeConfig,
     memory: FakeMemory,
-    clock: FakeClock,
-    root: RootTable,
     fake: FakeUnit,
-    unit: Unit<FakeUnit>,
+    controller: Controller<ActiveUnit<FakeUnit, FakeMemory, FakeClock>>,
     spaces: Vec<Space>,
     /// By requester: the domain that it was put into.
     attached: [Option<usize>; REQUESTERS.len()],
@@ -93,9 +90,18 @@ struct World {
     next_page: u64,
 }
 
+/// The pages of the window, by number; behind each that is mapped is one that is not.
 fn iova_of(page: usize) -> Iova {
     let (table, index) = (page as u64 / PER_TABLE as u64, page as u64 % PER_TABLE as u64);
     Iova::new(0x20_0000 + (table << 30) + index * PAGE_SIZE)
+}
+
+/// Room in each table, and none between.
+fn room() -> IovaAllocator {
+    let end = |table: usize| Iova::new(iova_of(table * PER_TABLE).as_u64() + PER_TABLE as u64 * PAGE_SIZE);
+    let between = (1..TABLES).map(|table| end(table - 1)..iova_of(table * PER_TABLE));
+    let room = IovaAllocator::new(iova_of(0)..end(TABLES - 1), between, iova_of(0));
+    room.expect("a window with room")
 }
 
 /// Memory as the walker judges it: without anything remembered.
@@ -109,46 +115,40 @@ impl WalkMemory for Truth<'_> {
 
 impl World {
     fn new(config: FakeConfig) -> Self {
-        let mut memory = FakeMemory::new();
-        let root = RootTable::new(&mut memory, Coherence::of_unit(config.extended_capabilities()));
-        let root = root.expect("memory that does not run out");
-        let fake = FakeUnit::left_by_firmware(config, memory.clone(), &Leftovers::default());
+        let memory = FakeMemory::new();
+        let fake = FakeUnit::new(config, memory.clone());
         let unit = Unit::probe(fake.clone()).expect("a unit that answers");
+        let active = ActiveUnit::enable(unit, MESSAGE, memory.clone(), FakeClock::new());
         let mut world = Self {
             config,
             memory,
-            clock: FakeClock::new(),
-            root,
             fake,
-            unit,
+            controller: Controller::new(active.expect("a unit that works is taken")),
             spaces: Vec::new(),
             attached: [None; REQUESTERS.len()],
             handed_back: BTreeSet::new(),
             next_page: 0x8000_0000,
         };
-        assert!(world.bring_up(), "a unit that works is taken");
-        world.spaces = DOMAINS.map(|_| world.space()).into();
+        world.spaces = (0..DOMAINS).map(|_| world.space()).collect();
         world
     }
 
     fn bring_up(&mut self) -> bool {
-        let config = BringUp { root: self.root.address(), fault_message: MESSAGE };
-        self.unit.bring_up(&config, &mut self.memory, &self.clock).is_ok()
+        self.controller.unit_mut().bring_up_again(MESSAGE).is_ok()
     }
 
     fn space(&mut self) -> Space {
-        let unit = &self.unit;
-        let levels = unit.levels().expect("levels that are supported");
-        let format = Format::of_unit(levels, unit.capabilities(), unit.extended_capabilities());
-        let stage = SecondStage::new(&mut self.memory, format).expect("memory that does not run out");
-        Space { stage, lent: BTreeMap::new(), lost: BTreeSet::new(), tainted: false }
+        // An allocation that was to fail does so once.
+        let domain = self.controller.new_domain().or_else(|_| self.controller.new_domain());
+        let domain = domain.expect("memory that does not run out");
+        Space { domain, room: room(), lent: Vec::new(), tainted: false }
     }
 
     fn operate(&mut self, bytes: &mut Bytes<'_>) {
         let what = bytes.byte();
         let domain = usize::from(what >> 7);
         match what & 0xf {
-            0..=3 => self.map(domain, bytes),
+            0..=3 => self.map(domain),
             4..=5 => self.unmap(domain, bytes),
             6 => self.unmap_many(domain, bytes),
             7 => self.block(bytes.below(REQUESTERS.len())),
@@ -160,71 +160,57 @@ impl World {
                 let (requester, page) = (bytes.below(REQUESTERS.len()), bytes.below(PAGES));
                 self.fake.let_ask_meanwhile(REQUESTERS[requester], iova_of(page));
             }
+            14 => self.memory.fail_allocation(bytes.below(4)),
             _ => self.mend(),
         }
     }
 
     fn mend(&mut self) {
         self.fake.mend();
-        if self.unit.is_dead() {
+        if self.controller.unit().is_dead() {
             // As an error of the old queue may still come, so may this fail.
             let _ = self.bring_up();
         }
     }
 
-    fn map(&mut self, domain: usize, bytes: &mut Bytes<'_>) {
-        let page = bytes.below(PAGES);
+    fn map(&mut self, domain: usize) {
         let space = &mut self.spaces[domain];
-        if space.lent.contains_key(&page) || space.lost.contains(&page) {
-            return;
-        }
+        let Ok(range) = space.room.allocate(1, PageSize::Size4K) else { return };
         let phys = PhysAddr::new(self.next_page);
         self.next_page += PAGE_SIZE;
-        let (iova, memory) = (iova_of(page), &mut self.memory);
-        if !space.stage.map_at_once(memory, (iova, phys), PAGE_SIZE, Permissions::READ_WRITE) {
-            let mapped = space.stage.map(memory, iova, phys, PAGE_SIZE, Permissions::READ_WRITE);
-            mapped.expect("what is free can be mapped");
-        }
-        let range = (iova, PAGE_SIZE);
-        match self.unit.announce(&mut space.stage, DOMAINS[domain], range, memory, &self.clock) {
-            Ok(()) => {
-                space.lent.insert(page, phys);
-            }
-            Err(AnnounceError::TakenBack(_)) => {
+        let (at, rw) = ((range.start(), phys), Permissions::READ_WRITE);
+        let mapped = match space.domain.map_fast(at, PAGE_SIZE, rw) {
+            true => Ok(()),
+            false => space.domain.map(&mut self.controller, at, PAGE_SIZE, rw),
+        };
+        match mapped {
+            Ok(()) => space.lent.push((range, phys)),
+            Err(Error::NotNoted(_) | Error::Map(MapError::OutOfMemory)) => {
+                space.room.free(range).expect("a range of this room");
                 self.handed_back.insert(phys.as_u64());
             }
-            Err(AnnounceError::Unconfirmed(_)) => {
-                space.lost.insert(page);
-                space.tainted = true;
-            }
+            // The range is nobody's any more.
+            Err(Error::Unconfirmed(_)) => space.tainted = true,
+            Err(error) => panic!("{error}"),
         }
     }
 
-    /// A page that is lent, from this one on.
-    fn pick(&mut self, domain: usize, from: usize) -> Option<(usize, PhysAddr)> {
+    /// A mapping, taken from the model.
+    fn pick(&mut self, domain: usize, from: usize) -> Option<(IovaRange, PhysAddr)> {
         let lent = &mut self.spaces[domain].lent;
-        let page = *lent.range(from..).next()?.0;
-        lent.remove_entry(&page)
+        (!lent.is_empty()).then(|| lent.swap_remove(from % lent.len()))
     }
 
-    /// Unmaps a page as the kernel does: in few steps where that goes, else the general way.
     fn unmap(&mut self, domain: usize, bytes: &mut Bytes<'_>) {
-        let Some(picked) = self.pick(domain, bytes.below(PAGES)) else { return };
-        let (id, iova) = (DOMAINS[domain], iova_of(picked.0));
-        let Self { unit, memory, clock, .. } = self;
-        let stage = &mut self.spaces[domain].stage;
-        let forgotten = if stage.unmap_at_once(memory, iova, PAGE_SIZE) {
-            if unit.after_unmap_at_once(id, (iova, 1), memory) {
-                Ok(())
-            } else {
-                unit.after_unmap(id, (iova, 1), Stale::Range, memory, clock).map_err(TakeBackError::from)
+        let Some((range, phys)) = self.pick(domain, bytes.below(PAGES)) else { return };
+        let space = &mut self.spaces[domain];
+        let progress = space.domain.unmap_fast(&mut self.controller, range.start(), PAGE_SIZE);
+        match space.domain.unmap_from(&mut self.controller, progress, range.start(), PAGE_SIZE) {
+            Ok(()) => {
+                space.room.free(range).expect("a range of this room");
+                self.handed_back.insert(phys.as_u64());
             }
-        } else {
-            unit.unmap(stage, id, (iova, PAGE_SIZE), memory, clock)
-        };
-        match forgotten {
-            Ok(()) => self.hand_back(&[picked]),
-            Err(TakeBackError::Invalidation(_)) => self.lose(domain, &[picked]),
+            Err(Error::Unconfirmed(_)) => space.tainted = true,
             Err(error) => panic!("{error}"),
         }
     }
@@ -234,100 +220,75 @@ impl World {
         let most = 1 + bytes.below(2 * PER_TABLE);
         let from = bytes.below(PAGES);
         let picked: Vec<_> = (0..most).map_while(|_| self.pick(domain, from)).collect();
-        let mut plan = BatchPlan::new(DOMAINS[domain], picked.len());
-        let mut unlinked: Option<vtd::tables::Unmapped> = None;
-        for (page, _) in &picked {
-            let unmapped = self.spaces[domain].stage.unmap(&mut self.memory, iova_of(*page), PAGE_SIZE);
-            let unmapped = unmapped.expect("what is lent is mapped");
-            plan.add((iova_of(*page), 1), unmapped.stale());
-            match &mut unlinked {
-                Some(all) => all.join(&mut self.memory, unmapped),
-                None => unlinked = Some(unmapped),
-            }
-        }
-        let Some(unlinked) = unlinked else { return };
-        match self.unit.after_batch(&plan, &mut self.memory, &self.clock) {
+        let (ranges, memory): (Vec<_>, Vec<_>) = picked.into_iter().unzip();
+        let space = &mut self.spaces[domain];
+        match space.domain.unmap_all(&mut self.controller, &ranges) {
             Ok(()) => {
-                unlinked.release(&mut self.memory);
-                self.hand_back(&picked);
+                space.room.free_all(ranges).expect("ranges of this room");
+                self.handed_back.extend(memory.into_iter().map(PhysAddr::as_u64));
             }
-            Err(_) => {
-                unlinked.give_up();
-                self.lose(domain, &picked);
-            }
-        }
-    }
-
-    fn hand_back(&mut self, pages: &[(usize, PhysAddr)]) {
-        self.handed_back.extend(pages.iter().map(|(_, phys)| phys.as_u64()));
-    }
-
-    fn lose(&mut self, domain: usize, pages: &[(usize, PhysAddr)]) {
-        self.spaces[domain].lost.extend(pages.iter().map(|(page, _)| *page));
-        self.spaces[domain].tainted = true;
-    }
-
-    fn block(&mut self, requester: usize) {
-        let source = REQUESTERS[requester];
-        let _ = self.unit.block(&mut self.root, source, &mut self.memory, &self.clock);
-        self.attached[requester] = None;
-    }
-
-    fn attach(&mut self, requester: usize, domain: usize) {
-        if self.attached[requester].is_some() {
-            return;
-        }
-        let (who, stage) = ((REQUESTERS[requester], DOMAINS[domain]), &self.spaces[domain].stage);
-        let tables = (stage.root(), stage.levels());
-        match self.unit.attach(&mut self.root, who, tables, &mut self.memory, &self.clock) {
-            Ok(()) => self.attached[requester] = Some(domain),
-            Err(AttachError::Invalidation(_)) => {}
+            Err(Error::Unconfirmed(_)) => space.tainted = true,
             Err(error) => panic!("{error}"),
         }
     }
 
-    /// Ends a domain and makes another of the same number, if the unit has forgotten it.
+    fn block(&mut self, requester: usize) {
+        let _ = self.controller.block([REQUESTERS[requester]]);
+        self.attached[requester] = None;
+    }
+
+    fn attach(&mut self, requester: usize, domain: usize) {
+        match self.controller.attach(&self.spaces[domain].domain, REQUESTERS[requester]) {
+            Ok(()) => self.attached[requester] = Some(domain),
+            Err(Error::Unconfirmed(_) | Error::Tables(TableError::OutOfMemory)) => {}
+            Err(Error::Tables(TableError::AlreadyAttached(_))) => {
+                assert!(self.attached[requester].is_some_and(|before| before != domain));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Ends a domain, if the unit has forgotten it, and makes another.
     fn retire(&mut self, domain: usize) {
-        match self.unit.retire(&mut self.root, DOMAINS[domain], &mut self.memory, &self.clock) {
+        match self.controller.retire(&mut self.spaces[domain].domain) {
             Ok(()) => {
                 let next = self.space();
-                let mut old = core::mem::replace(&mut self.spaces[domain], next);
-                old.stage.release(&mut self.memory);
-                self.handed_back.extend(old.lent.into_values().map(PhysAddr::as_u64));
+                let old = core::mem::replace(&mut self.spaces[domain], next);
+                self.handed_back.extend(old.lent.into_iter().map(|(_, phys)| phys.as_u64()));
             }
-            Err(RetireError::StillAttached(source)) => {
+            Err(Error::StillAttached(source)) => {
                 let at = REQUESTERS.iter().position(|requester| *requester == source);
                 assert_eq!(at.and_then(|at| self.attached[at]), Some(domain));
             }
-            Err(RetireError::Invalidation(_)) => {}
+            Err(Error::Unconfirmed(_)) => {}
+            Err(error) => panic!("{error}"),
         }
     }
 
     /// Has everybody ask for everything.
     fn check(&mut self) {
         let limits = self.fake.walk_limits();
+        let root = self.controller.unit().roots().address();
+        let reached = |source, iova| {
+            let walked = walk(&Truth(&self.memory), root, source, iova, Access::Read, &limits);
+            (self.fake.dma(source, iova, Access::Read).ok(), walked.ok().map(|found| found.phys))
+        };
         for (source, attached) in REQUESTERS.into_iter().zip(self.attached) {
-            for page in 0..PAGES {
-                let reached = self.fake.dma(source, iova_of(page), Access::Read).ok();
-                let truth = Truth(&self.memory);
-                let walked = walk(&truth, self.root.address(), source, iova_of(page), Access::Read, &limits);
-                let walked = walked.ok().map(|found| found.phys);
-                for phys in [reached, walked].into_iter().flatten() {
+            for iova in (0..PAGES).map(iova_of) {
+                let (by_unit, by_tables) = reached(source, iova);
+                for phys in [by_unit, by_tables].into_iter().flatten() {
                     let back = self.handed_back.contains(&phys.as_u64());
-                    assert!(!back, "{source} reaches {phys}, page {page}, {:?}", self.config);
+                    assert!(!back, "{source} reaches {phys} at {iova}, {:?}", self.config);
                 }
-                self.check_lent(attached, page, (reached, walked));
+            }
+            // What is lent and was confirmed is reached, so that this does not hold because nothing is.
+            let space = attached.map(|domain| &self.spaces[domain]).filter(|space| !space.tainted);
+            for (range, phys) in space.into_iter().flat_map(|space| &space.lent) {
+                let expected = (Some(*phys), Some(*phys));
+                assert_eq!(reached(source, range.start()), expected, "{:?}", self.config);
             }
         }
-        let _ = self.unit.fault_port().drain(&mut |_| {}, 256);
-    }
-
-    /// What is lent and was confirmed is reached, so that this does not hold because nothing is.
-    fn check_lent(&self, attached: Option<usize>, page: usize, found: (Option<PhysAddr>, Option<PhysAddr>)) {
-        let space = attached.map(|domain| &self.spaces[domain]).filter(|space| !space.tainted);
-        if let Some(phys) = space.and_then(|space| space.lent.get(&page)) {
-            assert_eq!(found, (Some(*phys), Some(*phys)), "page {page}, {:?}", self.config);
-        }
+        let _ = self.controller.unit().unit().fault_port().drain(&mut |_| {}, 256);
     }
 
     /// Once all is mended, everything that was not lost comes back.
@@ -336,18 +297,13 @@ impl World {
         // Errors that are still to come hit some of the first tries.
         let tries = 0..=MOST;
         assert!(tries.clone().any(|_| self.bring_up()), "{:?}", self.config);
-        let Self { unit, root, memory, clock, .. } = self;
-        for source in REQUESTERS {
-            assert!(tries.clone().any(|_| unit.block(root, source, memory, clock).is_ok()));
-        }
-        for id in DOMAINS {
-            assert!(tries.clone().any(|_| unit.retire(root, id, memory, clock).is_ok()));
-        }
-        for space in &mut self.spaces {
-            space.stage.release(&mut self.memory);
-        }
+        assert!(tries.clone().any(|_| self.controller.block(REQUESTERS).is_ok()));
         self.attached = [None; REQUESTERS.len()];
-        self.spaces.clear();
+        for space in &mut self.spaces {
+            let Space { domain, lent, .. } = space;
+            assert!(tries.clone().any(|_| self.controller.retire(domain).is_ok()));
+            self.handed_back.extend(lent.drain(..).map(|(_, phys)| phys.as_u64()));
+        }
         self.check();
     }
 }

@@ -1,5 +1,10 @@
 //! What is common to all remapping units, whatever their family.
 //!
+//! [`Controller`] and [`Domain`] have every sequence that changes what devices reach, on any unit that is a
+//! [`RemappingUnit`]: change the tables, invalidate, wait until the unit has confirmed, and only then give memory back.
+//! Where it does not confirm, what it may still reach is given up, and the [`Error`] says so. The crate `vtd` has a unit,
+//! and its documentation an example.
+//!
 //! [`AtomicLifeCycle`] says what a device may do now. Giving a device memory takes many steps, and any of them may be
 //! interrupted by what takes everything from it: a violation, a unit that falls silent, the device being pulled. So
 //! whoever lets a device in holds an [`Attempt`], and what interrupts it makes the attempt void.
@@ -27,11 +32,20 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod controller;
+mod domain;
+mod error;
 mod life_cycle;
+mod unit;
 
+pub use controller::Controller;
+pub use domain::{Domain, FastUnmap, Maps};
+pub use error::{Error, MapError, TableError, UnmapError};
 pub use life_cycle::{
     AtomicLifeCycle, Attempt, Generation, LifeCycle, Presence, Refusal, State, Voided, Work,
 };
+pub use unit::{IoPageTables, RemappingUnit, Stale};

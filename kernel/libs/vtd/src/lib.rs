@@ -8,38 +8,34 @@
 //! Document: VT-d 774206, cited by section title.
 //!
 //! # Example
-//! A unit made of software stands for the real one:
+//! A unit made of software stands for the real one; [`iommu::Controller`] has the sequences:
 //! ```
-//! use dma_types::{Access, DomainId, Iova, MsiMessage, PAGE_SIZE, Permissions, PhysAddr, SourceId};
-//! use vtd::tables::{Coherence, Format, RootTable, SecondStage};
+//! use dma_types::{Access, Iova, MsiMessage, PAGE_SIZE, Permissions, PhysAddr, SourceId};
+//! use iommu::Controller;
 //! use vtd::testing::fake_unit::{FakeConfig, FakeUnit};
 //! use vtd::testing::{FakeClock, FakeMemory};
-//! use vtd::{BringUp, Unit};
+//! use vtd::{ActiveUnit, Unit};
 //!
-//! let (config, clock, mut memory) = (FakeConfig::default(), FakeClock::new(), FakeMemory::new());
-//! let mut root = RootTable::new(&mut memory, Coherence::of_unit(config.extended_capabilities())).unwrap();
-//! let hardware = FakeUnit::new(config, memory.clone());
-//! let mut unit = Unit::probe(hardware.clone()).unwrap();
+//! let memory = FakeMemory::new();
+//! let hardware = FakeUnit::new(FakeConfig::default(), memory.clone());
+//! let unit = Unit::probe(hardware.clone()).unwrap();
 //! let fault_message = MsiMessage { address: 0xfee0_0000, data: 0x31 };
-//! unit.bring_up(&BringUp { root: root.address(), fault_message }, &mut memory, &clock).unwrap();
+//! let active = ActiveUnit::enable(unit, fault_message, memory, FakeClock::new()).unwrap();
+//! let mut controller = Controller::new(active);
 //!
 //! // A domain with one page, for one device.
-//! let (device, domain, page) = (SourceId::from_bits(0x18), DomainId(1), Iova::new(0x20_0000));
-//! let format = Format::of_unit(unit.levels().unwrap(), unit.capabilities(), unit.extended_capabilities());
-//! let mut tables = SecondStage::new(&mut memory, format).unwrap();
-//! let root_of_domain = (tables.root(), tables.levels());
-//! unit.attach(&mut root, (device, domain), root_of_domain, &mut memory, &clock).unwrap();
-//! let target = PhysAddr::new(0x8000_0000);
-//! tables.map(&mut memory, page, target, PAGE_SIZE, Permissions::READ).unwrap();
-//! unit.after_map(domain, (page, 1), &mut memory, &clock).unwrap();
+//! let (device, page, target) = (SourceId::from_bits(0x18), Iova::new(0x20_0000), PhysAddr::new(0x8000_0000));
+//! let mut domain = controller.new_domain().unwrap();
+//! controller.attach(&domain, device).unwrap();
+//! domain.map(&mut controller, (page, target), PAGE_SIZE, Permissions::READ).unwrap();
 //! assert_eq!(hardware.dma(device, page, Access::Read), Ok(target));
 //! assert!(hardware.dma(device, page, Access::Write).is_err());
 //!
 //! // The entry goes, the unit confirms, and only then are memory and tables free.
-//! let unmapped = tables.unmap(&mut memory, page, PAGE_SIZE).unwrap();
-//! unit.after_unmap(domain, (page, 1), unmapped.stale(), &mut memory, &clock).unwrap();
-//! unmapped.release(&mut memory);
+//! domain.unmap(&mut controller, page, PAGE_SIZE).unwrap();
 //! assert!(hardware.dma(device, page, Access::Read).is_err());
+//! controller.block([device]).unwrap();
+//! controller.retire(&mut domain).unwrap();
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
@@ -47,6 +43,7 @@
 #[cfg(any(test, feature = "testing"))]
 extern crate std;
 
+mod active;
 mod fault;
 mod invalidation;
 mod queue;
@@ -58,6 +55,7 @@ pub mod testing;
 mod unit;
 mod wait;
 
+pub use active::{ActiveUnit, DomainTables, EnableError, NotEnabled};
 pub use fault::{DrainOutcome, FaultPort};
 pub use invalidation::{
     BatchPlan, Blocks, Changed, Invalidation, InvalidationError, MAX_BLOCKS, PageBlock, RangePlan,
@@ -66,7 +64,7 @@ pub use mmio_regs::{Clock, Registers, TypedAccess};
 pub use queue::{MAX_BATCH, QueueError};
 pub use table_memory::TableMemory;
 pub use unit::{
-    AnnounceError, AttachError, BringUp, EnforcementLost, EnforcementPort, FirmwareState, InvalidationPath,
-    RetireError, TakeBackError, Ticket, Unit, UnitError, WindowPart, register_bytes,
+    AttachError, BringUp, EnforcementLost, EnforcementPort, FirmwareState, InvalidationPath, RetireError,
+    Ticket, Unit, UnitError, WindowPart, register_bytes,
 };
 pub use wait::{ANSWER_LIMIT_NS, EMPTY_QUEUE_LIMIT_NS, TimedOut};

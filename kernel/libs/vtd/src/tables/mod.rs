@@ -4,9 +4,8 @@
 //! change memory only; what the unit may still have cached is said at each call and is the caller's to
 //! invalidate. Neither frees anything when dropped.
 
-use core::fmt;
-
-use dma_types::{PhysAddr, SourceId};
+use dma_types::PhysAddr;
+pub use iommu::TableError;
 
 use crate::TableMemory;
 use crate::spec::capability::ExtendedCapabilities;
@@ -47,35 +46,6 @@ impl Coherence {
         }
     }
 }
-
-/// Why a root or top-level table could not be made, or a requester not be attached. Nothing has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TableError {
-    /// No page was left for a table.
-    OutOfMemory,
-    /// The requester has a present entry already; it has to be blocked and invalidated first.
-    AlreadyAttached(SourceId),
-    /// The requester was attached, and the unit has not confirmed that it forgot that; it has to be blocked
-    /// once more.
-    Unconfirmed(SourceId),
-    /// This top-level table does not start at a page.
-    Unaligned(PhysAddr),
-}
-
-impl fmt::Display for TableError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OutOfMemory => f.write_str("no memory for a translation table"),
-            Self::AlreadyAttached(source) => write!(f, "{source} is attached to a domain already"),
-            Self::Unconfirmed(source) => {
-                write!(f, "the unit has not confirmed that it forgot the last domain of {source}")
-            }
-            Self::Unaligned(table) => write!(f, "table at {table} does not start at a page"),
-        }
-    }
-}
-
-impl core::error::Error for TableError {}
 
 /// The 8-byte word number `index` of a table's page.
 const fn word(table: PhysAddr, index: u64) -> PhysAddr {

@@ -2,7 +2,7 @@
 //!
 //! Order of use: [`register_bytes`] and [`Unit::probe`] (reads only), [`Unit::firmware_state`] and a first drain of
 //! [`Unit::fault_port`] (evidence of what happened before), [`Unit::bring_up`], then
-//! [`Unit::attach`], [`Unit::announce`], [`Unit::unmap`] and their siblings, or [`Unit::invalidate_all`], for as long as the machine runs.
+//! [`Unit::attach`], [`Unit::after_unmap`] and their siblings, best by way of an [`ActiveUnit`], for as long as the machine runs.
 //! Translation is never turned off.
 
 mod bring_up;
@@ -22,6 +22,8 @@ mod tests;
 use dma_types::PhysAddr;
 use mmio_regs::{Registers, TypedAccess};
 
+#[cfg(doc)]
+use crate::ActiveUnit;
 use crate::fault::FaultPort;
 use crate::invalidation::IotlbLimits;
 use crate::queue::Queue;
@@ -31,7 +33,7 @@ use crate::spec::registers::GSTS;
 use crate::spec::second_stage::TableLevels;
 
 pub use bring_up::BringUp;
-pub use change_error::{AnnounceError, AttachError, RetireError, TakeBackError};
+pub use change_error::{AttachError, RetireError};
 pub use enforcement::{EnforcementLost, EnforcementPort};
 pub use error::{UnitError, WindowPart};
 pub use firmware::FirmwareState;

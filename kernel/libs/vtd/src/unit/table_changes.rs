@@ -1,65 +1,17 @@
-//! Changes of a domain's tables, and what the unit has to forget for each.
+//! What the unit has to forget for each change of a domain's tables. [`iommu::Domain`] has the order of steps.
 //!
 //! What it did not confirm may be reached for good: whoever has the range mapped keeps its memory for ever.
 
-use dma_types::{DomainId, Iova, PAGE_SIZE};
+use dma_types::{DomainId, Iova};
 use mmio_regs::{Clock, Registers};
 
 use crate::invalidation::{BatchPlan, Changed, Invalidation, InvalidationError};
 use crate::table_memory::TableMemory;
-use crate::tables::{SecondStage, Stale};
+use crate::tables::Stale;
 
-use super::{AnnounceError, TakeBackError, Unit};
+use super::Unit;
 
 impl<R: Registers> Unit<R> {
-    /// After pages of a domain were mapped: they translate once this returns.
-    ///
-    /// # Errors
-    ///
-    /// They are unmapped again. With [`AnnounceError::Unconfirmed`] the unit may use them all the same.
-    pub fn announce(
-        &mut self,
-        stage: &mut SecondStage,
-        domain: DomainId,
-        (start, bytes): (Iova, u64),
-        memory: &mut impl TableMemory,
-        clock: &impl Clock,
-    ) -> Result<(), AnnounceError> {
-        let Err(error) = self.after_map(domain, (start, bytes / PAGE_SIZE), memory, clock) else {
-            return Ok(());
-        };
-        match self.unmap(stage, domain, (start, bytes), memory, clock) {
-            Ok(()) => Err(AnnounceError::TakenBack(error)),
-            Err(_) => Err(AnnounceError::Unconfirmed(error)),
-        }
-    }
-
-    /// Unmaps a range of a domain: its memory may be used again once this returns.
-    ///
-    /// # Errors
-    ///
-    /// The range is not mapped as a whole; nothing has changed then. Or the unit did not confirm: the devices of
-    /// the domain may still reach the range, and the tables that became empty stay taken for good.
-    pub fn unmap(
-        &mut self,
-        stage: &mut SecondStage,
-        domain: DomainId,
-        (start, bytes): (Iova, u64),
-        memory: &mut impl TableMemory,
-        clock: &impl Clock,
-    ) -> Result<(), TakeBackError> {
-        let unmapped = stage.unmap(memory, start, bytes)?;
-        let range = (start, bytes / PAGE_SIZE);
-        match self.after_unmap(domain, range, unmapped.stale(), memory, clock) {
-            Ok(()) => unmapped.release(memory),
-            Err(error) => {
-                unmapped.give_up();
-                return Err(error.into());
-            }
-        }
-        Ok(())
-    }
-
     /// Tells whether [`Unit::after_map`] has anything to do on this unit.
     pub const fn notes_maps(&self) -> bool {
         self.capabilities.caching_mode() || self.capabilities.write_buffer_flush_required()

@@ -31,7 +31,9 @@ fn every_life() -> Vec<LifeCycle> {
 }
 
 /// What a state becomes by each event that is never refused: without an attempt, and with one under way.
-const TABLE: [(State, [State; 2], [State; 2], State, State); 7] = [
+type Row = (State, [State; 2], [State; 2], State, State);
+
+const TABLE: [Row; 7] = [
     // state       cut off                     give up                     close        open for device
     (Blocked, [Blocked, Quarantined], [Blocked, Blocked], Blocked, Blocked),
     (Assigned, [Quarantined, Quarantined], [Blocked, Blocked], Assigned, Assigned),

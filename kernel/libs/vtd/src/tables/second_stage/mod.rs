@@ -16,7 +16,6 @@ use crate::spec::second_stage::{SecondStageEntry, Snoop, TableLevels};
 
 use super::{Coherence, TableError, word};
 
-mod error;
 mod idle;
 mod level;
 mod map;
@@ -27,9 +26,9 @@ mod span;
 mod unmap;
 mod walk;
 
-pub use error::{MapError, UnmapError};
+pub use iommu::{MapError, Stale, UnmapError};
 pub use request::{RequestWalk, walk_request};
-pub use unmap::{Stale, Unmapped};
+pub use unmap::Unmapped;
 pub use walk::{Step, WalkPath};
 
 use idle::IdleTables;

@@ -10,18 +10,7 @@ use crate::tables::word;
 use super::level::Level;
 use super::map::BLOCK;
 use super::node::{Place, Slots};
-use super::{SecondStage, Span, UnmapError, read, write};
-
-/// What the unit may still hold of an unmapped range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stale {
-    /// Leaf entries of the range only: the IOTLB by page, with the hint that nothing but leaves changed.
-    Range,
-    /// Entries that refer to unlinked tables as well, which may lie outside the range: the IOTLB by
-    /// domain. Until it has completed, a request to what is mapped next beside the range may still walk
-    /// an unlinked table and be blocked, so nothing should be mapped in the domain before.
-    Domain,
-}
+use super::{SecondStage, Span, Stale, UnmapError, read, write};
 
 /// The proof that a range is unmapped, and the tables that were unlinked for it.
 ///

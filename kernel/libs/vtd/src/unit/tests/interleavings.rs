@@ -51,28 +51,3 @@ fn a_device_that_asks_all_the_while_is_in_one_domain_or_in_none() {
         assert!(bench.reaches(OTHER_DEVICE, IOVA));
     }
 }
-
-/// Tables are complete before they are linked, and no page is read once it is freed.
-#[test]
-fn a_device_that_asks_all_the_while_reaches_what_is_mapped_and_no_more() {
-    for config in kinds() {
-        let mut bench = Bench::probed(config, &Leftovers::default());
-        let fake = bench.fake.clone();
-        bench.clock.on_relax(move || fake.step());
-        bench.bring_up().unwrap();
-        let mut stage = bench.domain(DEVICE, DOMAIN);
-        bench.fake.let_ask_meanwhile(DEVICE, IOVA);
-        let beside = Iova::new(IOVA.as_u64() + PAGE_SIZE);
-        bench.fake.let_ask_meanwhile(DEVICE, beside);
-        for round in 0..8 {
-            // Each time below other tables, so that some are linked and some unlinked.
-            let far = Iova::new(IOVA.as_u64() + (round << 30));
-            bench.fake.let_ask_meanwhile(DEVICE, far);
-            bench.map((&mut stage, DOMAIN), far, 1);
-            assert!(bench.reaches(DEVICE, far), "{config:?}");
-            let Bench { unit, memory, clock, .. } = &mut bench;
-            unit.unmap(&mut stage, DOMAIN, (far, PAGE_SIZE), memory, clock).unwrap();
-            assert!(!bench.reaches(DEVICE, far) && !bench.reaches(DEVICE, beside));
-        }
-    }
-}
