@@ -216,7 +216,7 @@ fn a_panic_stills_every_device_and_ends_like_a_stop() {
     assert_stopped(&outcome, 0, "PANIC");
     let detail = outcome.event("bugcheck")["detail"].as_str().unwrap().to_owned();
     assert!(
-        detail.contains("asked for by the self-test") && detail.contains("selftest/raise.rs"),
+        detail.contains("asked for by the self-test") && detail.contains("selftest/raise/mod.rs"),
         "{detail}"
     );
     assert!(outcome.serial.contains("asked for by the self-test"));
