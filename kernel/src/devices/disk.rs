@@ -99,6 +99,8 @@ pub enum DiskError {
     },
     /// The device could not be given the buffer.
     Dma(DmaError),
+    /// The request ended without the buffer that was lent for it, which stays out of use.
+    BufferLost,
     /// The device is cut off.
     CutOff,
     /// The device did not answer in time.
@@ -128,6 +130,7 @@ impl fmt::Display for DiskError {
             }
             Self::Buffer { bytes } => write!(f, "{bytes} bytes of memory do not hold the blocks"),
             Self::Dma(error) => error.fmt(f),
+            Self::BufferLost => f.write_str("the buffer that was lent to the disk did not come back"),
             Self::CutOff => f.write_str("the disk is cut off; `release` lets it work again"),
             Self::Timeout => f.write_str("the disk did not answer in time"),
             Self::Broken => f.write_str("the disk does not do what it must; a line before this says what"),

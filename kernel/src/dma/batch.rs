@@ -58,8 +58,8 @@ impl<D: DirectionType, B: Buffer> Batch<D, B> {
     ) -> Result<Self, RefusedBatch<B>> {
         let site = Site::caller();
         let mut ranges = Vec::new();
-        if ranges.try_reserve_exact(buffers.len()).is_err() {
-            return Err(RefusedBatch { error: DmaError::Books, buffers });
+        if let Err(error) = ranges.try_reserve_exact(buffers.len()) {
+            return Err(RefusedBatch { error: error.into(), buffers });
         }
         let domain = match device.open_domain() {
             Ok(domain) => domain,

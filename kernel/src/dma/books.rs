@@ -59,7 +59,7 @@ impl Books {
         space: AddressSpace,
         window: Range<Iova>,
     ) -> Result<Self, DmaError> {
-        let book = Book::new(window).map_err(|_| DmaError::Books)?;
+        let book = Book::new(window)?;
         Ok(Self { room, space, book })
     }
 
@@ -89,7 +89,7 @@ impl Books {
         // SAFETY: firmware keeps that memory for the devices of the group, and the frame allocator has given it up.
         unsafe { self.space.map(at, memory, bytes, permissions, &InterruptsOff::new())? };
         let backing = Backing::new(memory, bytes);
-        self.book.record_firmware_region(backing, step(site)).map_err(|_| DmaError::Books)
+        Ok(self.book.record_firmware_region(backing, step(site))?)
     }
 
     /// Enters what became of its devices.
@@ -164,10 +164,10 @@ impl Books {
             return Err(error.into());
         }
         let start = Iova::new(page.as_u64() + memory.page_offset());
-        if self.book.record_map(&range, lent.at(start, now())).is_err() {
+        if let Err(error) = self.book.record_map(&range, lent.at(start, now())) {
             self.space.unmap(page, length, off)?;
             self.room.free(range)?;
-            return Err(DmaError::Books);
+            return Err(error.into());
         }
         Ok(range)
     }
@@ -222,15 +222,15 @@ impl Books {
         off: &InterruptsOff,
     ) -> Result<(), DmaError> {
         self.space.unmap_all(&ranges, off)?;
-        self.book.record_unmap_all(&ranges, step(site)).map_err(|_| DmaError::Books)?;
+        self.book.record_unmap_all(&ranges, step(site))?;
         Ok(self.room.free_all(ranges)?)
     }
 
     /// Enters that a range is unmapped, and takes it back.
     #[inline(always)]
     fn close(&mut self, range: IovaRange, step: Step) -> Result<(), DmaError> {
-        if self.book.record_unmap(&range, step).is_err() {
-            return Err(DmaError::Books);
+        if let Err(error) = self.book.record_unmap(&range, step) {
+            return Err(error.into());
         }
         match self.room.free(range) {
             Ok(()) => Ok(()),

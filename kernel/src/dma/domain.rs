@@ -41,7 +41,7 @@ static RETIRED: IrqLock<Vec<(u32, Range<Iova>)>, rank::Retired> = IrqLock::new(V
 fn expect_retirement(group: u32) -> Result<(), DmaError> {
     let mut retired = RETIRED.lock();
     if retired.iter().all(|(other, _)| *other != group) {
-        retired.try_reserve(1).map_err(|_| DmaError::Books)?;
+        retired.try_reserve(1)?;
         retired.push((group, Iova::default()..Iova::default()));
     }
     Ok(())
@@ -77,7 +77,7 @@ pub fn find_in_domains<T>(mut ask: impl FnMut(&Domain) -> Option<T>) -> Option<T
 /// Puts a domain among those that [`domains`] visits.
 fn enter(domain: &Arc<Domain>) -> Result<(), DmaError> {
     let mut all = DOMAINS.lock();
-    all.try_reserve(1).map_err(|_| DmaError::Books)?;
+    all.try_reserve(1)?;
     all.push(Arc::downgrade(domain));
     Ok(())
 }

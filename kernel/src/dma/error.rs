@@ -1,11 +1,14 @@
 //! What can go wrong between a driver and its device's memory.
 
+use alloc::collections::TryReserveError;
 use core::fmt;
 
+use diagnosis::BookError;
 use dma_types::{Bdf, Iova};
 use iova::{IovaError, OutOfMemory};
 use pci::Refusal;
 use report::DeviceState;
+use verifier::NoRoom;
 
 use crate::iommu::IommuError;
 use crate::memory::pages::NoPages;
@@ -24,8 +27,11 @@ pub enum DmaError {
         /// The address.
         iova: Iova,
     },
-    /// No memory for the kernel's own books.
-    Books,
+    /// No memory for what the kernel itself keeps of the device and its mappings.
+    OutOfMemory,
+    /// The history of mappings does not agree with the tables: a range was entered or taken out that it knows otherwise.
+    /// Nothing but a fault of the kernel leads to it; the range stays out of use.
+    Book(BookError),
     /// No room in the domain's window.
     Window(IovaError),
     /// The unit or its tables refused.
@@ -84,7 +90,8 @@ impl fmt::Display for DmaError {
             Self::Empty => f.write_str("a buffer needs at least one byte"),
             Self::Released => f.write_str("the device has been released"),
             Self::NotLent { iova } => write!(f, "nothing is lent at {iova}"),
-            Self::Books => f.write_str("no memory for the kernel's own books"),
+            Self::OutOfMemory => f.write_str("no memory for the kernel's own records"),
+            Self::Book(error) => write!(f, "the history of mappings does not agree with the tables: {error}"),
             Self::Window(error) => error.fmt(f),
             Self::Iommu(error) => error.fmt(f),
             Self::NothingWritten => f.write_str("the device was told to write and wrote nowhere"),
@@ -126,7 +133,28 @@ impl From<NoPages> for DmaError {
 
 impl From<OutOfMemory> for DmaError {
     fn from(OutOfMemory: OutOfMemory) -> Self {
-        Self::Books
+        Self::OutOfMemory
+    }
+}
+
+impl From<NoRoom> for DmaError {
+    fn from(NoRoom: NoRoom) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl From<TryReserveError> for DmaError {
+    fn from(_: TryReserveError) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl From<BookError> for DmaError {
+    fn from(error: BookError) -> Self {
+        match error {
+            BookError::OutOfMemory => Self::OutOfMemory,
+            error => Self::Book(error),
+        }
     }
 }
 

@@ -45,7 +45,7 @@ impl Group {
         let domain = Domain::new(unit, record.group, highest, site)?;
         let group = Arc::try_new(Self { id: record.group, unit, domain: IrqLock::new(domain) })?;
         let mut groups = GROUPS.lock();
-        groups.try_reserve(1).map_err(|_| DmaError::Books)?;
+        groups.try_reserve(1)?;
         groups.push(group.clone());
         Ok(group)
     }
@@ -150,7 +150,7 @@ impl Group {
         let highest = driven.map(|member| member.reach()).min().unwrap_or(Iova::new(u64::MAX));
         let new = Domain::new(self.unit, self.id, highest, site)?;
         let mut moving = Vec::new();
-        moving.try_reserve(self.members().count()).map_err(|_| DmaError::Books)?;
+        moving.try_reserve(self.members().count())?;
         moving.extend(self.members().filter_map(|member| member.begin_move().ok()));
         let moved = self.exchange_domain(new, moving, site);
         if moved.is_err() {

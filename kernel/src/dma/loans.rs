@@ -98,7 +98,7 @@ impl Loans {
     /// # Errors
     /// If there is no memory.
     pub fn reserve(&self, more: usize) -> Result<(), DmaError> {
-        self.books.lock().ledger.reserve(more).map_err(|_| DmaError::Books)
+        Ok(self.books.lock().ledger.reserve(more)?)
     }
 
     /// Keeps account of bytes in a mapping whose address a crate gets to know; `None` for bytes in no mapping.
@@ -234,7 +234,7 @@ impl Books {
     fn area(&mut self, bytes: usize, direction: Direction, label: &'static str) -> Result<Area, DmaError> {
         self.note_resets();
         let device = self.device.as_ref().ok_or(DmaError::Released)?;
-        self.ledger.reserve(1).map_err(|_| DmaError::Books)?;
+        self.ledger.reserve(1)?;
         Ok(match direction {
             Direction::ToDevice => Area::ToDevice(device.share(bytes, label)?),
             Direction::FromDevice => Area::FromDevice(device.share(bytes, label)?),
@@ -243,7 +243,7 @@ impl Books {
     }
 
     fn enter(&mut self, loan: Loan, area: Option<Area>) -> Result<Iova, DmaError> {
-        self.ledger.enter(loan, area).map_err(|_| DmaError::Books)?;
+        self.ledger.enter(loan, area)?;
         Ok(loan.iova)
     }
 

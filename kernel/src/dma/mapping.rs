@@ -126,6 +126,9 @@ impl<D, B: Buffer> Mapping<D, B> {
     ///
     /// # Errors
     /// If the unit did not confirm that; the buffer is lost then.
+    ///
+    /// # Panics
+    /// Never: the parts go only with the mapping itself.
     #[track_caller]
     #[inline(always)]
     pub fn unmap(mut self) -> Result<B, DmaError> {
@@ -134,7 +137,7 @@ impl<D, B: Buffer> Mapping<D, B> {
         mem::forget(self);
         match parts {
             Some(parts) => parts.give_back(Site::caller()),
-            None => Err(DmaError::Books),
+            None => unreachable!("a mapping without its parts"),
         }
     }
 }
@@ -144,9 +147,14 @@ impl<D, B: Buffer> Mapping<D, B> {
     ///
     /// # Errors
     /// As [`unmap`](Self::unmap).
+    ///
+    /// # Panics
+    /// Never, as there.
     pub(super) fn unmap_overrun(mut self, site: Site) -> Result<B, DmaError> {
-        let parts = self.parts.take().ok_or(DmaError::Books)?;
-        parts.end(site, |_| {})
+        match self.parts.take() {
+            Some(parts) => parts.end(site, |_| {}),
+            None => unreachable!("a mapping without its parts"),
+        }
     }
 }
 

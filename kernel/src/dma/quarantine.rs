@@ -89,7 +89,7 @@ pub fn release(record: &'static DeviceRecord) -> Result<(), DmaError> {
 /// Lets all in that were cut off together, once none of them refuses.
 fn release_together(record: &'static DeviceRecord, group: &Group, site: Site) -> Result<(), DmaError> {
     let mut attempts = Vec::new();
-    attempts.try_reserve(cut_off_with(record).count()).map_err(|_| DmaError::Books)?;
+    attempts.try_reserve(cut_off_with(record).count())?;
     for member in cut_off_with(record) {
         attempts.push(member.begin_release().map_err(|refusal| refused(member, refusal))?);
     }

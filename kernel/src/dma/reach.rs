@@ -47,7 +47,7 @@ impl ReachTrial {
         for place in trial.places() {
             let mut page = PageBuffer::new(0)?;
             page.bytes_mut().fill(Self::FILL);
-            prepared.pages.try_reserve(1).map_err(|_| DmaError::Books)?;
+            prepared.pages.try_reserve(1)?;
             // SAFETY: the page is kept until it is unmapped, or for good where it may still be reached.
             match unsafe { prepared.domain.space().map(place, page.phys(), PAGE_SIZE, Permissions::WRITE) } {
                 Ok(()) => prepared.pages.push(page),

@@ -145,8 +145,10 @@ fn idle_device(name: &str) -> Option<Result<Device, DmaError>> {
 
 fn use_correctly(device: Device) -> Result<(), DmaError> {
     let shared = device.share::<u64, Both>(8, LABEL)?;
-    let alone = give::<FromDevice>(&device, ByteBuffer::new(FEW)?).and_then(take);
-    alone.and_then(|_| lend_two(&device, FEW, &|_| Ok(()))).map_err(|_| DmaError::Books)?;
+    let alone = device.map::<FromDevice, _>(ByteBuffer::new(FEW)?, LABEL).map_err(|refused| refused.error)?;
+    alone.unmap()?;
+    let two = [FEW; 2].map(ByteBuffer::new).into_iter().collect::<Result<_, _>>()?;
+    device.map_batch::<FromDevice, _>(two, LABEL).map_err(|refused| refused.error)?.unmap()?;
     drop(shared);
     let device = Arc::try_new(device)?;
     let loans = Loans::new(device);

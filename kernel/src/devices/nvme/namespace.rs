@@ -9,7 +9,7 @@ use nvme::spec::command::{NamespaceId, Transfer};
 use super::Nvme;
 use super::requests::Io;
 use crate::devices::{Disk, DiskError, Namespace};
-use crate::dma::{DmaError, PageBuffer};
+use crate::dma::PageBuffer;
 
 impl Disk for Nvme {
     fn description(&self) -> &str {
@@ -91,6 +91,6 @@ impl Nvme {
             next += u64::from(blocks);
         }
         let buffer = held.give_back()?;
-        buffer.ok_or(DiskError::Dma(DmaError::Books))
+        buffer.ok_or(DiskError::BufferLost)
     }
 }

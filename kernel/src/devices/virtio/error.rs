@@ -26,6 +26,8 @@ pub enum VirtioError {
     Queue,
     /// It could not be given memory.
     Dma(DmaError),
+    /// Its queue got no memory: the driver's crate does not say why.
+    NoQueueMemory,
     /// It cannot truly have done with a queue what it says.
     Ring(RingError),
     /// It was given up.
@@ -55,6 +57,7 @@ impl fmt::Display for VirtioError {
             Self::Missing => f.write_str("the device has no such queue or structure, or a short one"),
             Self::Queue => f.write_str("a queue of the device fails"),
             Self::Dma(error) => error.fmt(f),
+            Self::NoQueueMemory => f.write_str("the device's queue got no memory"),
             Self::Ring(error) => error.fmt(f),
             Self::GivenUp => f.write_str("the device is not used any more after what it did before"),
             Self::Vector { queue } => write!(f, "the device takes no interrupt vector for queue {queue}"),
@@ -80,7 +83,7 @@ impl From<virtio_drivers::Error> for VirtioError {
         use virtio_drivers::Error;
         match error {
             Error::QueueFull => Self::Full,
-            Error::DmaError => Self::Dma(DmaError::Books),
+            Error::DmaError => Self::NoQueueMemory,
             Error::InvalidParam | Error::ConfigSpaceMissing | Error::ConfigSpaceTooSmall => Self::Missing,
             _ => Self::Queue,
         }

@@ -17,7 +17,7 @@ const SOMEWHERE: Iova = Iova::new(0x1000);
 
 /// Correct use.
 pub(super) fn use_correctly(lender: &Lender) -> Result<(), DmaError> {
-    let queue = lender.allocate(PAGES, OUT).ok_or(DmaError::Books)?;
+    let queue = lender.allocate(PAGES, OUT).ok_or(DmaError::OutOfMemory)?;
     announce(lender, |lender, buffer| {
         lender.share(buffer, OUT);
         lender.unshare(SOMEWHERE, buffer, OUT);
@@ -43,13 +43,13 @@ pub(super) fn unshare_unshared(lender: &Lender) -> Result<(), DmaError> {
 }
 
 pub(super) fn free_less(lender: &Lender) -> Result<(), DmaError> {
-    let queue = lender.allocate(PAGES, OUT).ok_or(DmaError::Books)?;
+    let queue = lender.allocate(PAGES, OUT).ok_or(DmaError::OutOfMemory)?;
     lender.free(queue, PAGES / 2);
     Ok(())
 }
 
 pub(super) fn leave_queue(lender: &Lender) -> Result<(), DmaError> {
-    lender.allocate(PAGES, OUT).map(drop).ok_or(DmaError::Books)
+    lender.allocate(PAGES, OUT).map(drop).ok_or(DmaError::OutOfMemory)
 }
 
 /// Announces a buffer and lets the crate do something with it.

@@ -181,7 +181,7 @@ impl BlkDriver {
     /// Makes a request with a buffer, and gives the buffer back.
     fn transfer(&self, state: &mut State, request: Request, data: Part) -> Result<PageBuffer, DiskError> {
         // A request with a buffer gives it back, or fails.
-        self.request(state, request, Some(data))?.ok_or(DiskError::Dma(DmaError::Books))
+        self.request(state, request, Some(data))?.ok_or(DiskError::BufferLost)
     }
 
     /// Makes a request of a device that is ready, and waits until it is done.
