@@ -6,6 +6,8 @@
 use std::fmt;
 
 use ::report::{Access, Bugcheck, Drill, DrillCommand, DrillResult, EndStatus, Fault, Outcome};
+use dma_types::FaultKind;
+use vtd::spec::fault_reason::FaultReason;
 
 use crate::report::Report;
 
@@ -214,9 +216,13 @@ fn is_dma_fault(stop: &Bugcheck<'_>) -> bool {
     (stop.code.0, stop.p1.0) == (0xe6, 0x26)
 }
 
-/// The reasons for a page without permission: VT-d "Fault Reason Encodings", 5 for writes and 6 for reads.
+/// Whether the reason is that of a page without permission for such an access.
 fn fits_access(fault: &Fault<'_>) -> bool {
-    matches!((fault.access, fault.reason.0), (Access::Write, 5) | (Access::Read, 6))
+    let kind = u8::try_from(fault.reason.0).map(|reason| FaultReason(reason).kind());
+    matches!(
+        (fault.access, kind),
+        (Access::Write, Ok(FaultKind::NoWritePermission)) | (Access::Read, Ok(FaultKind::NoReadPermission))
+    )
 }
 
 fn describe(stop: &Bugcheck<'_>) -> String {

@@ -153,7 +153,7 @@ mod tests {
             },
             generic: DmarGeneric {
                 requester: "0001:02:03.4".parse().unwrap(),
-                reason: GenericReason::of_vtd(6),
+                reason: GenericReason::of(dma_types::FaultKind::NoReadPermission),
                 access: AccessType::READ,
                 address_type: 0,
                 architecture: Architecture::VTD,

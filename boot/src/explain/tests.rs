@@ -83,7 +83,7 @@ fn an_error_record_is_found_in_a_console_log() {
         },
         generic: DmarGeneric {
             requester: "0000:00:03.0".parse().unwrap(),
-            reason: GenericReason::of_vtd(5),
+            reason: GenericReason::of(dma_types::FaultKind::NoWritePermission),
             access: AccessType::WRITE,
             address_type: 0,
             architecture: Architecture::VTD,

@@ -7,6 +7,7 @@ use ::cper::{
 };
 use report::Action;
 use vtd::spec::command::{GlobalCommand, GlobalStatus};
+use vtd::spec::fault_reason::FaultReason;
 use vtd::spec::fault_record::FaultRecord;
 use vtd::tables::RequestWalk;
 
@@ -81,7 +82,7 @@ pub fn error_record(fault: &FaultNote) -> DmaFault {
         },
         generic: DmarGeneric {
             requester: fault.requester,
-            reason: GenericReason::of_vtd(fault.reason.0),
+            reason: GenericReason::of(FaultReason(fault.reason.0).kind()),
             access: AccessType::of(fault.access),
             address_type: FaultRecord::from_halves(low, high).address_type().0,
             architecture: Architecture::VTD,

@@ -6,6 +6,7 @@ use exceptions::CpuState;
 use fault_response::{Answer, ExpectationId, Judged, Pacing, Response, Tell};
 use report::{Action, Event};
 use spin::Once;
+use vtd::spec::fault_reason::FaultReason;
 use vtd::tables::RequestWalk;
 
 use super::drain::Captured;
@@ -47,25 +48,26 @@ pub fn predict(record: &DeviceRecord, iova: Iova, access: Access) -> Verdict {
     let world = KernelWorld::new(&held, iommu::unit_of(record));
     let beyond = iommu::unit_of(record).is_some_and(|unit| iova.as_u64() >> unit.width() != 0);
     let reason = match access {
-        _ if beyond => Reason(0x4),
-        Access::Write => Reason(0x5),
-        _ => Reason(0x6),
+        _ if beyond => FaultReason::BEYOND_WIDTH,
+        Access::Write => FaultReason::NO_WRITE_PERMISSION,
+        _ => FaultReason::NO_READ_PERMISSION,
     };
-    let at = Timestamp::from_nanos(clock::now_ns());
-    let fault = Fault { requester: record.requester, address: Some(iova.page()), access, reason, at };
+    let fault = fault(record.requester, Some(iova.page()), access, reason, clock::now_ns());
     diagnose(&fault, &world).verdict_on(record.bdf)
 }
 
 /// The fault that a record tells of.
 pub(super) fn fault_of(captured: &Captured, unit: &Unit) -> Fault {
     let record = &captured.record;
-    Fault {
-        requester: Bdf::new(unit.segment, record.source()),
-        address: record.page(),
-        access: record.access(),
-        reason: Reason(record.reason().0),
-        at: Timestamp::from_nanos(captured.at),
-    }
+    let requester = Bdf::new(unit.segment, record.source());
+    fault(requester, record.page(), record.access(), record.reason(), captured.at)
+}
+
+/// What a unit recorded, in terms that fit every family of units.
+fn fault(requester: Bdf, address: Option<Iova>, access: Access, reason: FaultReason, at_ns: u64) -> Fault {
+    let meaning = reason.meaning().unwrap_or("the unit gave a reason that is not known here");
+    let at = Timestamp::from_nanos(at_ns);
+    Fault { requester, address, access, reason: Reason(reason.0), kind: reason.kind(), meaning, at }
 }
 
 /// Takes one fault from its record to its answer. Does not return if the policy says to stop.

@@ -14,7 +14,7 @@ const USUAL_WINDOW: std::ops::Range<u64> = 0xf000_0000..0x1_0000_0000;
 /// Explains a blocked request.
 pub(super) fn explain(request: &Request) -> Explanation {
     let reason = request.reason.value();
-    let class = reason.map(Class::of);
+    let class = reason.map(|reason| Class::of(reason.kind()));
     let mut causes = special_causes(request, class);
     let general = class.unwrap_or(implied_class(request.access));
     causes.extend(general.causes());
@@ -40,7 +40,7 @@ fn meaning(request: &Request) -> String {
         Reading::Unreadable => "the reason in the text cannot be read".into(),
     };
     let consequence = match request.reason.value() {
-        Some(reason) => format!("{} ", Class::of(reason).consequence()),
+        Some(reason) => format!("{} ", Class::of(reason.kind()).consequence()),
         None => String::new(),
     };
     format!(

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use dma_types::{Access, Bdf, Segment, SourceId};
+use dma_types::{Access, Bdf, FaultKind, Segment, SourceId};
 
 use crate::field::Field;
 
@@ -105,18 +105,21 @@ impl Architecture {
 pub struct GenericReason(pub u8);
 
 impl GenericReason {
-    /// The reason that says best what a VT-d reason says; what is not about tables or addresses is a request
+    /// The reason that says best what a fault of this kind is; what is not about tables or addresses is a request
     /// that the device may not make.
-    pub const fn of_vtd(reason: u8) -> Self {
-        Self(match reason {
-            0x01 | 0x02 | 0x39 | 0x41 | 0x51 | 0x59 => 1,
-            0x03 | 0x43 | 0x5b => 2,
-            0x08 | 0x09 | 0x38 | 0x40 | 0x50 | 0x58 => 3,
-            0x0a | 0x0b | 0x3a | 0x42 | 0x52 | 0x5a => 4,
-            0x04 | 0x74 | 0x80 => 5,
-            0x05 | 0x06 | 0x0e | 0x71 | 0x79 | 0x85 | 0x86 | 0x87 => 6,
-            0x07 | 0x70 | 0x78 => 8,
-            0x0c | 0x72 | 0x7a => 9,
+    pub const fn of(kind: FaultKind) -> Self {
+        Self(match kind {
+            FaultKind::NoDeviceTable | FaultKind::NoDeviceEntry | FaultKind::NoProcessEntry => 1,
+            FaultKind::DeviceEntryInvalid => 2,
+            FaultKind::DeviceTableUnreadable => 3,
+            FaultKind::DeviceTableReserved => 4,
+            FaultKind::BeyondWidth => 5,
+            FaultKind::NoReadPermission
+            | FaultKind::NoWritePermission
+            | FaultKind::NoPermission
+            | FaultKind::IntoInterruptRange => 6,
+            FaultKind::PageTableUnreadable => 8,
+            FaultKind::PageTableReserved => 9,
             _ => 7,
         })
     }

@@ -3,7 +3,8 @@
 use std::vec;
 use std::vec::Vec;
 
-use dma_types::{Access, Bdf};
+use ::vtd::spec::fault_reason::FaultReason;
+use dma_types::{Access, Bdf, FaultKind};
 use proptest::prelude::*;
 
 use super::*;
@@ -25,7 +26,7 @@ fn fault() -> DmaFault {
         },
         generic: DmarGeneric {
             requester: bdf("abcd:12:1f.3"),
-            reason: GenericReason::of_vtd(5),
+            reason: GenericReason::of(FaultKind::NoWritePermission),
             access: AccessType::of(Access::Write),
             address_type: 1,
             architecture: Architecture::VTD,
@@ -186,13 +187,14 @@ fn a_section_shorter_than_its_kind_is_damaged() {
 
 #[test]
 fn reasons_go_over_and_back() {
+    let of = |reason| GenericReason::of(FaultReason(reason).kind());
     for reason in [0x02, 0x03, 0x09, 0x0b, 0x04, 0x0d, 0x07, 0x0c] {
-        assert_eq!(GenericReason::of_vtd(reason).as_vtd(AccessType::READ), Some(reason), "{reason:#x}");
+        assert_eq!(of(reason).as_vtd(AccessType::READ), Some(reason), "{reason:#x}");
     }
-    assert_eq!(GenericReason::of_vtd(5).as_vtd(AccessType::WRITE), Some(5));
-    assert_eq!(GenericReason::of_vtd(6).as_vtd(AccessType::READ), Some(6));
+    assert_eq!(of(5).as_vtd(AccessType::WRITE), Some(5));
+    assert_eq!(of(6).as_vtd(AccessType::READ), Some(6));
     assert_eq!(GenericReason(6).as_vtd(AccessType(9)), None);
-    assert_eq!(GenericReason::of_vtd(0x25), GenericReason(7));
+    assert_eq!(of(0x25), GenericReason(7));
 }
 
 proptest! {

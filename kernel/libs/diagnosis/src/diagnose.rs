@@ -6,7 +6,6 @@ use core::ptr;
 use dma_types::{Bdf, Iova};
 
 use crate::evidence::{Foreign, Nearest, Owner};
-use crate::fault::Cause;
 use crate::history::{Event, Trace};
 use crate::judge::{Judgement, judge, nearest_live};
 use crate::words::{Advice, Explanation};
@@ -88,10 +87,7 @@ impl<'w> Diagnosis<'w> {
     fn of(fault: &Fault, world: &'w impl World) -> Self {
         Self {
             fault: *fault,
-            verdict: match fault.reason.cause() {
-                Cause::Interrupt => Verdict::Interrupt,
-                _ => Verdict::UnknownRequester,
-            },
+            verdict: if fault.kind.is_interrupt() { Verdict::Interrupt } else { Verdict::UnknownRequester },
             candidates: Candidates::NONE,
             suspect: None,
             nearest: None,

@@ -6,10 +6,9 @@
 
 use core::ptr;
 
-use dma_types::{Iova, PhysAddr};
+use dma_types::{FaultKind, Iova, PhysAddr};
 
 use crate::evidence::{Foreign, ForeignKind, Nearest, Owner};
-use crate::fault::Cause;
 use crate::history::{Event, Trace};
 use crate::world::{Function, Standing, WalkCheck, World};
 use crate::{Book, Fault, Position, Unsearched, Verdict};
@@ -37,16 +36,17 @@ pub(crate) fn judge<'w>(
     trace: &Trace<'_>,
     world: &'w impl World,
 ) -> Judgement<'w> {
-    let verdict = match fault.reason.cause() {
-        Cause::Interrupt => Verdict::Interrupt,
+    let verdict = match fault.kind {
+        kind if kind.is_interrupt() => Verdict::Interrupt,
         _ if function.standing == Standing::Quarantined => Verdict::Contained,
-        Cause::Tables => Verdict::TableCorruption,
-        _ if walk == WalkCheck::Differs => Verdict::TableCorruption,
-        Cause::Translated => Verdict::TranslatedRequest,
-        Cause::BeyondWidth => Verdict::BeyondWidth,
-        Cause::NoContext => Verdict::Unclaimed,
-        Cause::NoPermission if function.device.driver.is_none() => Verdict::Unclaimed,
-        Cause::NoPermission => return judge_by_books(fault, function, trace, world),
+        kind if kind.blames_tables() || walk == WalkCheck::Differs => Verdict::TableCorruption,
+        FaultKind::TranslatedRequest => Verdict::TranslatedRequest,
+        FaultKind::BeyondWidth => Verdict::BeyondWidth,
+        FaultKind::NoDeviceEntry => Verdict::Unclaimed,
+        _ if function.device.driver.is_none() => Verdict::Unclaimed,
+        // The address is one of a process, and the books hold none of those.
+        FaultKind::ProcessRequest | FaultKind::NoProcessEntry => Verdict::NeverMapped,
+        _ => return judge_by_books(fault, function, trace, world),
     };
     let nearest = function.book.zip(fault.address).and_then(|(book, page)| nearest_live(book, page));
     Judgement { verdict, nearest, mapped_since: None, foreign: None, unsearched: 0 }
@@ -68,7 +68,7 @@ fn judge_by_books<'w>(
 
     if let Some(live) = book.live_at(page) {
         let inside = Some(Nearest::of(live, Position::Inside));
-        if !live.mapping.direction.allows(fault.reason.implied(fault.access)) {
+        if fault.kind == FaultKind::NoPrivilege || !live.mapping.direction.allows(fault.attempted()) {
             return found(Verdict::WrongDirection, inside);
         }
         // Mapped after the request came: what counts is who had the page before.

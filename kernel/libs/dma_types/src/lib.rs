@@ -1,4 +1,5 @@
-//! The vocabulary of DMA isolation: devices, addresses, directions, domains, interrupt messages.
+//! The vocabulary of DMA isolation: devices, addresses, directions, domains, interrupt messages, kinds of
+//! faults.
 //!
 //! Every other library and the kernel speak in these types, so that a device's address cannot be taken
 //! for a physical one, nor a requester id for a device that merely stands behind it.
@@ -26,9 +27,11 @@ extern crate std;
 mod access;
 mod address;
 mod device;
+mod fault_kind;
 mod interrupt;
 
 pub use access::{Access, Direction, Permissions};
 pub use address::{Iova, PAGE_SIZE, PageSize, PhysAddr};
 pub use device::{Bdf, DomainId, ParseBdfError, Segment, SourceId};
+pub use fault_kind::FaultKind;
 pub use interrupt::{INTERRUPT_RANGE, MsiMessage};

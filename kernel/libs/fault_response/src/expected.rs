@@ -107,6 +107,7 @@ impl<const N: usize> Default for Expectations<N> {
 #[cfg(test)]
 mod tests {
     use diagnosis::{Reason, Timestamp};
+    use dma_types::FaultKind;
 
     use super::*;
 
@@ -116,7 +117,8 @@ mod tests {
 
     fn fault(requester: &str, page: u64, access: Access) -> Fault {
         let (requester, address) = (bdf(requester), Some(Iova::new(page)));
-        Fault { requester, address, access, reason: Reason(5), at: Timestamp::from_nanos(0) }
+        let (kind, meaning) = (FaultKind::NoWritePermission, "write without write permission");
+        Fault { requester, address, access, reason: Reason(5), kind, meaning, at: Timestamp::from_nanos(0) }
     }
 
     fn expectation(notice: Notice) -> Expectation {

@@ -5,6 +5,7 @@ use std::vec::Vec;
 
 use dma_types::{Access, Bdf, Direction, Iova, PAGE_SIZE, PageSize, PhysAddr, Segment, SourceId};
 use iova::{IovaAllocator, IovaRange};
+use vtd::spec::fault_reason::FaultReason;
 
 use crate::{
     Backing, Book, Device, Fault, FirmwareMemory, Function, Label, Mapping, Reason, Site, Standing, Step,
@@ -156,7 +157,9 @@ impl Machine {
             WRITE => Access::Write,
             _ => Access::Unknown,
         };
-        Fault { requester, address: Some(address), access, reason, at: self.now }
+        let named = FaultReason(reason.0);
+        let meaning = named.meaning().unwrap_or("the reason is not known here");
+        Fault { requester, address: Some(address), access, reason, kind: named.kind(), meaning, at: self.now }
     }
 
     fn device(&self, function: &TestFunction) -> Device<'static> {

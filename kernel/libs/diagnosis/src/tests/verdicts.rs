@@ -60,6 +60,42 @@ fn table_reasons_and_unknown_ones_blame_the_tables() {
 }
 
 #[test]
+fn reasons_of_the_scalable_mode_are_judged_like_their_legacy_twins() {
+    let mut machine = Machine::new();
+    let out = machine.map(0, "out", PAGE_SIZE, Direction::ToDevice, 0x5000_0000);
+    let on = |address, reason| verdict(&machine, machine.fault(bdf(0, 3), address, Reason(reason)));
+    for (reason, expected) in [
+        (0x39, Verdict::TableCorruption),
+        (0x41, Verdict::Unclaimed),
+        (0x44, Verdict::TranslatedRequest),
+        (0x83, Verdict::BeyondWidth),
+    ] {
+        assert_eq!(on(NOWHERE, reason), expected, "{reason:#x}");
+    }
+    for reason in [0x71, 0x79, 0x7d, 0x85, 0x86] {
+        assert_eq!(on(NOWHERE, reason), Verdict::NeverMapped, "{reason:#x}");
+        assert_eq!(on(out.end(), reason), Verdict::Overrun, "{reason:#x}");
+    }
+    assert_eq!(on(out.start(), 0x85), Verdict::WrongDirection);
+}
+
+#[test]
+fn requests_of_processes_and_of_privilege_blame_no_table() {
+    let mut machine = Machine::new();
+    let out = machine.map(0, "out", PAGE_SIZE, Direction::ToDevice, 0x5000_0000);
+    machine.add(bdf(0, 4), "usb", None, None);
+    for reason in [0x31, 0x32, 0x45, 0x46, 0x47, 0x48, 0x51, 0x59] {
+        let by = |requester| verdict(&machine, machine.fault(requester, out.start(), Reason(reason)));
+        assert_eq!(by(bdf(0, 3)), Verdict::NeverMapped, "{reason:#x}");
+        assert_eq!(by(bdf(0, 4)), Verdict::Unclaimed, "{reason:#x}");
+    }
+    for reason in [0x5c, 0x5d, 0x81, 0x82] {
+        let fault = Fault { access: Access::Read, ..machine.fault(bdf(0, 3), out.start(), Reason(reason)) };
+        assert_eq!(verdict(&machine, fault), Verdict::WrongDirection, "{reason:#x}");
+    }
+}
+
+#[test]
 fn a_walk_that_differs_blames_the_tables_for_any_reason() {
     let mut machine = Machine::new();
     machine.walk = WalkCheck::Differs;

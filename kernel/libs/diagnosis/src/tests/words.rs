@@ -235,7 +235,12 @@ fn every_verdict_has_tidy_words() {
         let (explanation, advice) = words(&machine, fault);
         contains_all(&std::format!("{explanation} {advice}"), facts);
     };
-    told(bdf(0, 3), 0x22, Verdict::Interrupt, &["Interrupt remapping", "reason 0x22"]);
+    told(
+        bdf(0, 3),
+        0x22,
+        Verdict::Interrupt,
+        &["Interrupt remapping", "reason 0x22", "remapping entry is not present"],
+    );
     told(bdf(8, 1), 5, Verdict::UnknownRequester, &["calls itself 0000:08:01.0", "firmware"]);
     told(bdf(0, 7), 5, Verdict::Contained, &["contained", "release 0000:00:07.0"]);
     told(
@@ -244,10 +249,17 @@ fn every_verdict_has_tidy_words() {
         Verdict::TableCorruption,
         &["reserved bits are set in a page-table entry", "not to blame"],
     );
-    told(bdf(0, 3), 0x40, Verdict::TableCorruption, &["not known here"]);
+    told(bdf(0, 3), 0x40, Verdict::TableCorruption, &["scalable context entry could not be fetched"]);
+    told(bdf(0, 3), 0x17, Verdict::TableCorruption, &["not known here"]);
+    told(
+        bdf(0, 3),
+        0x51,
+        Verdict::NeverMapped,
+        &["process's address space", "directory entry is not present", "PASIDs"],
+    );
     told(bdf(0, 3), 0xd, Verdict::TranslatedRequest, &["translated already", "ATS"]);
     told(bdf(0, 3), 4, Verdict::BeyondWidth, &["48 bits", "nicdrv"]);
-    told(bdf(0, 3), 2, Verdict::Unclaimed, &["no context entry", "nicdrv"]);
+    told(bdf(0, 3), 2, Verdict::Unclaimed, &["no device entry", "nicdrv"]);
     told(bdf(0, 4), 5, Verdict::Unclaimed, &["regions that firmware reserved", "RMRR", "firmware update"]);
     told(bdf(0, 6), 6, Verdict::Unclaimed, &["No driver has claimed", "RMRR"]);
 

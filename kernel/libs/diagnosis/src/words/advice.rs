@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use dma_types::Access;
+use dma_types::{Access, FaultKind};
 
 use super::{Briefly, Driver};
 use crate::diagnose::Diagnosis;
@@ -105,7 +105,7 @@ fn write_unclaimed(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt
 }
 
 fn write_direction(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {
-    let needed = match diagnosis.fault.reason.implied(diagnosis.fault.access) {
+    let needed = match diagnosis.fault.attempted() {
         Access::Read => "to-device or bidirectional",
         Access::Write => "from-device or bidirectional",
         _ => "bidirectional",
@@ -173,6 +173,14 @@ fn write_foreign(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::
 }
 
 fn write_never_mapped(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {
+    if let FaultKind::ProcessRequest | FaultKind::NoProcessEntry = diagnosis.fault.kind {
+        return write!(
+            f,
+            "Look in {} for what switches process address spaces (PASIDs) or page requests on in the device; if nothing \
+             does, the device is faulty: unplug it if it is external.",
+            driver(diagnosis)
+        );
+    }
     if diagnosis.mapped_since.is_some() {
         return write!(
             f,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use dma_types::Access;
+use dma_types::{Access, FaultKind};
 
 use super::{Described, Named, Pages, attempted, permitted};
 use crate::diagnose::{Candidate, Diagnosis};
@@ -47,7 +47,7 @@ fn write_who(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Resu
 
 fn write_what(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {
     let fault = &diagnosis.fault;
-    let access = fault.reason.implied(fault.access);
+    let access = fault.attempted();
     write!(f, " {}", attempted(access))?;
     match fault.address {
         _ if access == Access::Interrupt => {}
@@ -76,8 +76,10 @@ fn write_alternatives(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> 
 
 fn write_why(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>, verdict: Verdict) -> fmt::Result {
     match verdict {
-        Verdict::Interrupt => f.write_str(
-            " Interrupt remapping refused it: a device may send only the interrupts that the kernel gave it.",
+        Verdict::Interrupt => write!(
+            f,
+            " Interrupt remapping refused it, for {}: a device may send only the interrupts that the kernel gave it.",
+            diagnosis.fault.meaning
         ),
         Verdict::UnknownRequester => write_unknown(f, diagnosis),
         Verdict::Contained => f.write_str(
@@ -113,14 +115,13 @@ fn write_unknown(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::
 }
 
 fn write_tables(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {
-    let reason = diagnosis.fault.reason;
     match diagnosis.walk {
         WalkCheck::Differs => f.write_str(
             " The remapping tables in memory do not hold what the kernel wrote there: something has \
              changed them, or they were written wrongly.",
         ),
         WalkCheck::Agrees => {
-            write!(f, " The remapping tables hold what the kernel wrote, but {}.", reason.meaning())
+            write!(f, " The remapping tables hold what the kernel wrote, but {}.", diagnosis.fault.meaning)
         }
     }
 }
@@ -128,7 +129,7 @@ fn write_tables(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::R
 fn write_unclaimed(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {
     let Some(function) = diagnosis.suspect.map(|suspect| suspect.function) else { return Ok(()) };
     match (function.device.driver, function.firmware_memory) {
-        (Some(_), _) => f.write_str(" The unit has no context entry for it: it is attached to no domain."),
+        (Some(_), _) => f.write_str(" The unit has no device entry for it: it is attached to no domain."),
         (None, FirmwareMemory::None) => {
             f.write_str(" No driver has claimed the device, so no memory is mapped for it.")
         }
@@ -143,8 +144,12 @@ fn write_direction(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt
     let Some(Nearest { owner, .. }) = &diagnosis.nearest else { return Ok(()) };
     write!(f, " The page belongs to {}", Described { owner, fault: &diagnosis.fault })?;
     match owner.direction {
-        Some(direction) => write!(f, ", which the device may {}.", permitted(direction)),
-        None => f.write_str("."),
+        Some(direction) => write!(f, ", which the device may {}.", permitted(direction))?,
+        None => f.write_str(".")?,
+    }
+    match diagnosis.fault.kind {
+        FaultKind::NoPrivilege => write!(f, " The request asked for more: {}.", diagnosis.fault.meaning),
+        _ => Ok(()),
     }
 }
 
@@ -205,6 +210,13 @@ fn write_foreign(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::
 }
 
 fn write_never_mapped(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {
+    if let FaultKind::ProcessRequest | FaultKind::NoProcessEntry = diagnosis.fault.kind {
+        return write!(
+            f,
+            " The request is one of a process's address space, and no device has any here: {}.",
+            diagnosis.fault.meaning
+        );
+    }
     if diagnosis.fault.address.is_none() {
         return f.write_str(" Without an address there is nothing to look up.");
     }

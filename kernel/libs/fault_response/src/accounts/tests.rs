@@ -1,5 +1,5 @@
 use diagnosis::{KEYS, Port, Reason, Timestamp};
-use dma_types::{Access, Iova};
+use dma_types::{Access, FaultKind, Iova};
 use std::vec::Vec;
 
 use super::*;
@@ -21,9 +21,10 @@ fn accounts(storm: Storm) -> Accounts {
 /// A fault of the device at 01:00.0.
 fn judged(page: u64, at: u64) -> Judged<&'static str> {
     let requester = bdf("01:00.0");
-    let (access, reason) = (Access::Write, Reason(5));
+    let (address, at) = (Some(Iova::new(page)), Timestamp::from_nanos(at));
+    let (access, reason, kind) = (Access::Write, Reason(5), FaultKind::NoWritePermission);
     let fault =
-        Fault { requester, address: Some(Iova::new(page)), access, reason, at: Timestamp::from_nanos(at) };
+        Fault { requester, address, access, reason, kind, meaning: "write without write permission", at };
     Judged {
         fault,
         verdict: Verdict::NeverMapped,
