@@ -6,19 +6,19 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use acpi_tables::{Dmar, DmarFlags};
 use bootloader_api::info::FrameBuffer;
 use coverage::{Plan, Shortfall};
 use options::{Complaint, DmarSource as DmarOption, LogLevel, Options, ReportTarget, Severity, Switch};
 use pci::Topology;
 use pci::control::BusMaster;
 use pci::sriov::VirtualFunctions;
-use report::{Boot, DeviceState, DmarSource, Event, Function, Outcome, Protected, Window};
+use report::{Boot, DeviceState, Event, Function, Outcome, Protected, Window};
 use spin::Once;
 
 use crate::arch::cpu;
 use crate::console::{self, output};
 use crate::devices::{self, DeviceRecord, Role};
+use crate::iommu::table::{Soundness, Table};
 use crate::iommu::{enforcement, findings, regions};
 use crate::memory::boot::BootFacts;
 use crate::memory::map;
@@ -39,26 +39,12 @@ const OPTIONS_BYTES: usize = options::MAX_SOURCE_BYTES + 1;
 /// Largest table that fw_cfg may hand over.
 const FW_CFG_DMAR_BYTES: usize = 1 << 20;
 
-/// The table in use, and what it is worth.
-struct Table {
-    bytes: Vec<u8>,
-    source: DmarSource,
-    soundness: Soundness,
-}
-
 /// What was found at start, for tests that run discovery again.
-static DISCOVERED: Once<(Vec<u8>, Topology)> = Once::new();
+static DISCOVERED: Once<(&'static [u8], Topology)> = Once::new();
 
 /// The table in use and the machine's functions; `None` before they are known.
 pub fn discovered() -> Option<(&'static [u8], &'static Topology)> {
-    DISCOVERED.get().map(|(table, topology)| (table.as_slice(), topology))
-}
-
-/// Whether a table could be read in full.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Soundness {
-    Sound,
-    Damaged,
+    DISCOVERED.get().map(|(table, topology)| (*table, topology))
 }
 
 /// Runs the kernel proper.
@@ -105,9 +91,9 @@ fn find_tables(facts: &BootFacts) -> Option<AcpiTables> {
 fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) -> Topology {
     let mut topology = bus::enumerate(tables.map_or(&[][..], |tables| &tables.ecam));
     topology.enable_acs(bus::config());
-    let dmar = Dmar::parse(&table.bytes).ok();
-    faults::note_table(&table.bytes);
-    let plan = dmar.as_ref().map(|dmar| Plan::new(dmar, &topology, cpu::physical_address_bits()));
+    faults::note_table(table.bytes);
+    let described = table.describe();
+    let plan = described.map(|described| Plan::new(&described, &topology, cpu::physical_address_bits()));
     let ecam = tables.map_or(&[][..], |tables| &tables.ecam);
     let claims = devices::check_windows(&mut topology, plan.as_ref(), ecam);
     let of_regions =
@@ -117,10 +103,9 @@ fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) ->
         log::error!("faults cannot be counted: {error:?}");
     }
 
-    let platform = dmar.map_or(DmarFlags::empty(), |dmar| dmar.flags());
-    let found = plan.as_ref().map(|plan| iommu::find(plan, platform));
+    let found = plan.as_ref().map(iommu::find);
     if let (Some(plan), Some(found)) = (&plan, &found) {
-        findings::judge(&table.bytes, plan, &of_regions, found);
+        findings::judge(table, plan, &of_regions, found);
     }
     still_everything(&topology);
     if let (Some(plan), Some(found)) = (&plan, found) {
@@ -266,35 +251,11 @@ const fn level(level: LogLevel) -> log::LevelFilter {
     }
 }
 
-/// Chooses the DMAR table: the one that an option names, else the first of firmware's that is one.
+/// The table about the IOMMU: the one that an option names, else one of firmware's.
 fn choose_table(options: &Options<'_>, tables: Option<&AcpiTables>, fw_cfg: Option<&mut FwCfg>) -> Table {
-    let (bytes, source) = match options.dmar {
-        DmarOption::FwCfg => (read_file(fw_cfg, fw_cfg::DMAR, FW_CFG_DMAR_BYTES), DmarSource::FwCfg),
-        DmarOption::Firmware => {
-            let found = tables.map_or(&[][..], |tables| &tables.dmar);
-            if found.len() > 1 {
-                log::warn!("the firmware has {} DMAR tables; the first sound one is used", found.len());
-            }
-            let readable = || found.iter().filter(|bytes| Dmar::parse(bytes).is_ok());
-            let sound = readable().find(|bytes| damage_of(bytes).is_empty());
-            let chosen = sound.or_else(|| readable().next()).or_else(|| found.first());
-            (chosen.cloned().unwrap_or_default(), DmarSource::Firmware)
-        }
-    };
-    if bytes.is_empty() {
-        return Table { bytes, source: DmarSource::None, soundness: Soundness::Sound };
-    }
-    let damage = damage_of(&bytes);
-    damage.iter().for_each(|damage| log::error!("DMAR is damaged: {damage}"));
-    let soundness = if damage.is_empty() { Soundness::Sound } else { Soundness::Damaged };
-    Table { bytes, source, soundness }
-}
-
-/// Everything that kept a table from being read in full, in words.
-fn damage_of(bytes: &[u8]) -> Vec<String> {
-    match Dmar::parse(bytes) {
-        Ok(dmar) => dmar.damage().map(|damage| damage.to_string()).collect(),
-        Err(error) => vec![error.to_string()],
+    match options.dmar {
+        DmarOption::FwCfg => Table::given(read_file(fw_cfg, fw_cfg::DMAR, FW_CFG_DMAR_BYTES)),
+        DmarOption::Firmware => Table::of_firmware(tables.map_or(&[][..], |tables| &tables.dmar)),
     }
 }
 

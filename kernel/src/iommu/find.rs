@@ -5,8 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use acpi_tables::DmarFlags;
-use coverage::Plan;
+use coverage::{Plan, Platform};
 use dma_types::{Bdf, PAGE_SIZE};
 use report::{Event, Hex, StaleFault, Window as WindowEvent};
 use vtd::spec::fault_record::FaultRecord;
@@ -24,15 +23,13 @@ pub type Found = Result<vtd::Unit<Window>, String>;
 
 /// Maps and probes every unit of the plan. Reports what firmware left in each, and takes the fault records
 /// of earlier times away.
-///
-/// `platform` is what the table says of the machine as a whole: whether firmware kept DMA under control.
-pub fn find(plan: &Plan, platform: DmarFlags) -> Vec<Found> {
+pub fn find(plan: &Plan) -> Vec<Found> {
     plan.units
         .iter()
         .zip(0..)
         .map(|(planned, index)| {
             let found = probe(plan, planned);
-            report_window(planned, index, found.as_ref().ok(), platform);
+            report_window(planned, index, found.as_ref().ok(), plan.platform);
             found
         })
         .collect()
@@ -73,12 +70,7 @@ pub(super) fn drain_stale(unit: &vtd::Unit<Window>) -> Vec<FaultRecord> {
     stale
 }
 
-fn report_window(
-    planned: &coverage::Unit,
-    index: u32,
-    unit: Option<&vtd::Unit<Window>>,
-    platform: DmarFlags,
-) {
+fn report_window(planned: &coverage::Unit, index: u32, unit: Option<&vtd::Unit<Window>>, platform: Platform) {
     let state = unit.map(vtd::Unit::firmware_state);
     let in_words = |record: FaultRecord| StaleFault {
         requester: Bdf::new(planned.segment, record.source()).into(),
@@ -104,7 +96,7 @@ fn report_window(
         unit: Some(index),
         translation_was_on: state.map(|state| state.translation),
         pmr_was_on: state.map(|state| state.protected_memory),
-        opt_in: Some(platform.contains(DmarFlags::DMA_CTRL_PLATFORM_OPT_IN)),
+        opt_in: Some(platform.kept_dma_out),
         stale_faults: unit.map(|_| stale.as_slice().into()),
         bus_masters: None,
     }));

@@ -5,13 +5,13 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use acpi_tables::lint::{Rule, Severity, lint};
-use acpi_tables::{Dmar, DmarFlags};
+use acpi_tables::lint::{Rule, Severity};
 use coverage::{Finding, Plan};
 use report::Event;
 use spin::Once;
 
 use super::Found;
+use super::table::Table;
 use crate::platform::clock;
 use crate::{journal, println};
 
@@ -30,17 +30,16 @@ static FINDINGS: Once<Vec<Entry>> = Once::new();
 
 /// Judges the table in use: its bytes, what `plan` found on joining it with the buses, `also` what its regions
 /// came to, and the units as they answered.
-pub fn judge(table: &[u8], plan: &Plan, also: &[Finding], found: &[Found]) {
+pub fn judge(table: &Table, plan: &Plan, also: &[Finding], found: &[Found]) {
     let mut entries: Vec<Entry> = Vec::new();
-    // Bytes that hold no table have no plan.
-    let _ = lint(table, |finding| {
+    table.lint(|finding| {
         if entries.len() < MOST {
             let (rule, what) = (finding.problem.rule(), finding.to_string());
             entries.push(Entry { rule, offset: Some(finding.offset), unit: None, what });
         }
     });
     let live = plan.findings.iter().chain(also).filter(|finding| !finding.is_of_the_table()).copied();
-    let live = live.chain(contradictions(table, plan, found));
+    let live = live.chain(contradictions(plan, found));
     entries.extend(live.take(MOST).map(|finding| Entry {
         rule: finding.rule(),
         offset: finding.offset(),
@@ -57,10 +56,8 @@ pub fn judge(table: &[u8], plan: &Plan, also: &[Finding], found: &[Found]) {
 }
 
 /// Where the units' registers say other than the table.
-fn contradictions(table: &[u8], plan: &Plan, found: &[Found]) -> Vec<Finding> {
-    let Ok(dmar) = Dmar::parse(table) else { return Vec::new() };
-    let promises_remapping = dmar.flags().contains(DmarFlags::INTR_REMAP);
-    let platform = dmar.host_address_width();
+fn contradictions(plan: &Plan, found: &[Found]) -> Vec<Finding> {
+    let platform = plan.platform.address_bits;
     let mut findings = Vec::new();
     for (unit, found) in plan.units.iter().zip(found) {
         let (offset, base) = (unit.described.start, unit.base);
@@ -69,7 +66,7 @@ fn contradictions(table: &[u8], plan: &Plan, found: &[Found]) -> Vec<Finding> {
             Err(_) if unit.problem.is_none() => findings.push(Finding::UnitSilent { offset, base }),
             Err(_) => {}
             Ok(found) => {
-                if promises_remapping && !found.extended_capabilities().interrupt_remapping() {
+                if plan.platform.remaps_interrupts && !found.extended_capabilities().interrupt_remapping() {
                     findings.push(Finding::NoInterruptRemapping { offset, base });
                 }
                 let width = found.capabilities().address_width();

@@ -15,6 +15,7 @@ pub mod regions;
 mod silence;
 mod space;
 mod standing;
+pub mod table;
 mod take;
 mod unit;
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use acpi_tables::Dmar;
-use coverage::Plan;
+use coverage::{Description, Plan};
 
 use super::{check, skip};
 use crate::arch::cpu;
@@ -29,7 +29,7 @@ pub(super) fn run() {
         let mutated = mutate(table, &mut random);
         let Ok(dmar) = Dmar::parse(&mutated) else { continue };
         let damage = dmar.damage().count();
-        let plan = Plan::new(&dmar, topology, cpu::physical_address_bits());
+        let plan = Plan::new(&Description::from(&dmar), topology, cpu::physical_address_bits());
         let units = plan.units.len();
         let sound = plan.unit_of.len() == topology.functions().len()
             && plan.unit_of.iter().flatten().all(|unit| *unit < units)

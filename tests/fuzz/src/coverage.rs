@@ -2,7 +2,7 @@
 
 use acpi_tables::Dmar;
 use acpi_tables::testing::seal;
-use coverage::{Ground, Pages, Plan};
+use coverage::{Description, Ground, Pages, Plan};
 use dma_types::{Iova, PAGE_SIZE, PhysAddr};
 use pci::{AddressRange, Owner};
 
@@ -24,7 +24,7 @@ pub fn check(bytes: &[u8]) {
     let table = table(&bytes);
     let Ok(dmar) = Dmar::parse(&table) else { return };
     let mut topology = machine.enumerate();
-    let plan = Plan::new(&dmar, &topology, ADDRESS_BITS);
+    let plan = Plan::new(&Description::from(&dmar), &topology, ADDRESS_BITS);
     assert_eq!(plan.unit_of.len(), topology.functions().len());
     for (function, unit) in topology.functions().iter().zip(&plan.unit_of) {
         let segment = unit.map(|unit| plan.units[unit].segment);

@@ -1,7 +1,7 @@
 //! Which remapping unit serves which function, and which functions own which firmware region.
 //!
-//! Joins what the firmware's table says ([`acpi_tables`]) with what stands on the buses ([`pci`]). Both are
-//! untrusted; what does not fit becomes a [`Finding`], and a function that no unit covers stays uncovered
+//! Joins what the firmware's table says ([`Description`], made of one of [`acpi_tables`]) with what stands on the buses
+//! ([`pci`]). Both are untrusted; what does not fit becomes a [`Finding`], and a function that no unit covers stays uncovered
 //! rather than be guessed at.
 //!
 //! Document: VT-d 774206 ("Device Scope Structure", "Remapping Hardware Unit Definition Structure").
@@ -10,7 +10,7 @@
 //! ```
 //! use acpi_tables::testing::{DmarBuilder, ScopeSpec};
 //! use acpi_tables::{Dmar, DrhdFlags};
-//! use coverage::Plan;
+//! use coverage::{Description, Plan};
 //! use dma_types::{PhysAddr, Segment};
 //! use pci::testing::{FakeSpace, bdf};
 //!
@@ -20,7 +20,8 @@
 //! let base = PhysAddr::new(0xfed9_0000);
 //! let table = DmarBuilder::new().drhd(DrhdFlags::empty(), Segment(0), base, &scope).build();
 //!
-//! let plan = Plan::new(&Dmar::parse(&table)?, &topology, 39);
+//! let description = Description::from(&Dmar::parse(&table)?);
+//! let plan = Plan::new(&description, &topology, 39);
 //! let unit_of = |device| plan.unit_of[topology.index_of(bdf(device)).unwrap()];
 //! // What no unit names is left without protection, and so without DMA.
 //! assert_eq!((unit_of("00:03.0"), unit_of("00:04.0")), (Some(0), None));
@@ -33,6 +34,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod description;
+mod dmar;
 mod finding;
 mod plan;
 mod region;
@@ -40,6 +43,7 @@ mod shortfall;
 #[cfg(test)]
 mod tests;
 
+pub use description::{Description, Platform, Reach, Remainder, ReservedRegion, Scope, UnitDescription};
 pub use finding::Finding;
 pub use plan::{Plan, Unit, UnitProblem};
 pub use region::{Ground, Obstacle, Pages, Region, union};

@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use acpi_tables::{Dmar, Drhd, Rmrr, Scope, ScopeKind};
 use dma_types::{Bdf, PAGE_SIZE, PhysAddr, Segment};
 use pci::Topology;
 
+use crate::description::{Description, Platform, Reach, Remainder, ReservedRegion, Scope, UnitDescription};
 use crate::finding::Finding;
 use crate::region::{Pages, Region};
 
@@ -23,6 +23,8 @@ pub struct Plan {
     pub regions: Vec<Region>,
     /// What does not fit.
     pub findings: Vec<Finding>,
+    /// What the table says of the machine as a whole.
+    pub platform: Platform,
 }
 
 /// A unit as the table describes it.
@@ -73,31 +75,32 @@ impl fmt::Display for UnitProblem {
 }
 
 impl Plan {
-    /// Joins table and machine; `physical_width` is the processor's, in bits.
+    /// Joins what the table describes and the machine; `physical_width` is the processor's, in bits.
     ///
     /// A scope that names the function itself counts before one that names a bridge above it, the nearest
     /// bridge before those further up, and a unit that takes the rest of its segment comes last.
-    pub fn new(dmar: &Dmar<'_>, topology: &Topology, physical_width: u8) -> Self {
-        let mut plan = Self { unit_of: vec![None; topology.functions().len()], ..Self::default() };
+    pub fn new(described: &Description<'_>, topology: &Topology, physical_width: u8) -> Self {
+        let unit_of = vec![None; topology.functions().len()];
+        let mut plan = Self { unit_of, platform: described.platform, ..Self::default() };
         // The units whose scope names a bridge, by the bridge's index.
         let mut below: Vec<(usize, usize)> = Vec::new();
         let mut rest: Vec<(Segment, usize)> = Vec::new();
-        for drhd in dmar.drhds() {
+        for unit in &described.units {
             let index = plan.units.len();
-            plan.add_unit(&drhd, physical_width);
-            plan.name_devices(&drhd, index, topology, &mut below);
-            if drhd.include_pci_all() {
-                if rest.iter().any(|(segment, _)| *segment == drhd.segment) {
-                    plan.findings
-                        .push(Finding::IncludeAllTwice { offset: drhd.offset, segment: drhd.segment });
+            plan.add_unit(unit, physical_width);
+            plan.name_devices(unit, index, topology, &mut below);
+            if unit.remainder == Remainder::Served {
+                let (offset, segment) = (unit.described.start, unit.segment);
+                if rest.iter().any(|(served, _)| *served == segment) {
+                    plan.findings.push(Finding::IncludeAllTwice { offset, segment });
                 } else {
-                    rest.push((drhd.segment, index));
+                    rest.push((segment, index));
                 }
             }
         }
         plan.cover_the_rest(topology, &below, &rest);
-        for rmrr in dmar.rmrrs() {
-            plan.add_region(&rmrr, topology, physical_width);
+        for region in &described.regions {
+            plan.add_region(region, topology, physical_width);
         }
         plan
     }
@@ -110,12 +113,11 @@ impl Plan {
         self.units.iter().position(|unit| reached(unit.base))
     }
 
-    fn add_unit(&mut self, drhd: &Drhd<'_>, physical_width: u8) {
-        let base = drhd.register_base;
-        let window_bytes = drhd.window_bytes();
+    fn add_unit(&mut self, unit: &UnitDescription<'_>, physical_width: u8) {
+        let &UnitDescription { segment, base, window_bytes, .. } = unit;
         let shared = self.units.iter().position(|unit| unit.base == base);
         let fits = base
-            .checked_add(window_bytes - 1)
+            .checked_add(window_bytes.saturating_sub(1))
             .is_some_and(|last| physical_width >= 64 || last.as_u64() >> physical_width == 0);
         let problem = match shared {
             _ if base == PhysAddr::new(0) => Some(UnitProblem::NoBase),
@@ -124,21 +126,21 @@ impl Plan {
             Some(with) => Some(UnitProblem::Shared { with }),
             None => None,
         };
-        let described = drhd.offset..drhd.offset.saturating_add(usize::from(drhd.length));
-        self.units.push(Unit { described, segment: drhd.segment, base, window_bytes, problem });
+        let described = unit.described.clone();
+        self.units.push(Unit { described, segment, base, window_bytes, problem });
     }
 
     /// Gives the unit the functions that its scopes name, and notes the bridges.
     fn name_devices(
         &mut self,
-        drhd: &Drhd<'_>,
+        described: &UnitDescription<'_>,
         unit: usize,
         topology: &Topology,
         below: &mut Vec<(usize, usize)>,
     ) {
-        for scope in drhd.scopes().flatten() {
-            let Some(function) = self.resolve(&scope, drhd.segment, topology) else { continue };
-            if scope.kind == ScopeKind::SUB_HIERARCHY {
+        for scope in &described.scopes {
+            let Some(function) = self.resolve(scope, described.segment, topology) else { continue };
+            if scope.reach == Reach::Hierarchy {
                 below.push((function, unit));
             }
             match self.unit_of.get_mut(function) {
@@ -152,21 +154,15 @@ impl Plan {
         }
     }
 
-    /// Finds the function that a scope of PCI kind names; notes it if there is none or it is of the other
-    /// kind.
+    /// Finds the function that a scope names; notes it if there is none or it is of the other kind.
     fn resolve(&mut self, scope: &Scope<'_>, segment: Segment, topology: &Topology) -> Option<usize> {
-        let wants_bridge = match scope.kind {
-            ScopeKind::ENDPOINT => false,
-            ScopeKind::SUB_HIERARCHY => true,
-            _ => return None,
-        };
-        let path = scope.path().map(|hop| (hop.device, hop.function));
+        let path = scope.hops.iter().map(|&[device, function]| (device, function));
         let Some(function) = topology.resolve(segment, scope.start_bus, path) else {
             let start_bus = scope.start_bus;
             self.findings.push(Finding::NoSuchDevice { offset: scope.offset, segment, start_bus });
             return None;
         };
-        if function.is_bridge() != wants_bridge {
+        if function.is_bridge() != (scope.reach == Reach::Hierarchy) {
             self.findings.push(Finding::OtherKind { offset: scope.offset, device: function.bdf });
         }
         topology.index_of(function.bdf)
@@ -192,31 +188,31 @@ impl Plan {
         }
     }
 
-    fn add_region(&mut self, rmrr: &Rmrr<'_>, topology: &Topology, physical_width: u8) {
-        let pages = match Pages::reserved_by(rmrr, physical_width) {
+    fn add_region(&mut self, region: &ReservedRegion<'_>, topology: &Topology, physical_width: u8) {
+        let &ReservedRegion { offset, segment, base, .. } = region;
+        let pages = match Pages::reserved_by(region, physical_width) {
             Ok(pages) => pages,
             Err(finding) => return self.findings.push(finding),
         };
         let mut functions = Vec::new();
-        for scope in rmrr.scopes().flatten() {
-            let Some(named) = self.resolve(&scope, rmrr.segment, topology) else { continue };
+        for scope in &region.scopes {
+            let Some(named) = self.resolve(scope, segment, topology) else { continue };
             let Some(function) = topology.functions().get(named) else { continue };
-            match (function.is_bridge(), scope.kind) {
+            match (function.is_bridge(), scope.reach) {
                 (false, _) => functions.push(named),
                 // All that is below it, as for units.
-                (true, ScopeKind::SUB_HIERARCHY) => {
+                (true, Reach::Hierarchy) => {
                     let below = topology.below(function.bdf).iter().filter(|function| !function.is_bridge());
                     functions.extend(below.filter_map(|function| topology.index_of(function.bdf)));
                 }
-                (true, _) => {
-                    let (base, device) = (rmrr.base, function.bdf);
-                    self.findings.push(Finding::RegionOfBridge { offset: rmrr.offset, base, device });
+                (true, Reach::Function) => {
+                    self.findings.push(Finding::RegionOfBridge { offset, base, device: function.bdf });
                 }
             }
         }
         functions.sort_unstable();
         functions.dedup();
-        self.regions.push(Region { offset: rmrr.offset, pages, functions });
+        self.regions.push(Region { offset, pages, functions });
     }
 }
 

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use acpi_tables::Rmrr;
 use dma_types::{Bdf, Iova, PAGE_SIZE, PhysAddr};
 use pci::{AddressRange, Claims, Function, Owner, Topology};
 
+use crate::description::ReservedRegion;
 use crate::finding::Finding;
 
 /// Most bits of a physical address (SDM "Physical Address Extension").
@@ -21,12 +21,12 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// The pages that a structure of the table reserves, for a processor with `physical_width` bits of address.
+    /// The pages that the table reserves, for a processor with `physical_width` bits of address.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn reserved_by(rmrr: &Rmrr<'_>, physical_width: u8) -> Result<Self, Finding> {
-        let Rmrr { offset, base, limit, .. } = *rmrr;
+    pub fn reserved_by(region: &ReservedRegion<'_>, physical_width: u8) -> Result<Self, Finding> {
+        let ReservedRegion { offset, base, limit, .. } = *region;
         let whole = base.is_aligned(PAGE_SIZE) && limit.page_offset() == PAGE_SIZE - 1;
         if !whole || limit < base {
             return Err(Finding::BadRegion { offset, base, limit });

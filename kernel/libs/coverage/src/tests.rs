@@ -11,7 +11,7 @@ use pci::testing::{FakeSpace, bdf};
 
 mod regions;
 
-use crate::{Finding, Obstacle, Plan, Region, UnitProblem};
+use crate::{Description, Finding, Obstacle, Plan, Region, UnitProblem};
 
 const REST: DrhdFlags = DrhdFlags::INCLUDE_PCI_ALL;
 const NONE: DrhdFlags = DrhdFlags::empty();
@@ -33,7 +33,8 @@ fn machine() -> Topology {
 }
 
 fn plan(table: DmarBuilder, topology: &Topology) -> Plan {
-    Plan::new(&Dmar::parse(&table.build()).unwrap(), topology, WIDTH)
+    let table = table.build();
+    Plan::new(&Description::from(&Dmar::parse(&table).unwrap()), topology, WIDTH)
 }
 
 /// The unit of a function.

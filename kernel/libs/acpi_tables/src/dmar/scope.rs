@@ -95,6 +95,11 @@ impl<'a> Scope<'a> {
         self.path.iter().map(|&[device, function]| PathHop { device, function })
     }
 
+    /// The same as it stands in the table: device and function number of each hop.
+    pub const fn hops(&self) -> &'a [[u8; 2]] {
+        self.path
+    }
+
     /// The function itself where the path has a single hop with numbers in range. A longer path needs the
     /// bridges' secondary buses, which only the machine knows.
     pub fn source_id(&self) -> Option<SourceId> {

@@ -13,7 +13,7 @@ use pci::{AddressRange, BusRange, Claims, EcamWindow, Owner};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Ground, Pages, union};
+use crate::{Description, Ground, Pages, union};
 
 const UNIT: u64 = 0xc000_0000;
 
@@ -139,7 +139,7 @@ fn regions_over_other_devices_are_refused() {
 fn region(base: u64, limit: u64, width: u8, devices: &[ScopeSpec]) -> (Vec<Region>, Vec<Finding>) {
     let table = DmarBuilder::new().drhd(REST, SEGMENT, base_of_unit(), &[]);
     let table = table.rmrr(SEGMENT, PhysAddr::new(base), PhysAddr::new(limit), devices).build();
-    let plan = Plan::new(&Dmar::parse(&table).unwrap(), &buses().enumerate(), width);
+    let plan = Plan::new(&Description::from(&Dmar::parse(&table).unwrap()), &buses().enumerate(), width);
     (plan.regions, plan.findings)
 }
 
@@ -216,7 +216,7 @@ proptest! {
     #[test]
     fn no_table_gets_registers_granted(bytes in table_bytes()) {
         let Ok(dmar) = Dmar::parse(&bytes) else { return Ok(()) };
-        let (topology, claims, plan) = checked(|topology| Plan::new(&dmar, topology, WIDTH));
+        let (topology, claims, plan) = checked(|topology| Plan::new(&Description::from(&dmar), topology, WIDTH));
         for region in &plan.regions {
             let pages = region.pages;
             prop_assert!(pages.iovas().start < pages.iovas().end && pages.iovas().end <= Iova::new(1 << WIDTH));
