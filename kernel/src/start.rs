@@ -18,7 +18,7 @@ use spin::Once;
 use crate::arch::cpu;
 use crate::console::{self, output};
 use crate::devices::{self, DeviceRecord, Role};
-use crate::iommu::table::{Soundness, Table};
+use crate::iommu::table::{FirmwareTable, Soundness};
 use crate::iommu::{enforcement, findings, regions};
 use crate::memory::boot::BootFacts;
 use crate::memory::map;
@@ -88,7 +88,7 @@ fn find_tables(facts: &BootFacts) -> Option<AcpiTables> {
 }
 
 /// Takes the machine's devices and units in hand, up to the event `protected`.
-fn protect(tables: Option<&AcpiTables>, table: &Table, options: &Options<'_>) -> Topology {
+fn protect(tables: Option<&AcpiTables>, table: &FirmwareTable, options: &Options<'_>) -> Topology {
     let mut topology = bus::enumerate(tables.map_or(&[][..], |tables| &tables.ecam));
     topology.enable_acs(bus::config());
     faults::note_table(table.bytes);
@@ -156,7 +156,7 @@ fn warn_of_virtual_functions(physical: &pci::Function) {
     }
 }
 
-fn announce_protection(table: &Table) {
+fn announce_protection(table: &FirmwareTable) {
     enforcement::demand();
     let units = iommu::units();
     let enforcing = units.iter().filter(|unit| unit.is_enforcing()).count();
@@ -183,7 +183,7 @@ fn announce_protection(table: &Table) {
 }
 
 /// Gives up what no unit keeps in bounds.
-fn give_up_the_uncovered(table: &Table, bypassing: &[&DeviceRecord]) {
+fn give_up_the_uncovered(table: &FirmwareTable, bypassing: &[&DeviceRecord]) {
     let units = iommu::units();
     if units.is_empty() {
         protection::give_up(Shortfall::NoUnit);
@@ -252,14 +252,18 @@ const fn level(level: LogLevel) -> log::LevelFilter {
 }
 
 /// The table about the IOMMU: the one that an option names, else one of firmware's.
-fn choose_table(options: &Options<'_>, tables: Option<&AcpiTables>, fw_cfg: Option<&mut FwCfg>) -> Table {
+fn choose_table(
+    options: &Options<'_>,
+    tables: Option<&AcpiTables>,
+    fw_cfg: Option<&mut FwCfg>,
+) -> FirmwareTable {
     match options.dmar {
-        DmarOption::FwCfg => Table::given(read_file(fw_cfg, fw_cfg::DMAR, FW_CFG_DMAR_BYTES)),
-        DmarOption::Firmware => Table::of_firmware(tables.map_or(&[][..], |tables| &tables.dmar)),
+        DmarOption::FwCfg => FirmwareTable::given(read_file(fw_cfg, fw_cfg::DMAR, FW_CFG_DMAR_BYTES)),
+        DmarOption::Firmware => FirmwareTable::of_firmware(tables.map_or(&[][..], |tables| &tables.dmar)),
     }
 }
 
-fn report_boot(facts: &BootFacts, cmdline: &[u8], tables: Option<&AcpiTables>, table: &Table) {
+fn report_boot(facts: &BootFacts, cmdline: &[u8], tables: Option<&AcpiTables>, table: &FirmwareTable) {
     let given = if cmdline.is_empty() { &facts.options_file } else { cmdline };
     let firmware = Text::<8>::of(&facts.firmware);
     journal::emit(&Event::Boot(Boot {

@@ -1,7 +1,7 @@
 //! What is to be said of one table.
 
 use acpi_tables::Header;
-use acpi_tables::lint::{self, Finding, Verdict};
+use acpi_tables::lint::{self, LintFinding, Verdict};
 
 use super::Outcome;
 use super::source::Problem;
@@ -23,7 +23,7 @@ pub(super) struct Judged {
     /// Its header.
     pub(super) header: Header,
     /// All findings, in the order in which they were made.
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<LintFinding>,
 }
 
 impl Assessment {

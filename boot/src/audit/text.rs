@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use acpi_tables::Dmar;
 use acpi_tables::ivrs::Ivrs;
-use acpi_tables::lint::{Finding, Severity, Verdict};
+use acpi_tables::lint::{LintFinding, Severity, Verdict};
 
 use super::assessment::{Assessment, Judged};
 use super::{Tally, dmar_tree, ivrs_tree, tree};
@@ -72,7 +72,7 @@ impl std::fmt::Display for Padded<'_> {
 }
 
 /// The findings, the gravest first.
-fn write_findings(output: &mut dyn Write, findings: &[Finding], colours: Colours) -> io::Result<()> {
+fn write_findings(output: &mut dyn Write, findings: &[LintFinding], colours: Colours) -> io::Result<()> {
     let mut findings: Vec<_> = findings.iter().collect();
     findings.sort_by_key(|finding| Reverse(finding.severity()));
     for finding in findings {

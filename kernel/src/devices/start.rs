@@ -58,7 +58,7 @@ const MOST_TOLD: usize = 32;
 
 /// Says what the buses came to, and gives up what is not believed of them.
 fn tell_of_the_fabric(topology: &Topology) {
-    let (grave, harmless): (Vec<&pci::Finding>, Vec<&pci::Finding>) =
+    let (grave, harmless): (Vec<&pci::BusFinding>, Vec<&pci::BusFinding>) =
         topology.findings().iter().partition(|finding| finding.is_shortfall());
     harmless.into_iter().take(MOST_TOLD).for_each(|finding| log::warn!("{finding}"));
     grave.into_iter().take(MOST_TOLD).for_each(|finding| protection::give_up(Shortfall::Fabric(*finding)));

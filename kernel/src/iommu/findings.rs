@@ -6,12 +6,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use acpi_tables::lint::{Rule, Severity};
-use coverage::{Finding, Plan};
+use coverage::{Plan, TableFinding};
 use report::Event;
 use spin::Once;
 
 use super::Found;
-use super::table::Table;
+use super::table::FirmwareTable;
 use crate::platform::clock;
 use crate::{journal, println};
 
@@ -30,7 +30,7 @@ static FINDINGS: Once<Vec<Entry>> = Once::new();
 
 /// Judges the table in use: its bytes, what `plan` found on joining it with the buses, `also` what its regions
 /// came to, and the units as they answered.
-pub fn judge(table: &Table, plan: &Plan, also: &[Finding], found: &[Found]) {
+pub fn judge(table: &FirmwareTable, plan: &Plan, also: &[TableFinding], found: &[Found]) {
     let mut entries: Vec<Entry> = Vec::new();
     table.lint(|finding| {
         if entries.len() < MOST {
@@ -56,22 +56,22 @@ pub fn judge(table: &Table, plan: &Plan, also: &[Finding], found: &[Found]) {
 }
 
 /// Where the units' registers say other than the table.
-fn contradictions(plan: &Plan, found: &[Found]) -> Vec<Finding> {
+fn contradictions(plan: &Plan, found: &[Found]) -> Vec<TableFinding> {
     let platform = plan.platform.address_bits;
     let mut findings = Vec::new();
     for (unit, found) in plan.units.iter().zip(found) {
         let (offset, base) = (unit.described.start, unit.base);
         match found {
             // A base that cannot be one is told by the table's bytes.
-            Err(_) if unit.problem.is_none() => findings.push(Finding::UnitSilent { offset, base }),
+            Err(_) if unit.problem.is_none() => findings.push(TableFinding::UnitSilent { offset, base }),
             Err(_) => {}
             Ok(found) => {
                 if plan.platform.remaps_interrupts && !found.extended_capabilities().interrupt_remapping() {
-                    findings.push(Finding::NoInterruptRemapping { offset, base });
+                    findings.push(TableFinding::NoInterruptRemapping { offset, base });
                 }
                 let width = found.capabilities().address_width();
                 if platform > u16::from(width) {
-                    findings.push(Finding::Narrow { offset, platform, unit: width });
+                    findings.push(TableFinding::Narrow { offset, platform, unit: width });
                 }
             }
         }

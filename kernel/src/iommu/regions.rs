@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use ::frames::Span;
-use coverage::{Finding, Ground, Pages, Plan, Region};
+use coverage::{Ground, Pages, Plan, Region, TableFinding};
 use dma_types::Bdf;
 use pci::Claims;
 use spin::Once;
@@ -34,7 +34,7 @@ pub fn set_aside(
     topology: &pci::Topology,
     claims: &Claims,
     tables: Option<&AcpiTables>,
-) -> Vec<Finding> {
+) -> Vec<TableFinding> {
     let is_kernel = |pages: Pages| map::is_kernel(pages.start(), pages.bytes());
     let is_acpi =
         |pages: Pages| holds_tables(tables, pages) || map::touches_acpi(pages.start(), pages.bytes());
@@ -43,18 +43,18 @@ pub fn set_aside(
     for region in &plan.regions {
         let Region { offset, pages, .. } = *region;
         if let Some(over) = region.obstacle(&ground) {
-            findings.push(Finding::RegionRefused { offset, base: pages.start(), over });
+            findings.push(TableFinding::RegionRefused { offset, base: pages.start(), over });
             continue;
         }
         let free = frames::reserve(pages.start(), pages.bytes());
         if free > 0 {
-            findings.push(Finding::RegionNotReserved { offset, base: pages.start(), free });
+            findings.push(TableFinding::RegionNotReserved { offset, base: pages.start(), free });
         }
         let named = region.functions.iter().filter_map(|index| topology.functions().get(*index));
         let devices = named.map(|function| function.bdf).collect();
         honoured.push(Honoured { region: region.clone(), devices });
     }
-    plan.findings.iter().chain(&findings).filter_map(Finding::shortfall).for_each(protection::give_up);
+    plan.findings.iter().chain(&findings).filter_map(TableFinding::shortfall).for_each(protection::give_up);
     REGIONS.call_once(|| honoured);
     findings
 }

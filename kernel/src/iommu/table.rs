@@ -4,13 +4,13 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use acpi_tables::lint::{Finding, lint_dmar};
+use acpi_tables::lint::{LintFinding, lint_dmar};
 use acpi_tables::{Dmar, TableError};
 use coverage::Description;
 use report::DmarSource;
 
 /// The table in use, and what it is worth.
-pub struct Table {
+pub struct FirmwareTable {
     /// Its bytes; they stay for as long as the kernel runs. None where there is no table.
     pub bytes: &'static [u8],
     /// Where it came from.
@@ -29,7 +29,7 @@ pub enum Soundness {
     Damaged,
 }
 
-impl Table {
+impl FirmwareTable {
     /// Takes the table that the user gave in place of the firmware's.
     pub fn given(bytes: Vec<u8>) -> Self {
         Self::chosen(Candidate::read(bytes.leak()), DmarSource::FwCfg)
@@ -66,7 +66,7 @@ impl Table {
     }
 
     /// Judges it by its bytes alone, in the words of `ivt audit`.
-    pub fn lint(&self, found: impl FnMut(Finding)) {
+    pub fn lint(&self, found: impl FnMut(LintFinding)) {
         if let Some(dmar) = &self.dmar {
             lint_dmar(dmar, found);
         }

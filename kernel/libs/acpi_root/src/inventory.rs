@@ -37,7 +37,7 @@ pub enum RootTable {
 
 /// Something wrong with the way to the tables, or with a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum RootFinding {
     /// The root pointer's bytes do not add up.
     RootPointerChecksum,
     /// The XSDT that the root pointer names cannot be read; the RSDT is used.
@@ -71,7 +71,7 @@ pub enum Finding {
     TooMany,
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for RootFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RootPointerChecksum => f.write_str("checksum of the ACPI root pointer is wrong"),
@@ -98,7 +98,7 @@ pub struct Inventory {
     /// The tables, in the order in which firmware lists them; those of one kind may be several.
     pub tables: Vec<Table>,
     /// What is wrong.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<RootFinding>,
 }
 
 impl Inventory {
@@ -110,7 +110,7 @@ impl Inventory {
         let pointer = Rsdp::read(memory, rsdp)?;
         let mut findings = Vec::new();
         if !pointer.sound {
-            findings.push(Finding::RootPointerChecksum);
+            findings.push(RootFinding::RootPointerChecksum);
         }
         let (root, root_kind) = find_root(memory, pointer, &mut findings).ok_or(RootError::NoRootTable)?;
         let mut inventory = Self { root, root_kind, tables: Vec::new(), findings };
@@ -140,7 +140,7 @@ impl Inventory {
             let address =
                 PhysAddr::new(entry.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)));
             if self.tables.len() == MAX_TABLES || self.findings.len() == MAX_TABLES {
-                self.findings.push(Finding::TooMany);
+                self.findings.push(RootFinding::TooMany);
                 break;
             }
             match read_table(memory, address) {
@@ -155,7 +155,7 @@ impl Inventory {
 
     fn note_checksum(&mut self, table: &Table) {
         if !table.adds_up {
-            self.findings.push(Finding::Checksum { signature: table.signature, at: table.address });
+            self.findings.push(RootFinding::Checksum { signature: table.signature, at: table.address });
         }
     }
 }
@@ -164,12 +164,12 @@ impl Inventory {
 ///
 /// # Errors
 /// What is wrong, if it cannot be used.
-fn read_table(memory: &impl FirmwareMemory, at: PhysAddr) -> Result<Table, Finding> {
-    let unreachable = Finding::Unreachable { at };
+fn read_table(memory: &impl FirmwareMemory, at: PhysAddr) -> Result<Table, RootFinding> {
+    let unreachable = RootFinding::Unreachable { at };
     let header = memory.read(at, HEADER_LEN).ok_or(unreachable)?;
     let signature = *header.first_chunk().ok_or(unreachable)?;
     let declared = u32_at(&header, 4).ok_or(unreachable)?;
-    let wrong_length = Finding::Length { signature, at, declared };
+    let wrong_length = RootFinding::Length { signature, at, declared };
     let len = usize::try_from(declared).map_err(|_| wrong_length)?;
     if !(HEADER_LEN..=MAX_TABLE_LEN).contains(&len) {
         return Err(wrong_length);
@@ -182,7 +182,7 @@ fn read_table(memory: &impl FirmwareMemory, at: PhysAddr) -> Result<Table, Findi
 fn find_root(
     memory: &impl FirmwareMemory,
     pointer: Rsdp,
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<RootFinding>,
 ) -> Option<(Table, RootTable)> {
     let read = |at: PhysAddr, signature: &[u8; 4]| {
         read_table(memory, at).ok().filter(|table| table.signature == *signature)
@@ -190,13 +190,13 @@ fn find_root(
     let xsdt = pointer.xsdt.and_then(|at| {
         let table = read(at, b"XSDT");
         if table.is_none() {
-            findings.push(Finding::XsdtUnreadable { at });
+            findings.push(RootFinding::XsdtUnreadable { at });
         }
         Some((table?, RootTable::Xsdt))
     });
     let root = xsdt.or_else(|| Some((read(pointer.rsdt?, b"RSDT")?, RootTable::Rsdt)))?;
     if !root.0.adds_up {
-        findings.push(Finding::Checksum { signature: root.0.signature, at: root.0.address });
+        findings.push(RootFinding::Checksum { signature: root.0.signature, at: root.0.address });
     }
     Some(root)
 }

@@ -46,7 +46,7 @@ mod inventory;
 mod madt;
 mod rsdp;
 
-pub use inventory::{Finding, Inventory, MAX_TABLE_LEN, MAX_TABLES, RootTable, Table};
+pub use inventory::{Inventory, MAX_TABLE_LEN, MAX_TABLES, RootFinding, RootTable, Table};
 pub use madt::processors;
 pub use rsdp::RootError;
 

@@ -9,7 +9,7 @@
 //! [`lint`] says what a table means for the protection of its machine. [`SoftOff`] finds how a machine is switched
 //! off, the one thing wanted of the other tables' contents.
 //!
-//! Documents: VT-d 774206 ("BIOS Considerations"), AMD-Vi 48882 ("I/O Virtualization ACPI Table"), ACPI 6.5
+//! Documents: VT-d 774206, revision 4.1 ("BIOS Considerations"), AMD-Vi 48882 ("I/O Virtualization ACPI Table"), ACPI 6.5
 //! ("System Description Table Header").
 //!
 //! # Example

@@ -42,7 +42,7 @@ pub struct UnitDescription<'t> {
     /// Bytes of its register window.
     pub window_bytes: u64,
     /// The functions and bridges that it names.
-    pub scopes: Vec<Scope<'t>>,
+    pub scopes: Vec<DeviceScope<'t>>,
     /// Whether it serves what no unit of its segment names.
     pub remainder: Remainder,
 }
@@ -63,20 +63,20 @@ pub struct ReservedRegion<'t> {
     pub offset: usize,
     /// The segment of its functions.
     pub segment: Segment,
-    /// Its first byte.
+    /// The address of its first byte.
     pub base: PhysAddr,
-    /// Its last byte.
+    /// The address of its last byte.
     pub limit: PhysAddr,
     /// The functions and bridges that it names.
-    pub scopes: Vec<Scope<'t>>,
+    pub scopes: Vec<DeviceScope<'t>>,
 }
 
 /// One function, or a bridge with all below it, that a table names by a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scope<'t> {
+pub struct DeviceScope<'t> {
     /// Where in the table.
     pub offset: usize,
-    /// Who is meant.
+    /// Who is meant by the path.
     pub reach: Reach,
     /// The bus of the path's first hop.
     pub start_bus: u8,

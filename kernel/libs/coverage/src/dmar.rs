@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use acpi_tables::{Dmar, DmarFlags, Drhd, Rmrr, ScopeKind, Scopes};
 
-use crate::description::{Description, Platform, Reach, Remainder, ReservedRegion, Scope, UnitDescription};
+use crate::description::{
+    Description, DeviceScope, Platform, Reach, Remainder, ReservedRegion, UnitDescription,
+};
 
 impl<'t> From<&Dmar<'t>> for Description<'t> {
     /// Takes what of the table can be read; what cannot, [`Dmar::damage`] tells.
@@ -39,14 +41,14 @@ fn region<'t>(rmrr: &Rmrr<'t>) -> ReservedRegion<'t> {
 }
 
 /// The scopes that name PCI functions; interrupt controllers and devices without an id of their own make no DMA here.
-fn scopes(all: Scopes<'_>) -> Vec<Scope<'_>> {
+fn scopes(all: Scopes<'_>) -> Vec<DeviceScope<'_>> {
     let named = all.flatten().filter_map(|scope| {
         let reach = match scope.kind {
             ScopeKind::ENDPOINT => Reach::Function,
             ScopeKind::SUB_HIERARCHY => Reach::Hierarchy,
             _ => return None,
         };
-        Some(Scope { offset: scope.offset, reach, start_bus: scope.start_bus, hops: scope.hops() })
+        Some(DeviceScope { offset: scope.offset, reach, start_bus: scope.start_bus, hops: scope.hops() })
     });
     named.collect()
 }

@@ -11,12 +11,12 @@ use crate::shortfall::Shortfall;
 /// Something in the table that the machine contradicts; what to do about it is already decided. Shown, it is
 /// the sentence on what is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum TableFinding {
     /// A scope names a device that is not there.
     NoSuchDevice {
         /// Where in the table.
         offset: usize,
-        /// The segment.
+        /// The segment group of the path.
         segment: Segment,
         /// The bus that its path starts on.
         start_bus: u8,
@@ -25,39 +25,39 @@ pub enum Finding {
     OtherKind {
         /// Where in the table.
         offset: usize,
-        /// What it names.
+        /// The function or bridge that it names.
         device: Bdf,
     },
     /// A second unit names a device that another one has; the first keeps it.
     NamedTwice {
         /// Where in the table.
         offset: usize,
-        /// The device.
+        /// The device that both name.
         device: Bdf,
     },
     /// A second unit claims all the rest of a segment; the first has it.
     IncludeAllTwice {
         /// Where in the table.
         offset: usize,
-        /// The segment.
+        /// The segment group that both claim.
         segment: Segment,
     },
     /// A region that is no region, or not whole pages; it is not mapped.
     BadRegion {
         /// Where in the table.
         offset: usize,
-        /// Its first byte.
+        /// The address of its first byte.
         base: PhysAddr,
-        /// Its last byte.
+        /// The address of its last byte.
         limit: PhysAddr,
     },
     /// A region has addresses that the processor cannot form, or no end; it is not mapped.
     RegionBeyondWidth {
         /// Where in the table.
         offset: usize,
-        /// Its first byte.
+        /// The address of its first byte.
         base: PhysAddr,
-        /// Its last byte.
+        /// The address of its last byte.
         limit: PhysAddr,
         /// The processor's width in bits.
         width: u8,
@@ -66,30 +66,30 @@ pub enum Finding {
     RegionRefused {
         /// Where in the table.
         offset: usize,
-        /// Its first byte.
+        /// The address of its first byte.
         base: PhysAddr,
-        /// What is there.
+        /// Whose registers or memory lie there.
         over: Obstacle,
     },
     /// A region names a bridge as if that made requests of its own; it is mapped for nobody because of it.
     RegionOfBridge {
         /// Where in the table.
         offset: usize,
-        /// Its first byte.
+        /// The address of its first byte.
         base: PhysAddr,
-        /// The bridge.
+        /// The bridge that it names.
         device: Bdf,
     },
     /// No unit covers the function: nothing can keep its DMA in bounds.
     Uncovered {
-        /// The function.
+        /// The function that no unit covers.
         device: Bdf,
     },
     /// A region holds memory that the machine's memory map calls free.
     RegionNotReserved {
         /// Where in the table.
         offset: usize,
-        /// Its first byte.
+        /// The address of its first byte.
         base: PhysAddr,
         /// Bytes of it that are called free.
         free: u64,
@@ -119,7 +119,7 @@ pub enum Finding {
     },
 }
 
-impl Finding {
+impl TableFinding {
     /// Where in the table, if it is about a place there.
     pub const fn offset(&self) -> Option<usize> {
         match *self {

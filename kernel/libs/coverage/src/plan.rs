@@ -8,11 +8,13 @@ use core::ops::Range;
 use dma_types::{Bdf, PAGE_SIZE, PhysAddr, Segment};
 use pci::Topology;
 
-use crate::description::{Description, Platform, Reach, Remainder, ReservedRegion, Scope, UnitDescription};
-use crate::finding::Finding;
+use crate::description::{
+    Description, DeviceScope, Platform, Reach, Remainder, ReservedRegion, UnitDescription,
+};
+use crate::finding::TableFinding;
 use crate::region::{Pages, Region};
 
-/// Who serves whom.
+/// Which unit serves which function, and which functions own which reserved region.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The units, in the order of the table.
@@ -22,7 +24,7 @@ pub struct Plan {
     /// Firmware's regions that are sound, in the order of the table.
     pub regions: Vec<Region>,
     /// What does not fit.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<TableFinding>,
     /// What the table says of the machine as a whole.
     pub platform: Platform,
 }
@@ -56,7 +58,7 @@ pub enum UnitProblem {
     },
     /// Another unit has the same base.
     Shared {
-        /// Its index.
+        /// The index of the unit that has it first.
         with: usize,
     },
 }
@@ -92,7 +94,7 @@ impl Plan {
             if unit.remainder == Remainder::Served {
                 let (offset, segment) = (unit.described.start, unit.segment);
                 if rest.iter().any(|(served, _)| *served == segment) {
-                    plan.findings.push(Finding::IncludeAllTwice { offset, segment });
+                    plan.findings.push(TableFinding::IncludeAllTwice { offset, segment });
                 } else {
                     rest.push((segment, index));
                 }
@@ -146,7 +148,7 @@ impl Plan {
             match self.unit_of.get_mut(function) {
                 Some(taken) if taken.is_some_and(|other| other != unit) => {
                     let device = device_at(topology, function);
-                    self.findings.push(Finding::NamedTwice { offset: scope.offset, device });
+                    self.findings.push(TableFinding::NamedTwice { offset: scope.offset, device });
                 }
                 Some(free) => *free = Some(unit),
                 None => {}
@@ -155,15 +157,15 @@ impl Plan {
     }
 
     /// Finds the function that a scope names; notes it if there is none or it is of the other kind.
-    fn resolve(&mut self, scope: &Scope<'_>, segment: Segment, topology: &Topology) -> Option<usize> {
+    fn resolve(&mut self, scope: &DeviceScope<'_>, segment: Segment, topology: &Topology) -> Option<usize> {
         let path = scope.hops.iter().map(|&[device, function]| (device, function));
         let Some(function) = topology.resolve(segment, scope.start_bus, path) else {
             let start_bus = scope.start_bus;
-            self.findings.push(Finding::NoSuchDevice { offset: scope.offset, segment, start_bus });
+            self.findings.push(TableFinding::NoSuchDevice { offset: scope.offset, segment, start_bus });
             return None;
         };
         if function.is_bridge() != (scope.reach == Reach::Hierarchy) {
-            self.findings.push(Finding::OtherKind { offset: scope.offset, device: function.bdf });
+            self.findings.push(TableFinding::OtherKind { offset: scope.offset, device: function.bdf });
         }
         topology.index_of(function.bdf)
     }
@@ -183,7 +185,7 @@ impl Plan {
                 || rest.iter().find(|(segment, _)| *segment == function.bdf.segment).map(|(_, unit)| *unit);
             *unit = by_bridge.or_else(by_segment);
             if unit.is_none() {
-                self.findings.push(Finding::Uncovered { device: function.bdf });
+                self.findings.push(TableFinding::Uncovered { device: function.bdf });
             }
         }
     }
@@ -206,7 +208,7 @@ impl Plan {
                     functions.extend(below.filter_map(|function| topology.index_of(function.bdf)));
                 }
                 (true, Reach::Function) => {
-                    self.findings.push(Finding::RegionOfBridge { offset, base, device: function.bdf });
+                    self.findings.push(TableFinding::RegionOfBridge { offset, base, device: function.bdf });
                 }
             }
         }

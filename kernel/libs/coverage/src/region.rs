@@ -8,7 +8,7 @@ use dma_types::{Bdf, Iova, PAGE_SIZE, PhysAddr};
 use pci::{AddressRange, Claims, Function, Owner, Topology};
 
 use crate::description::ReservedRegion;
-use crate::finding::Finding;
+use crate::finding::TableFinding;
 
 /// Most bits of a physical address (SDM "Physical Address Extension").
 const MOST_BITS: u8 = 52;
@@ -25,15 +25,15 @@ impl Pages {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn reserved_by(region: &ReservedRegion<'_>, physical_width: u8) -> Result<Self, Finding> {
+    pub fn reserved_by(region: &ReservedRegion<'_>, physical_width: u8) -> Result<Self, TableFinding> {
         let ReservedRegion { offset, base, limit, .. } = *region;
         let whole = base.is_aligned(PAGE_SIZE) && limit.page_offset() == PAGE_SIZE - 1;
         if !whole || limit < base {
-            return Err(Finding::BadRegion { offset, base, limit });
+            return Err(TableFinding::BadRegion { offset, base, limit });
         }
         let width = physical_width.min(MOST_BITS);
         let end = limit.checked_add(1).filter(|_| limit.as_u64() >> width == 0);
-        end.map(|end| Self { first: base, end }).ok_or(Finding::RegionBeyondWidth {
+        end.map(|end| Self { first: base, end }).ok_or(TableFinding::RegionBeyondWidth {
             offset,
             base,
             limit,
@@ -85,7 +85,7 @@ pub fn union(regions: impl Iterator<Item = Pages> + Clone) -> impl Iterator<Item
 pub struct Region {
     /// Where in the table.
     pub offset: usize,
-    /// The memory.
+    /// The pages that the functions are to reach.
     pub pages: Pages,
     /// The functions, by index into the topology: those that it names, and those below a bridge that it names.
     pub functions: Vec<usize>,
@@ -107,11 +107,11 @@ pub struct Ground<'a> {
 /// Whose registers or memory keep a region from being granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// The kernel's.
+    /// Memory that the kernel uses itself.
     Kernel,
-    /// Those of ACPI.
+    /// Memory that holds ACPI's tables or belongs to its firmware.
     Acpi,
-    /// The platform's.
+    /// Registers or addresses of the platform.
     Platform(Owner),
     /// A function's, or what a bridge passes down to others.
     Function(Bdf),

@@ -23,7 +23,7 @@ pub enum Shortfall {
     },
     /// Requests of the function pass by every unit.
     Bypass {
-        /// The function.
+        /// The function whose requests no unit sees.
         device: Bdf,
     },
     /// The firmware's table could not be read in full.
@@ -32,24 +32,24 @@ pub enum Shortfall {
     RegionRefused {
         /// Where in the table.
         offset: usize,
-        /// Its first byte.
+        /// The address of its first byte.
         base: PhysAddr,
     },
     /// The reserved regions of a device could not be mapped; it stays blocked.
     RegionLost {
-        /// The device.
+        /// The device that the regions are for.
         device: Bdf,
     },
     /// What stands on the buses could not be told in full, or contradicts itself.
-    Fabric(pci::Finding),
+    Fabric(pci::BusFinding),
     /// What the function says of itself is not believed; it stays blocked.
     DeviceRefused {
-        /// The function.
+        /// The function that is meant.
         device: Bdf,
     },
     /// The function keeps bus mastering on although it was switched off.
     BusMasterStuck {
-        /// The function.
+        /// The function that is meant.
         device: Bdf,
     },
 }

@@ -11,7 +11,7 @@ use pci::testing::{FakeSpace, bdf};
 
 mod regions;
 
-use crate::{Description, Finding, Obstacle, Plan, Region, UnitProblem};
+use crate::{Description, Obstacle, Plan, Region, TableFinding, UnitProblem};
 
 const REST: DrhdFlags = DrhdFlags::INCLUDE_PCI_ALL;
 const NONE: DrhdFlags = DrhdFlags::empty();
@@ -85,7 +85,7 @@ fn what_no_unit_covers_stays_uncovered() {
     );
     let plan = plan(table, &topology);
     assert_eq!(unit_of(&plan, &topology, "00:03.0"), None);
-    assert_eq!(plan.findings, [Finding::Uncovered { device: bdf("00:03.0") }]);
+    assert_eq!(plan.findings, [TableFinding::Uncovered { device: bdf("00:03.0") }]);
 }
 
 #[test]
@@ -104,10 +104,10 @@ fn scopes_that_lie_are_noted_and_do_no_harm() {
         .drhd(REST, SEGMENT, base(3), &[]);
     let plan = plan(table, &topology);
     let kinds: Vec<_> = plan.findings.iter().map(std::mem::discriminant).collect();
-    let nowhere = Finding::NoSuchDevice { offset: 0, segment: SEGMENT, start_bus: 0 };
-    let other = Finding::OtherKind { offset: 0, device: bdf("00:1c.0") };
-    let twice = Finding::NamedTwice { offset: 0, device: bdf("00:1c.0") };
-    let rest = Finding::IncludeAllTwice { offset: 0, segment: SEGMENT };
+    let nowhere = TableFinding::NoSuchDevice { offset: 0, segment: SEGMENT, start_bus: 0 };
+    let other = TableFinding::OtherKind { offset: 0, device: bdf("00:1c.0") };
+    let twice = TableFinding::NamedTwice { offset: 0, device: bdf("00:1c.0") };
+    let rest = TableFinding::IncludeAllTwice { offset: 0, segment: SEGMENT };
     assert_eq!(
         kinds,
         [nowhere, other, nowhere, nowhere, twice, rest].map(|finding| std::mem::discriminant(&finding))
@@ -171,9 +171,9 @@ fn regions_belong_to_exactly_the_functions_named() {
     let [Region { pages, functions: named, .. }] = plan.regions.as_slice() else { panic!("{plan:?}") };
     assert_eq!((pages.start(), pages.bytes(), named), (at(0x7000_0000), 0x2000, &functions));
     let [bad @ .., last] = plan.findings.as_slice() else { panic!("{plan:?}") };
-    assert!(bad.len() == 4 && bad.iter().all(|finding| matches!(finding, Finding::BadRegion { .. })));
+    assert!(bad.len() == 4 && bad.iter().all(|finding| matches!(finding, TableFinding::BadRegion { .. })));
     // All 2^64 addresses are whole pages, and have no end.
-    assert!(matches!(last, Finding::RegionBeyondWidth { .. }));
+    assert!(matches!(last, TableFinding::RegionBeyondWidth { .. }));
     assert!(plan.findings.iter().all(|finding| finding.shortfall().is_some()));
 }
 
@@ -181,19 +181,19 @@ fn regions_belong_to_exactly_the_functions_named() {
 fn every_finding_says_what_it_means_and_what_helps() {
     let (offset, device) = (0x30, bdf("00:03.0"));
     let all = [
-        Finding::NoSuchDevice { offset, segment: SEGMENT, start_bus: 0 },
-        Finding::OtherKind { offset, device },
-        Finding::NamedTwice { offset, device },
-        Finding::IncludeAllTwice { offset, segment: SEGMENT },
-        Finding::BadRegion { offset, base: base(0), limit: base(0) },
-        Finding::RegionBeyondWidth { offset, base: base(0), limit: base(0), width: WIDTH },
-        Finding::RegionRefused { offset, base: base(0), over: Obstacle::Kernel },
-        Finding::RegionOfBridge { offset, base: base(0), device },
-        Finding::Uncovered { device },
-        Finding::RegionNotReserved { offset, base: base(0), free: 0x1000 },
-        Finding::UnitSilent { offset, base: base(0) },
-        Finding::NoInterruptRemapping { offset, base: base(0) },
-        Finding::Narrow { offset, platform: 48, unit: 39 },
+        TableFinding::NoSuchDevice { offset, segment: SEGMENT, start_bus: 0 },
+        TableFinding::OtherKind { offset, device },
+        TableFinding::NamedTwice { offset, device },
+        TableFinding::IncludeAllTwice { offset, segment: SEGMENT },
+        TableFinding::BadRegion { offset, base: base(0), limit: base(0) },
+        TableFinding::RegionBeyondWidth { offset, base: base(0), limit: base(0), width: WIDTH },
+        TableFinding::RegionRefused { offset, base: base(0), over: Obstacle::Kernel },
+        TableFinding::RegionOfBridge { offset, base: base(0), device },
+        TableFinding::Uncovered { device },
+        TableFinding::RegionNotReserved { offset, base: base(0), free: 0x1000 },
+        TableFinding::UnitSilent { offset, base: base(0) },
+        TableFinding::NoInterruptRemapping { offset, base: base(0) },
+        TableFinding::Narrow { offset, platform: 48, unit: 39 },
     ];
     let mut ids: Vec<_> = all.iter().map(|finding| finding.rule().id).collect();
     for finding in all {

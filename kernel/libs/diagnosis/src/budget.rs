@@ -25,7 +25,7 @@ pub const FEW: u32 = 8;
 /// What is left of the present window's share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowance {
-    /// Something.
+    /// Some of the window's time is left.
     Left,
     /// Nothing: the fault interrupt has to be masked until then.
     Spent {
@@ -58,7 +58,7 @@ struct Meter {
 const SLICES: usize = 10;
 
 impl Budget {
-    /// A full one.
+    /// A budget of which nothing is used yet.
     pub const fn new() -> Self {
         Self { window: 0, spent: 0, faults: 0, meter: Meter { slices: [0; SLICES], latest: 0, most: 0 } }
     }

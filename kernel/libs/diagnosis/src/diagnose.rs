@@ -50,9 +50,9 @@ fn trace_of<'t, 'w>(
 /// What is known about a fault.
 #[derive(Clone, Debug)]
 pub struct Diagnosis<'w> {
-    /// The fault itself.
+    /// The fault that was judged, as the unit recorded it.
     pub fault: Fault,
-    /// The verdict.
+    /// Why it was blocked: the candidates' common verdict, or that they differ.
     pub verdict: Verdict,
     /// Every function that may have sent the request.
     pub candidates: Candidates<'w>,
@@ -173,9 +173,9 @@ impl Diagnosis<'_> {
 /// A function that may have sent the request, and what would hold if it did.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'w> {
-    /// The function.
+    /// The function whose requests may carry the recorded id.
     pub function: Function<'w>,
-    /// Its own verdict.
+    /// The verdict that holds if it was this function.
     pub verdict: Verdict,
 }
 

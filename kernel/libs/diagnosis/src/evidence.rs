@@ -7,9 +7,9 @@ use crate::{Device, Label, Mapping, MappingRecord, Position, Step};
 /// A mapping as a diagnosis tells it: what is known of it, and no physical address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// The first byte.
+    /// The first byte, as the device addresses it.
     pub start: Iova,
-    /// Bytes.
+    /// Bytes from there on that were mapped.
     pub length: u64,
     /// Which way its data flow, where known.
     pub direction: Option<Direction>,
@@ -47,9 +47,9 @@ impl Nearest {
 /// Memory of another domain that the faulting number belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Foreign<'w> {
-    /// Whose domain.
+    /// A device of the domain that the memory is mapped in.
     pub device: Device<'w>,
-    /// The mapping there.
+    /// The mapping that holds the number there.
     pub owner: Owner,
     /// How the number belongs to it.
     pub kind: ForeignKind,

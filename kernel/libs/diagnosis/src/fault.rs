@@ -6,7 +6,7 @@ use dma_types::{Access, Bdf, FaultKind, Iova};
 
 use crate::Timestamp;
 
-/// One recorded fault.
+/// One fault event: a request that a unit blocked and recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The id that the request carried.

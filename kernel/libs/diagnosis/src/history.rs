@@ -42,9 +42,9 @@ impl fmt::Display for Operation {
 /// Addresses that an event was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The first byte.
+    /// The first byte, as the device addresses it.
     pub start: Iova,
-    /// Bytes.
+    /// Bytes from there on.
     pub length: u64,
 }
 
@@ -84,9 +84,9 @@ impl Pages {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(64))]
 pub struct Event {
-    /// What happened.
+    /// What was done to the domain or one of its ranges.
     pub operation: Operation,
-    /// When.
+    /// When it was done, on the kernel's clock.
     pub at: Timestamp,
     /// Which addresses, or none; without a tag, since every fault compares them all.
     touched: Span,

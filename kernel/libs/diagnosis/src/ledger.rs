@@ -24,7 +24,7 @@ pub struct FaultKey {
     pub requester: Bdf,
     /// The function that is held responsible; `None` if unknown.
     pub bdf: Option<Bdf>,
-    /// The page.
+    /// The page that the request was for, where the record tells it.
     pub address: Option<Iova>,
     /// What the request was.
     pub access: Access,
@@ -55,7 +55,7 @@ pub enum Scope {
 pub struct Line<A> {
     /// Whose account it is from.
     pub sender: Sender,
-    /// Which faults.
+    /// Which faults the count is of.
     pub scope: Scope,
     /// How many, at most the true number.
     pub count: u64,

@@ -14,7 +14,7 @@
 //! released range stays on the books until the same addresses are handed out again. Where the books no
 //! longer know, the words say so.
 //!
-//! Documents: VT-d 774206 (fault reasons, fault records).
+//! It names no family of units: what a fault is comes as a [`dma_types::FaultKind`].
 //!
 //! # Example
 //! ```

@@ -16,7 +16,7 @@ const HONEST: u32 = 300;
 /// When there are too many messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageLimit {
-    /// Never.
+    /// Messages are never limited.
     Off,
     /// At more than so many in a window that nobody heeded.
     PerWindow(u32),
@@ -25,7 +25,7 @@ pub enum MessageLimit {
 /// What a message is one of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pressure {
-    /// Few.
+    /// Few enough that the device may go on.
     Bearable,
     /// More than the window may see.
     TooMany {
@@ -58,7 +58,7 @@ impl MessageCount {
         Self { window: 0, count: 0 }
     }
 
-    /// Counts a message.
+    /// Counts a message that arrived at that time, and judges whether they are too many.
     pub fn note(&mut self, at: Timestamp, limit: MessageLimit) -> Pressure {
         let window = at.as_nanos() / WINDOW;
         if window > self.window {

@@ -67,9 +67,9 @@ impl fmt::Display for Site {
 /// When and where something was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// When.
+    /// When it was done, on the kernel's clock.
     pub at: Timestamp,
-    /// By which call.
+    /// The call in the driver by which it was done.
     pub site: Site,
 }
 
@@ -114,7 +114,7 @@ impl Backing {
 pub struct Mapping {
     /// The first byte that the device may reach.
     pub start: Iova,
-    /// Bytes.
+    /// Bytes from there on that the device may reach.
     pub length: u64,
     /// Which way the data flow.
     pub direction: Direction,
@@ -152,7 +152,7 @@ impl Mapping {
 /// A mapping, live or released, as the books keep it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MappingRecord {
-    /// What was mapped.
+    /// What was mapped, from where and when.
     pub mapping: Mapping,
     /// When and where it was unmapped; `None` while it is live.
     pub released: Option<Step>,

@@ -40,11 +40,11 @@ pub enum Holder {
 /// A bridge, with the buses below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// The bridge.
+    /// The bridge that stands for whatever lies below it.
     pub bridge: Bdf,
-    /// The first bus.
+    /// The first bus that is believed to lie below it.
     pub first: u8,
-    /// The last one.
+    /// The last bus that is believed to lie below it.
     pub last: u8,
 }
 

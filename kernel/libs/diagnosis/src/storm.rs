@@ -56,7 +56,7 @@ pub enum Window {
 /// When a storm is to be called one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threshold {
-    /// Never.
+    /// No number of faults makes a storm.
     Off,
     /// At more than this many faults of one sender within a second.
     PerSecond(u32),

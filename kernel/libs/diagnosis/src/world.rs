@@ -35,7 +35,7 @@ pub trait World {
 /// A device in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Device<'w> {
-    /// Where it is.
+    /// Where the function stands on the buses.
     pub bdf: Bdf,
     /// What it is; may be empty.
     pub name: &'w str,
@@ -46,7 +46,7 @@ pub struct Device<'w> {
 /// A function that may have sent a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Function<'w> {
-    /// Which.
+    /// The function, as people know it.
     pub device: Device<'w>,
     /// Whether it may work at all.
     pub standing: Standing,
@@ -68,7 +68,7 @@ pub enum Standing {
 /// Whether firmware's table names memory for a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirmwareMemory {
-    /// No region.
+    /// Firmware reserved no region for it.
     None,
     /// At least one region.
     Reserved,
@@ -79,6 +79,6 @@ pub enum FirmwareMemory {
 pub enum WalkCheck {
     /// Every level holds what the kernel wrote.
     Agrees,
-    /// Some entry differs.
+    /// Some entry on the way is not what was written there.
     Differs,
 }

@@ -11,7 +11,7 @@ pub enum Access {
     Write,
     /// An atomic operation: both at once.
     Atomic,
-    /// An interrupt request.
+    /// An interrupt request: a write into the interrupt range.
     Interrupt,
     /// The record does not tell.
     Unknown,
@@ -36,7 +36,7 @@ pub enum Direction {
     ToDevice,
     /// The device writes what the driver will read.
     FromDevice,
-    /// Both.
+    /// The device reads and writes it.
     Bidirectional,
 }
 

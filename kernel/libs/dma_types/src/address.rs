@@ -12,12 +12,12 @@ macro_rules! address {
         pub struct $name(u64);
 
         impl $name {
-            /// Wraps a number.
+            /// Takes a number for such an address; nothing is checked.
             pub const fn new(value: u64) -> Self {
                 Self(value)
             }
 
-            /// The number.
+            /// The address as a number, for arithmetic and registers.
             pub const fn as_u64(self) -> u64 {
                 self.0
             }
@@ -88,7 +88,7 @@ pub enum PageSize {
 }
 
 impl PageSize {
-    /// Bytes covered.
+    /// Bytes that an entry of this size covers.
     pub const fn bytes(self) -> u64 {
         match self {
             Self::Size4K => PAGE_SIZE,

@@ -32,7 +32,7 @@ impl SourceId {
         self.0
     }
 
-    /// Bus number.
+    /// The bus number, bits 15:8.
     pub const fn bus(self) -> u8 {
         (self.0 >> 8) as u8
     }
@@ -70,7 +70,7 @@ impl fmt::Debug for SourceId {
 /// Written and read as `SSSS:BB:DD.F` in hex; the segment may be left out when read.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Bdf {
-    /// The segment group.
+    /// The segment group whose buses are meant.
     pub segment: Segment,
     /// Bus, device and function within it.
     pub source: SourceId,

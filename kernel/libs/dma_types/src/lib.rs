@@ -4,7 +4,7 @@
 //! Every other library and the kernel speak in these types, so that a device's address cannot be taken
 //! for a physical one, nor a requester id for a device that merely stands behind it.
 //!
-//! Documents: PCI Express Base (requester id), VT-d 774206 (second-stage page sizes, domain id).
+//! Documents: PCI Express Base 6.0 (requester id), VT-d 774206, revision 4.1 (second-stage page sizes, domain id).
 //!
 //! # Example
 //! ```

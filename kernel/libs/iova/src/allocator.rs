@@ -24,7 +24,7 @@ type Slot = (SlotId, u64, u64);
 enum Merging {
     /// Nothing became free since they were joined.
     Useless,
-    /// Something did.
+    /// Something became free since they were joined.
     Worthwhile,
 }
 

@@ -13,7 +13,7 @@ pub enum IovaError {
     EmptyWindow {
         /// Start of the window asked for.
         start: Iova,
-        /// Its end, exclusive.
+        /// Its end, the first address behind it.
         end: Iova,
     },
     /// A range of no pages was asked for.

@@ -23,14 +23,14 @@ pub enum Bar {
     },
     /// A window of ports.
     Io {
-        /// First port.
+        /// The first I/O port that it claims.
         port: u32,
         /// Ports, a power of two.
         size: u32,
     },
     /// The bits that can be set are no address of any window.
     Contradictory {
-        /// The bits.
+        /// The bits that could be written, as read back.
         mask: u64,
     },
 }
@@ -38,7 +38,7 @@ pub enum Bar {
 /// Bits of a memory window's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BarWidth {
-    /// Below 4 GiB.
+    /// A register of 32 bits: the window lies below 4 GiB.
     Bits32,
     /// Anywhere; takes two registers.
     Bits64,

@@ -9,7 +9,7 @@ pub struct ClassCode {
     pub base: u8,
     /// Sub-class within it, for example 0x00: Ethernet.
     pub sub: u8,
-    /// Programming interface.
+    /// The programming interface, as the class defines it.
     pub interface: u8,
 }
 
@@ -60,7 +60,7 @@ impl HeaderType {
     /// Layout of a CardBus bridge.
     pub const CARDBUS_BRIDGE: u8 = 2;
 
-    /// The layout alone.
+    /// The layout of the header, without the bit for several functions.
     pub const fn layout(self) -> u8 {
         self.0 & 0x7f
     }

@@ -9,15 +9,15 @@ use dma_types::Bdf;
 /// or above 255 where the function is not reached through ECAM. An access of 2 or 4 bytes is aligned to its
 /// size.
 pub trait ConfigSpace {
-    /// Reads one byte.
+    /// Reads one byte; all ones where no function answers.
     fn read8(&self, function: Bdf, offset: u16) -> u8;
-    /// Reads two bytes.
+    /// Reads two bytes at an even offset; all ones where no function answers.
     fn read16(&self, function: Bdf, offset: u16) -> u16;
-    /// Reads four bytes.
+    /// Reads four bytes at a multiple of 4; all ones where no function answers.
     fn read32(&self, function: Bdf, offset: u16) -> u32;
     /// Writes two bytes, and leaves the neighbours alone.
     fn write16(&self, function: Bdf, offset: u16, value: u16);
-    /// Writes four bytes.
+    /// Writes four bytes at a multiple of 4; nothing happens where no function answers.
     fn write32(&self, function: Bdf, offset: u16, value: u32);
 }
 

@@ -18,7 +18,7 @@ const AF_STATUS: u16 = 0x05;
 /// Whether a function may start requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BusMaster {
-    /// It may.
+    /// The function may make requests of its own.
     On,
     /// It may not: neither DMA nor message-signalled interrupts.
     Off,
@@ -44,9 +44,9 @@ pub fn set_bus_master(config: &impl ConfigSpace, function: Bdf, to: BusMaster) -
 /// Whether a function answers accesses to its memory windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryDecode {
-    /// It answers.
+    /// The function answers at its windows.
     On,
-    /// It does not.
+    /// The function does not answer at its windows.
     Off,
 }
 
@@ -67,9 +67,9 @@ pub fn set_memory_decode(config: &impl ConfigSpace, function: Bdf, to: MemoryDec
 /// Whether a function may assert its interrupt pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PinInterrupt {
-    /// It may.
+    /// The function may raise its interrupt pin.
     Enabled,
-    /// It may not.
+    /// The function may not raise its interrupt pin.
     Disabled,
 }
 
@@ -115,7 +115,7 @@ pub fn forbid_no_snoop(config: &impl ConfigSpace, function: &Function) -> Snoopi
 pub enum Transactions {
     /// Some are not completed.
     Pending,
-    /// All are completed.
+    /// All requests that it had made are completed.
     Done,
     /// The function cannot tell.
     Unknown,
@@ -138,9 +138,9 @@ pub fn transactions(config: &impl ConfigSpace, function: &Function) -> Transacti
 /// Whether whoever waits goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
-    /// Once more.
+    /// Whoever waits looks once more.
     Left,
-    /// No longer.
+    /// Whoever waits gives up.
     Ended,
 }
 

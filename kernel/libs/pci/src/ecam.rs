@@ -21,7 +21,7 @@ pub struct EcamWindow {
 pub enum EcamError {
     /// The last bus comes before the first.
     Reversed {
-        /// The range.
+        /// The range of buses that firmware gave.
         buses: BusRange,
     },
     /// The address is zero, not a multiple of 1 MiB, or too high for the processor.

@@ -1,4 +1,4 @@
-//! Finding every function of the machine.
+//! BusFinding every function of the machine.
 //!
 //! A bus number that no bridge leads to is probed as well: root complexes may have several root buses, and the
 //! firmware's list of them stands in AML. Therefore every bus is scanned once, and only then it is judged which of
@@ -23,39 +23,39 @@ pub const MAX_FUNCTIONS: usize = 4096;
 /// Buses of a segment that configuration space reaches, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BusRange {
-    /// The segment.
+    /// The segment group of the buses.
     pub segment: Segment,
-    /// First bus.
+    /// The first bus of the range.
     pub first: u8,
-    /// Last bus.
+    /// The last bus of the range, which belongs to it.
     pub last: u8,
 }
 
 /// Something in configuration space that makes no sense; what to do about it is already decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum BusFinding {
     /// Firmware gave the bridge no bus; what stands below it cannot be reached.
     UnconfiguredBridge {
-        /// The bridge.
+        /// The bridge that is meant.
         bridge: Bdf,
     },
     /// The bridge leads to its own bus or one above; not followed.
     BusLoop {
-        /// The bridge.
+        /// The bridge that is meant.
         bridge: Bdf,
-        /// Where it leads.
+        /// The bus that it says it leads to.
         secondary: u8,
     },
     /// The bridge leads to a bus that configuration space does not reach; what stands there is unknown.
     BusUnavailable {
-        /// The bridge.
+        /// The bridge that is meant.
         bridge: Bdf,
-        /// Where it leads.
+        /// The bus that it says it leads to.
         secondary: u8,
     },
     /// The range of the bridge is reversed, overlaps its neighbour's or leaves that of the bridge above; not followed.
     RangeConflict {
-        /// The bridge.
+        /// The bridge that is meant.
         bridge: Bdf,
         /// First bus it claims.
         secondary: u8,
@@ -64,41 +64,41 @@ pub enum Finding {
     },
     /// The function calls itself a bridge where no bridge of its kind can stand; not followed.
     MisplacedBridge {
-        /// The function.
+        /// The function that calls itself a bridge.
         bridge: Bdf,
     },
     /// The function calls itself a bridge, and what stands on the buses that it claims answers without it.
     Impostor {
-        /// The function.
+        /// The function that calls itself a bridge.
         bridge: Bdf,
     },
     /// The function calls itself a bridge, and does not show that what stands on its buses stands below it.
     UnclearBridge {
-        /// The function.
+        /// The function that calls itself a bridge.
         bridge: Bdf,
     },
     /// Functions answer on a bus that a bridge claims but none leads to; they are refused.
     HiddenBus {
         /// The bridge that claims the bus.
         bridge: Bdf,
-        /// The bus.
+        /// The bus that was not looked at.
         bus: u8,
     },
     /// A list of capabilities cannot be followed; what came before is used.
     BrokenCapabilities {
-        /// The function.
+        /// The function that is meant.
         function: Bdf,
         /// The pointer that leads nowhere.
         pointer: u16,
     },
     /// There are more functions than [`MAX_FUNCTIONS`]; the rest is unknown.
     TooManyFunctions {
-        /// Where enumeration stopped.
+        /// The function at which enumeration stopped.
         at: Bdf,
     },
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for BusFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnconfiguredBridge { bridge } => write!(f, "bridge {bridge} has no bus number"),
@@ -133,7 +133,7 @@ impl fmt::Display for Finding {
     }
 }
 
-impl Finding {
+impl BusFinding {
     /// Tells whether because of it something works less well than it should, or is not known at all.
     ///
     /// Where a bridge has no bus number or a list of capabilities breaks off, nothing is lost but what the function
@@ -196,7 +196,7 @@ struct Scan<'a, C> {
     /// How many functions more are looked at.
     room: usize,
     functions: Vec<Function>,
-    findings: &'a mut Vec<Finding>,
+    findings: &'a mut Vec<BusFinding>,
 }
 
 impl<C: ConfigSpace> Scan<'_, C> {
@@ -265,9 +265,9 @@ impl<C: ConfigSpace> Scan<'_, C> {
             if header_type(self.config, at).is_none() {
                 return ControlFlow::Continue(None);
             }
-            let noted = |finding: &Finding| matches!(finding, Finding::TooManyFunctions { .. });
+            let noted = |finding: &BusFinding| matches!(finding, BusFinding::TooManyFunctions { .. });
             if !self.findings.iter().any(noted) {
-                self.findings.push(Finding::TooManyFunctions { at });
+                self.findings.push(BusFinding::TooManyFunctions { at });
             }
             return ControlFlow::Break(());
         }
@@ -275,7 +275,7 @@ impl<C: ConfigSpace> Scan<'_, C> {
             return ControlFlow::Continue(None);
         };
         if let Some(broken) = broken {
-            self.findings.push(Finding::BrokenCapabilities { function: at, pointer: broken.pointer });
+            self.findings.push(BusFinding::BrokenCapabilities { function: at, pointer: broken.pointer });
         }
         let header = function.header;
         self.functions.push(function);

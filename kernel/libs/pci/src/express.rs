@@ -34,11 +34,11 @@ pub(crate) const TRANSACTIONS_PENDING: u16 = 1 << 5;
 pub struct PortType(pub u8);
 
 impl PortType {
-    /// PCI Express endpoint.
+    /// An endpoint on PCI Express.
     pub const ENDPOINT: Self = Self(0x0);
     /// Endpoint that still uses legacy features.
     pub const LEGACY_ENDPOINT: Self = Self(0x1);
-    /// Root port.
+    /// A port of the root complex, with a link below it.
     pub const ROOT_PORT: Self = Self(0x4);
     /// Upstream port of a switch.
     pub const UPSTREAM: Self = Self(0x5);

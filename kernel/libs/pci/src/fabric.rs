@@ -14,7 +14,7 @@
 //! within a bridge's numbers to which no bridge below leads is refused as well. Of functions on root buses the hardware
 //! can be asked ([`proof`]).
 
-use crate::enumerate::{BusRange, Finding};
+use crate::enumerate::{BusFinding, BusRange};
 use crate::function::{BridgeKind, Function};
 use crate::refusal::Refusal;
 use alloc::collections::VecDeque;
@@ -47,7 +47,7 @@ pub(crate) fn judge(
     functions: &[Function],
     reached: &[bool; 256],
     answers: &[(Bdf, Answer)],
-    findings: &mut Vec<Finding>,
+    findings: &mut Vec<BusFinding>,
 ) -> Vec<Place> {
     let mut walk = Walk {
         functions,
@@ -94,7 +94,7 @@ struct Walk<'a> {
     places: Vec<Place>,
     buses: [Bus; 256],
     pending: VecDeque<Stop>,
-    findings: &'a mut Vec<Finding>,
+    findings: &'a mut Vec<BusFinding>,
 }
 
 impl Walk<'_> {
@@ -161,7 +161,7 @@ impl Walk<'_> {
 
     fn follow(&mut self, claim: &Claim, bridge: &Function) {
         let Some((first, last)) = claim.range.clone().map(RangeInclusive::into_inner) else {
-            self.findings.push(Finding::UnconfiguredBridge { bridge: bridge.bdf });
+            self.findings.push(BusFinding::UnconfiguredBridge { bridge: bridge.bdf });
             return;
         };
         if let Some(place) = self.places.get_mut(claim.index) {
@@ -171,19 +171,21 @@ impl Walk<'_> {
         if self.reached.get(usize::from(first)).is_some_and(|reached| *reached) {
             self.pending.push_back(Stop { bus: first, last, above: Some(claim.index) });
         } else {
-            self.findings.push(Finding::BusUnavailable { bridge: bridge.bdf, secondary: first });
+            self.findings.push(BusFinding::BusUnavailable { bridge: bridge.bdf, secondary: first });
         }
     }
 
     fn refuse(&mut self, claim: &Claim, function: &Function, doubt: Doubt) {
         let bridge = function.bdf;
         let (refusal, finding) = match doubt {
-            Doubt::Unclear => (Refusal::Bridge { bridge }, Finding::UnclearBridge { bridge }),
-            Doubt::Impostor => (Refusal::Impostor, Finding::Impostor { bridge }),
-            Doubt::Misplaced => (Refusal::NoBridgeHere, Finding::MisplacedBridge { bridge }),
-            Doubt::Loop { secondary } => (Refusal::Bridge { bridge }, Finding::BusLoop { bridge, secondary }),
+            Doubt::Unclear => (Refusal::Bridge { bridge }, BusFinding::UnclearBridge { bridge }),
+            Doubt::Impostor => (Refusal::Impostor, BusFinding::Impostor { bridge }),
+            Doubt::Misplaced => (Refusal::NoBridgeHere, BusFinding::MisplacedBridge { bridge }),
+            Doubt::Loop { secondary } => {
+                (Refusal::Bridge { bridge }, BusFinding::BusLoop { bridge, secondary })
+            }
             Doubt::Range { secondary, subordinate } => {
-                (Refusal::Bridge { bridge }, Finding::RangeConflict { bridge, secondary, subordinate })
+                (Refusal::Bridge { bridge }, BusFinding::RangeConflict { bridge, secondary, subordinate })
             }
         };
         self.findings.push(finding);
@@ -204,7 +206,7 @@ impl Walk<'_> {
             let refused = match (state.doubted, state.holder) {
                 (Some(bridge), _) => Some(Refusal::Bridge { bridge }),
                 (None, Some(bridge)) => {
-                    self.findings.push(Finding::HiddenBus { bridge, bus });
+                    self.findings.push(BusFinding::HiddenBus { bridge, bus });
                     Some(Refusal::HiddenBus { bridge })
                 }
                 // A bus that nobody claims is a root bus, and settled.

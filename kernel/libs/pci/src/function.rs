@@ -19,15 +19,15 @@ use dma_types::Bdf;
 /// [`Topology::check_windows`]: crate::Topology::check_windows
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
-    /// Where it is.
+    /// Where the function stands on the buses.
     pub bdf: Bdf,
-    /// The maker's id.
+    /// The maker's id, as the function says it.
     pub vendor: u16,
     /// The maker's number for the device.
     pub device: u16,
-    /// Revision.
+    /// The revision of the device, as its maker counts.
     pub revision: u8,
-    /// What it does.
+    /// What it says it does.
     pub class: ClassCode,
     /// Layout of its header.
     pub header: HeaderType,
@@ -41,11 +41,11 @@ pub struct Function {
     pub buses: Option<Buses>,
     /// The buses below it, where the bridges above and beside it bear out what it says.
     pub leads_to: Option<BusRange>,
-    /// PCI Express capability.
+    /// Its PCI Express capability; `None` for conventional functions.
     pub express: Option<ExpressCapability>,
     /// Advanced features, where function-level reset of a conventional function is.
     pub advanced_features: Option<u16>,
-    /// Message-signalled interrupts.
+    /// Its capability for one to 32 message-signalled interrupts.
     pub msi: Option<MsiCapability>,
     /// Message-signalled interrupts with a table.
     pub msix: Option<MsixCapability>,
@@ -53,7 +53,7 @@ pub struct Function {
     pub acs: Option<Acs>,
     /// Offset of the Address Translation Services capability.
     pub ats: Option<u16>,
-    /// Virtual functions.
+    /// Its capability for virtual functions (SR-IOV).
     pub sr_iov: Option<SrIov>,
     /// Firmware left bus mastering on: it was when the function was found, or [`Topology::note_bus_masters`] knew.
     ///
@@ -77,7 +77,7 @@ pub enum Kind {
 /// The bridges that matter to requester ids and isolation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BridgeKind {
-    /// PCIe root port.
+    /// A port of the root complex, with a link below it.
     RootPort,
     /// Upstream port of a PCIe switch.
     UpstreamPort,
@@ -87,16 +87,16 @@ pub enum BridgeKind {
     ExpressToPci,
     /// From PCI or PCI-X down to PCIe.
     PciToExpress,
-    /// PCI to PCI.
+    /// From one conventional bus to another.
     Conventional,
-    /// PCI to CardBus.
+    /// From a conventional bus to a CardBus socket.
     CardBus,
 }
 
 /// Bus numbers of a bridge, as they are programmed; nobody vouches for their sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Buses {
-    /// The bus above.
+    /// The bus above, as its register says.
     pub primary: u8,
     /// The bus right below.
     pub secondary: u8,

@@ -107,7 +107,7 @@ impl Topology {
 /// Whether everything below a function is one group with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Subtree {
-    /// It is.
+    /// Everything below is in its group.
     Merged,
     /// What stands below may be apart.
     Apart,

@@ -25,11 +25,11 @@ pub struct Identity {
 /// What answers where a function was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The function.
+    /// The function that was there before.
     Same,
-    /// Nobody.
+    /// Nobody answers at that place now.
     Absent,
-    /// Another function.
+    /// A function with another identity answers.
     Other(Identity),
 }
 
@@ -47,12 +47,12 @@ impl Identity {
         .filter(|identity| identity.vendor() != ABSENT)
     }
 
-    /// The vendor id.
+    /// The maker's id, from the lower half of the first register.
     pub const fn vendor(&self) -> u16 {
         self.ids as u16
     }
 
-    /// The device id.
+    /// The device id, from the upper half of the first register.
     pub const fn device(&self) -> u16 {
         (self.ids >> 16) as u16
     }

@@ -6,7 +6,7 @@
 //! ([`Topology::groups`]). The other modules switch things on and off in one function.
 //!
 //! Everything read from configuration space is untrusted: walks are bounded, bus numbers are checked, and
-//! what makes no sense becomes a [`Finding`], never a panic or an endless loop. Hardware is reached only
+//! what makes no sense becomes a [`BusFinding`], never a panic or an endless loop. Hardware is reached only
 //! through the trait [`ConfigSpace`], and nothing here waits.
 //!
 //! Documents: PCI Local Bus 3.0, PCI Express Base 6.0 (PCIe), PCI Express to PCI/PCI-X Bridge 1.0,
@@ -90,7 +90,7 @@ pub use capability::for_each_vendor_capability;
 pub use class::{ClassCode, HeaderType};
 pub use config::{Command, ConfigSpace};
 pub use ecam::{EcamError, EcamWindow};
-pub use enumerate::{BusRange, Finding, enumerate};
+pub use enumerate::{BusFinding, BusRange, enumerate};
 pub use express::{ExpressCapability, PortType};
 pub use function::{BridgeKind, Buses, Function, Kind, header_type};
 pub use groups::{Group, GroupId, Groups};

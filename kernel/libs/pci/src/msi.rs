@@ -35,18 +35,18 @@ pub struct MsiCapability {
 /// Width of the message address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MsiAddress {
-    /// 32 bits.
+    /// Messages can be written below 4 GiB only.
     Bits32,
-    /// 64 bits.
+    /// Messages can be written anywhere.
     Bits64,
 }
 
 /// Whether an interrupt is held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mask {
-    /// Held back.
+    /// The message is held back and stays pending.
     Masked,
-    /// Let through.
+    /// The message is let through.
     Unmasked,
 }
 
@@ -55,12 +55,12 @@ pub enum Mask {
 pub enum MsiError {
     /// The function takes addresses below 4 GiB only.
     AddressTooHigh {
-        /// The address.
+        /// The message's address, which does not fit.
         address: u64,
     },
     /// The function writes 16 bits only.
     DataTooWide {
-        /// The data.
+        /// The message's data, which do not fit.
         data: u32,
     },
     /// The function cannot mask single vectors.
@@ -123,7 +123,7 @@ impl MsiCapability {
         Ok(())
     }
 
-    /// Switches MSI off.
+    /// Switches MSI off: no message is sent any more.
     pub fn disable(&self, config: &impl ConfigSpace, function: Bdf) {
         let control = config.read16(function, self.offset + CONTROL);
         config.write16(function, self.offset + CONTROL, control & !MSI_ENABLE);
@@ -183,11 +183,11 @@ pub struct MsixCapability {
 /// State of MSI-X as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MsixState {
-    /// Not used.
+    /// MSI-X is off: no message is sent.
     Off,
     /// Used, every vector held back: for programming the table.
     Masked,
-    /// Used.
+    /// MSI-X is on, and each vector's own mask counts.
     On,
 }
 
@@ -212,7 +212,7 @@ impl MsixCapability {
         }
     }
 
-    /// Switches MSI-X.
+    /// Switches MSI-X as a whole; the masks of single vectors stay.
     pub fn set_state(&self, config: &impl ConfigSpace, function: Bdf, to: MsixState) {
         let control = config.read16(function, self.offset + CONTROL) & !(MSIX_ENABLE | MSIX_MASK_ALL);
         let bits = match to {

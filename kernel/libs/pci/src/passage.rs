@@ -67,7 +67,7 @@ impl Passage {
         }
     }
 
-    /// Every bridge.
+    /// Every bridge of the machine, whose passage is counted.
     pub fn bridges(&self) -> impl Iterator<Item = Bdf> {
         self.bridges.iter().map(|bridge| bridge.bdf)
     }

@@ -27,9 +27,9 @@ pub enum Refusal {
     },
     /// The bits of a base address register that can be set are no address of any window.
     Mask {
-        /// The register.
+        /// The number of the base address register.
         register: u8,
-        /// The bits.
+        /// The bits that could be written, as read back.
         mask: u64,
     },
     /// A register window is not aligned to its size, which no register can express.
@@ -38,21 +38,21 @@ pub enum Refusal {
         register: u8,
         /// Where the window starts.
         start: PhysAddr,
-        /// Its bytes.
+        /// The bytes that it claims.
         bytes: u64,
     },
     /// A register window lies where it cannot.
     Window {
         /// The base address register.
         register: u8,
-        /// The window.
+        /// The addresses that it claims.
         range: AddressRange,
         /// What is wrong with the place.
         conflict: Conflict,
     },
     /// A bridge passes addresses down that cannot be below it.
     Forwarded {
-        /// The addresses.
+        /// The addresses that it claims.
         range: AddressRange,
         /// What is wrong with them.
         conflict: Conflict,
@@ -85,12 +85,12 @@ pub enum Conflict {
     Claimed(Claim),
     /// The bridge above does not pass it down.
     NotForwarded {
-        /// The bridge.
+        /// The bridge that does not pass them down.
         bridge: Bdf,
     },
     /// Another function, or another window of the same one, has part of it; who is wrong cannot be told.
     Shared {
-        /// The function.
+        /// The function that has part of them as well.
         with: Bdf,
     },
 }

@@ -25,14 +25,14 @@ const LINK_ACTIVE: u16 = 1 << 13;
 pub enum Occupancy {
     /// Nothing that can be reached.
     Empty,
-    /// Something.
+    /// A card is in the slot.
     Occupied,
 }
 
 /// What has happened in a slot since it was looked at before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// Nothing.
+    /// Nothing has happened since.
     Quiet,
     /// What was there has left, or has been exchanged: nothing below the port is what it was.
     Left,
@@ -60,7 +60,7 @@ impl Slot {
         Some(slot)
     }
 
-    /// The port.
+    /// The port that the slot belongs to.
     pub const fn port(&self) -> Bdf {
         self.port
     }

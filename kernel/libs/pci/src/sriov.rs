@@ -44,7 +44,7 @@ pub struct SrIov {
 pub enum VirtualFunctions {
     /// They do, and may make requests.
     On,
-    /// They do not.
+    /// Virtual functions do not answer.
     Off,
 }
 

@@ -1,4 +1,4 @@
-//! Finding functions before there is memory: by their headers alone, on every bus.
+//! BusFinding functions before there is memory: by their headers alone, on every bus.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,6 +1,6 @@
 //! What stands where.
 
-use crate::enumerate::Finding;
+use crate::enumerate::BusFinding;
 use crate::function::Function;
 use alloc::vec::Vec;
 use dma_types::{Bdf, Segment, SourceId};
@@ -13,11 +13,11 @@ pub struct Topology {
     functions: Vec<Function>,
     /// The index of each function's parent.
     parents: Vec<Option<usize>>,
-    findings: Vec<Finding>,
+    findings: Vec<BusFinding>,
 }
 
 impl Topology {
-    pub(crate) fn new(mut functions: Vec<Function>, findings: Vec<Finding>) -> Self {
+    pub(crate) fn new(mut functions: Vec<Function>, findings: Vec<BusFinding>) -> Self {
         functions.sort_unstable_by_key(|function| function.bdf);
         let mut topology = Self { functions, parents: Vec::new(), findings };
         let index_of = |function: &Function| topology.index_of(function.parent?);
@@ -43,7 +43,7 @@ impl Topology {
     }
 
     /// What made no sense.
-    pub fn findings(&self) -> &[Finding] {
+    pub fn findings(&self) -> &[BusFinding] {
         &self.findings
     }
 

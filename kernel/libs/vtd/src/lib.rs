@@ -5,7 +5,9 @@
 //! supplies the real ones; `testing` a unit that follows the specification and a walker that translates
 //! from table memory alone.
 //!
-//! Document: VT-d 774206, cited by section title.
+//! Document: VT-d 774206, Intel Virtualization Technology for Directed I/O, revision 4.1, cited by section title. The text
+//! itself was not at hand: layouts and numbers are those of public implementations that cite revisions 4.1 and 5.0, where
+//! several agree, and were tried on QEMU's unit.
 //!
 //! # Example
 //! A unit made of software stands for the real one; [`iommu::Controller`] has the sequences:

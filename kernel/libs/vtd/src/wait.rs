@@ -17,7 +17,7 @@ pub const EMPTY_QUEUE_LIMIT_NS: u64 = 100_000_000;
 /// A register that did not come to say what it should within its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimedOut {
-    /// The register's mnemonic.
+    /// The mnemonic of the register that was waited for.
     pub register: &'static str,
     /// The bits looked at.
     pub mask: u64,

@@ -97,10 +97,10 @@ fn a_wrong_checksum_is_noted_and_the_table_kept() {
     memory.put(0x2030 - 1, &[0xee]);
     let inventory = memory.inventory().unwrap();
     let at = PhysAddr::new(0x2000);
-    assert_eq!(inventory.findings, [Finding::Checksum { signature: *b"DMAR", at }]);
+    assert_eq!(inventory.findings, [RootFinding::Checksum { signature: *b"DMAR", at }]);
     assert!(!inventory.all(*b"DMAR").next().unwrap().adds_up);
     memory.put(RSDP + 20, &[1]);
-    assert!(memory.inventory().unwrap().findings.contains(&Finding::RootPointerChecksum));
+    assert!(memory.inventory().unwrap().findings.contains(&RootFinding::RootPointerChecksum));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn absurd_entries_are_left_out() {
     }
     let inventory = memory.inventory().unwrap();
     assert_eq!(inventory.tables.len(), 1);
-    let length = |signature: &[u8; 4], at, declared| Finding::Length {
+    let length = |signature: &[u8; 4], at, declared| RootFinding::Length {
         signature: *signature,
         at: PhysAddr::new(at),
         declared,
@@ -122,7 +122,7 @@ fn absurd_entries_are_left_out() {
         inventory.findings,
         [
             length(&[0; 4], 0, 0),
-            Finding::Unreachable { at: PhysAddr::new(u64::MAX) },
+            RootFinding::Unreachable { at: PhysAddr::new(u64::MAX) },
             length(b"DMAR", 0x4000, 0),
             length(b"DMAR", 0x5000, 0x2_0000),
             length(b"DMAR", 0x6000, u32::MAX),
@@ -136,7 +136,7 @@ fn the_rsdt_stands_in_for_an_unreadable_xsdt() {
     memory.put(XSDT, b"XXXX");
     let inventory = memory.inventory().unwrap();
     assert_eq!(inventory.root_kind, RootTable::Rsdt);
-    assert_eq!(inventory.findings, [Finding::XsdtUnreadable { at: PhysAddr::new(XSDT) }]);
+    assert_eq!(inventory.findings, [RootFinding::XsdtUnreadable { at: PhysAddr::new(XSDT) }]);
     assert_eq!(inventory.tables.len(), 1);
     memory.put(RSDT, b"XXXX");
     assert_eq!(memory.inventory(), Err(RootError::NoRootTable));
@@ -159,7 +159,7 @@ fn the_number_of_tables_is_bounded() {
     memory.xsdt(&[0x2000; MAX_TABLES + 50]);
     let inventory = memory.inventory().unwrap();
     assert_eq!(inventory.tables.len(), MAX_TABLES);
-    assert_eq!(inventory.findings, [Finding::TooMany]);
+    assert_eq!(inventory.findings, [RootFinding::TooMany]);
 }
 
 proptest! {

@@ -11,13 +11,13 @@ use std::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use crate::lint::Finding;
+use crate::lint::LintFinding;
 
 pub use dmar::dmar_structures;
 pub use ivrs::ivrs_structures;
 
 /// A finding with its id, severity, place and three sentences.
-pub fn finding(finding: &Finding) -> Value {
+pub fn finding(finding: &LintFinding) -> Value {
     Value::Object(object([
         ("id", finding.id().into()),
         ("severity", finding.severity().to_string().into()),
@@ -62,7 +62,7 @@ mod tests {
     fn a_finding_has_its_six_fields() {
         let mut findings = Vec::new();
         lint(&DmarBuilder::new().build(), |found| findings.push(found)).unwrap();
-        assert!(matches!(findings[..], [Finding { problem: Problem::NoUnit, offset: 48 }]));
+        assert!(matches!(findings[..], [LintFinding { problem: Problem::NoUnit, offset: 48 }]));
         let value = finding(&findings[0]);
         let keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys, ["id", "meaning", "offset", "remedy", "severity", "what"]);

@@ -2,7 +2,7 @@
 
 use dma_types::PAGE_SIZE;
 
-use super::{Finding, Problem, Sink};
+use super::{LintFinding, Problem, Sink};
 use crate::dmar::{
     Andd, Atsr, AtsrFlags, Dmar, DmarFlags, Drhd, DrhdFlags, PathHop, Rhsa, Rmrr, SatcFlags, Scope,
     ScopeFlags, ScopeKind, Structure,
@@ -28,7 +28,7 @@ pub fn check(dmar: &Dmar<'_>, found: Sink<'_>) {
 }
 
 fn check_table(dmar: &Dmar<'_>, found: Sink<'_>) {
-    let mut report = |problem, offset| found(Finding { problem, offset });
+    let mut report = |problem, offset| found(LintFinding { problem, offset });
     if dmar.trailing_bytes() > 0 {
         report(Problem::TrailingBytes(dmar.trailing_bytes()), 4);
     }
@@ -66,7 +66,7 @@ fn check_order(structure: &Structure<'_>, highest: &mut Option<u16>, found: Sink
     let kind = structure.kind();
     match *highest {
         Some(after) if kind < after => {
-            found(Finding { problem: Problem::Order { kind, after }, offset: structure.offset() });
+            found(LintFinding { problem: Problem::Order { kind, after }, offset: structure.offset() });
         }
         _ => *highest = Some(kind),
     }
@@ -106,7 +106,7 @@ fn check_structure(structure: &Structure<'_>, dmar: &Dmar<'_>, found: Sink<'_>) 
             require_devices(structure, "SIDP", found);
         }
         Structure::Unknown(unknown) => {
-            found(Finding { problem: Problem::UnknownStructure(unknown.kind), offset: at });
+            found(LintFinding { problem: Problem::UnknownStructure(unknown.kind), offset: at });
         }
     }
 }
@@ -115,19 +115,19 @@ fn check_unit(drhd: &Drhd<'_>, dmar: &Dmar<'_>, found: Sink<'_>) {
     let (at, base) = (drhd.offset, drhd.register_base);
     let base_at = at.saturating_add(8);
     if base.as_u64() == 0 {
-        found(Finding { problem: Problem::UnitBaseZero, offset: base_at });
+        found(LintFinding { problem: Problem::UnitBaseZero, offset: base_at });
     }
     if !base.is_aligned(PAGE_SIZE) {
-        found(Finding { problem: Problem::UnitBaseUnaligned(base), offset: base_at });
+        found(LintFinding { problem: Problem::UnitBaseUnaligned(base), offset: base_at });
     }
     let bits = dmar.host_address_width();
     let last = base.page().as_u64().saturating_add(drhd.window_bytes().saturating_sub(1));
     if beyond(last, bits) {
-        found(Finding { problem: Problem::UnitBaseWidth { base, bits }, offset: base_at });
+        found(LintFinding { problem: Problem::UnitBaseWidth { base, bits }, offset: base_at });
     }
     let is_pci = |scope: &Scope<'_>| pci_kind(scope.kind);
     if drhd.include_pci_all() && drhd.scopes().filter_map(Result::ok).any(|scope| is_pci(&scope)) {
-        found(Finding { problem: Problem::IncludeAllListsPci, offset: at });
+        found(LintFinding { problem: Problem::IncludeAllListsPci, offset: at });
     }
     let flags = drhd.flags.difference(DrhdFlags::all()).bits();
     reserved(
@@ -139,7 +139,7 @@ fn check_unit(drhd: &Drhd<'_>, dmar: &Dmar<'_>, found: Sink<'_>) {
 fn check_region(rmrr: &Rmrr<'_>, dmar: &Dmar<'_>, found: Sink<'_>) {
     let (at, base, limit) = (rmrr.offset, rmrr.base, rmrr.limit);
     let (base_at, limit_at) = (at.saturating_add(8), at.saturating_add(16));
-    let mut report = |problem, offset| found(Finding { problem, offset });
+    let mut report = |problem, offset| found(LintFinding { problem, offset });
     if base > limit {
         report(Problem::RegionInverted { base, limit }, base_at);
     }
@@ -163,7 +163,7 @@ fn check_region(rmrr: &Rmrr<'_>, dmar: &Dmar<'_>, found: Sink<'_>) {
 fn check_ports(atsr: &Atsr<'_>, found: Sink<'_>) {
     let at = atsr.offset;
     if atsr.all_ports() && atsr.scopes().next().is_some() {
-        found(Finding { problem: Problem::AllPortsListed, offset: at });
+        found(LintFinding { problem: Problem::AllPortsListed, offset: at });
     }
     let flags = atsr.flags.difference(AtsrFlags::all()).bits();
     reserved(&[(at.saturating_add(4), flags.into()), (at.saturating_add(5), atsr.reserved.into())], found);
@@ -171,7 +171,7 @@ fn check_ports(atsr: &Atsr<'_>, found: Sink<'_>) {
 
 fn check_affinity(rhsa: &Rhsa<'_>, found: Sink<'_>) {
     if !rhsa.extra.is_empty() {
-        found(Finding {
+        found(LintFinding {
             problem: Problem::AffinityExtra(rhsa.extra.len()),
             offset: rhsa.offset.saturating_add(20),
         });
@@ -182,13 +182,13 @@ fn check_affinity(rhsa: &Rhsa<'_>, found: Sink<'_>) {
 fn check_name(andd: &Andd<'_>, found: Sink<'_>) {
     let name_at = andd.offset.saturating_add(8);
     if !andd.is_terminated() {
-        found(Finding { problem: Problem::NameUnterminated, offset: name_at });
+        found(LintFinding { problem: Problem::NameUnterminated, offset: name_at });
     }
     if andd.padding().iter().any(|byte| *byte != 0) {
-        found(Finding { problem: Problem::NamePadding, offset: name_at });
+        found(LintFinding { problem: Problem::NamePadding, offset: name_at });
     }
     if !andd.name().starts_with(b"\\") {
-        found(Finding { problem: Problem::NameRelative, offset: name_at });
+        found(LintFinding { problem: Problem::NameRelative, offset: name_at });
     }
     let [a, b, c] = andd.reserved;
     reserved(&[(andd.offset.saturating_add(4), u32::from_le_bytes([a, b, c, 0]).into())], found);
@@ -196,7 +196,7 @@ fn check_name(andd: &Andd<'_>, found: Sink<'_>) {
 
 fn check_scope(scope: &Scope<'_>, structure: &Structure<'_>, found: Sink<'_>) {
     let at = scope.offset;
-    let mut report = |problem, offset| found(Finding { problem, offset });
+    let mut report = |problem, offset| found(LintFinding { problem, offset });
     if scope.path().len() == 0 {
         report(Problem::PathEmpty, at);
     }
@@ -231,14 +231,14 @@ fn check_scope(scope: &Scope<'_>, structure: &Structure<'_>, found: Sink<'_>) {
 fn require_devices(structure: &Structure<'_>, name: &'static str, found: Sink<'_>) {
     let mut named = structure.scopes().filter_map(Result::ok).filter(|scope| scope.path().len() > 0);
     if named.next().is_none() {
-        found(Finding { problem: Problem::NoDevices(name), offset: structure.offset() });
+        found(LintFinding { problem: Problem::NoDevices(name), offset: structure.offset() });
     }
 }
 
 /// Reports each field of reserved bits that is not zero.
 fn reserved(fields: &[(usize, u64)], found: Sink<'_>) {
     for &(offset, bits) in fields.iter().filter(|(_, bits)| *bits != 0) {
-        found(Finding { problem: Problem::ReservedBits(bits), offset });
+        found(LintFinding { problem: Problem::ReservedBits(bits), offset });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use dma_types::{PAGE_SIZE, SourceId};
 
-use super::{COMPARED, Finding, IvrsProblem, Problem, Sink};
+use super::{COMPARED, IvrsProblem, LintFinding, Problem, Sink};
 use crate::ivrs::{Block, DeviceEntry, EntryDetail, EntryKind, Ivhd, Ivmd, IvmdFlags, Ivrs, SpecialVariety};
 
 /// Registers of a unit begin on a multiple of this.
@@ -20,7 +20,7 @@ pub fn check(table: &Ivrs<'_>, found: Sink<'_>) {
     }
     check_repeated(table, found);
     if table.blocks().nth(COMPARED).is_some() {
-        found(Finding { problem: Problem::TooMany, offset: 48 });
+        found(LintFinding { problem: Problem::TooMany, offset: 48 });
     }
 }
 
@@ -34,7 +34,7 @@ fn units<'a>(table: &Ivrs<'a>) -> impl Iterator<Item = Ivhd<'a>> + use<'a> {
 
 fn check_table(table: &Ivrs<'_>, found: Sink<'_>) {
     if table.trailing_bytes() > 0 {
-        found(Finding { problem: Problem::TrailingBytes(table.trailing_bytes()), offset: 4 });
+        found(LintFinding { problem: Problem::TrailingBytes(table.trailing_bytes()), offset: 4 });
     }
     if !table.info().dma_remap_opt_in() {
         report(IvrsProblem::NoOptIn, 36, found);
@@ -139,12 +139,12 @@ fn check_memory(ivmd: &Ivmd<'_>, found: Sink<'_>) {
 }
 
 fn report(problem: IvrsProblem, offset: usize, found: Sink<'_>) {
-    found(Finding { problem: Problem::Ivrs(problem), offset });
+    found(LintFinding { problem: Problem::Ivrs(problem), offset });
 }
 
 /// Reports a field of reserved bits that is not zero.
 fn reserved(offset: usize, bits: u64, found: Sink<'_>) {
     if bits != 0 {
-        found(Finding { problem: Problem::ReservedBits(bits), offset });
+        found(LintFinding { problem: Problem::ReservedBits(bits), offset });
     }
 }

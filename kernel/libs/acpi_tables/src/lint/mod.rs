@@ -85,14 +85,14 @@ impl fmt::Display for Verdict {
 
 /// One thing that a table says or leaves out. Shown, it is the sentence on what is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct LintFinding {
     /// What was found, with the facts.
     pub problem: Problem,
     /// Where in the table.
     pub offset: usize,
 }
 
-impl Finding {
+impl LintFinding {
     /// The stable name of this kind of finding.
     pub const fn id(&self) -> &'static str {
         self.problem.rule().id
@@ -114,7 +114,7 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for LintFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.problem.fmt(f)
     }
@@ -122,14 +122,14 @@ impl fmt::Display for Finding {
 
 /// Where findings go, in the order in which they are made: the table as a whole, each structure, then
 /// structures against each other.
-pub(crate) type Sink<'s> = &'s mut dyn FnMut(Finding);
+pub(crate) type Sink<'s> = &'s mut dyn FnMut(LintFinding);
 
 /// Judges a table of either kind by its bytes.
 ///
 /// # Errors
 /// If the bytes hold neither kind. A table that ends before its first structure could begin is judged: that
 /// it does is its one finding.
-pub fn lint(bytes: &[u8], mut found: impl FnMut(Finding)) -> Result<(), TableError> {
+pub fn lint(bytes: &[u8], mut found: impl FnMut(LintFinding)) -> Result<(), TableError> {
     let signature = Header::read(bytes).map(|header| header.signature);
     let parsed = match signature {
         Some(Ivrs::SIGNATURE) => Ivrs::parse(bytes).map(|table| lint_ivrs(&table, &mut found)),
@@ -137,7 +137,7 @@ pub fn lint(bytes: &[u8], mut found: impl FnMut(Finding)) -> Result<(), TableErr
     };
     match parsed {
         Err(TableError::NoFixedPart { readable, .. }) => {
-            found(Finding { problem: Problem::TableTooShort { readable }, offset: 4 });
+            found(LintFinding { problem: Problem::TableTooShort { readable }, offset: 4 });
             Ok(())
         }
         other => other,
@@ -145,14 +145,14 @@ pub fn lint(bytes: &[u8], mut found: impl FnMut(Finding)) -> Result<(), TableErr
 }
 
 /// Judges a DMAR table.
-pub fn lint_dmar(dmar: &Dmar<'_>, mut found: impl FnMut(Finding)) {
+pub fn lint_dmar(dmar: &Dmar<'_>, mut found: impl FnMut(LintFinding)) {
     damage(dmar.damage(), &mut found);
     dmar::check(dmar, &mut found);
     relations::check(dmar, &mut found);
 }
 
 /// Judges an IVRS table.
-pub fn lint_ivrs(table: &Ivrs<'_>, mut found: impl FnMut(Finding)) {
+pub fn lint_ivrs(table: &Ivrs<'_>, mut found: impl FnMut(LintFinding)) {
     damage(table.damage(), &mut found);
     ivrs::check(table, &mut found);
 }
@@ -160,6 +160,6 @@ pub fn lint_ivrs(table: &Ivrs<'_>, mut found: impl FnMut(Finding)) {
 /// Reports what kept a table from being read in full.
 fn damage(list: impl Iterator<Item = Damage>, found: Sink<'_>) {
     for damage in list {
-        found(Finding { problem: Problem::Damage(damage), offset: damage.offset() });
+        found(LintFinding { problem: Problem::Damage(damage), offset: damage.offset() });
     }
 }

@@ -4,7 +4,7 @@ use core::ops::RangeInclusive;
 
 use dma_types::{INTERRUPT_RANGE, Segment};
 
-use super::{COMPARED, Finding, Problem, Sink};
+use super::{COMPARED, LintFinding, Problem, Sink};
 use crate::dmar::{Andd, Dmar, Drhd, Rmrr, Satc, Scope, ScopeKind, Sidp, Structure};
 
 /// Registers of the interrupt controllers, and addresses at which requests are interrupts (PC platforms; VT-d
@@ -19,7 +19,7 @@ struct Survey<'t, 'a>(&'t Dmar<'a>);
 pub fn check(dmar: &Dmar<'_>, found: Sink<'_>) {
     let survey = Survey(dmar);
     if survey.drhds().next().is_none() {
-        found(Finding { problem: Problem::NoUnit, offset: 48 });
+        found(LintFinding { problem: Problem::NoUnit, offset: 48 });
     }
     for drhd in survey.drhds() {
         check_window(survey, &drhd, found);
@@ -39,7 +39,7 @@ pub fn check(dmar: &Dmar<'_>, found: Sink<'_>) {
         check_listed(survey, &unit, &scope, found);
     }
     if dmar.structures().nth(COMPARED).is_some() || survey.all_unit_scopes().nth(COMPARED).is_some() {
-        found(Finding { problem: Problem::TooMany, offset: 48 });
+        found(LintFinding { problem: Problem::TooMany, offset: 48 });
     }
 }
 
@@ -88,7 +88,7 @@ fn check_window(survey: Survey<'_, '_>, drhd: &Drhd<'_>, found: Sink<'_>) {
     let earlier = earlier.find(|earlier| meet(&mine, &window(earlier)));
     if let Some(earlier) = earlier {
         let problem = Problem::UnitBaseShared { base: drhd.register_base, earlier: earlier.offset };
-        found(Finding { problem, offset: drhd.offset.saturating_add(8) });
+        found(LintFinding { problem, offset: drhd.offset.saturating_add(8) });
     }
 }
 
@@ -111,15 +111,15 @@ fn check_segment(survey: Survey<'_, '_>, drhd: &Drhd<'_>, found: Sink<'_>) {
     let takers_of_rest = || peers().filter(Drhd::include_pci_all);
     let is_first = peers().next().is_some_and(|first| first.offset == offset);
     if is_first && takers_of_rest().next().is_none() {
-        found(Finding { problem: Problem::IncludeAllMissing(segment), offset });
+        found(LintFinding { problem: Problem::IncludeAllMissing(segment), offset });
     }
     if takers_of_rest().nth(1).is_some_and(|second| second.offset == offset) {
         let earlier = takers_of_rest().next().map_or(offset, |first| first.offset);
-        found(Finding { problem: Problem::IncludeAllTwice { segment, earlier }, offset });
+        found(LintFinding { problem: Problem::IncludeAllTwice { segment, earlier }, offset });
     }
     let is_last_taker = takers_of_rest().last().is_some_and(|last| last.offset == offset);
     if is_last_taker && peers().any(|peer| peer.offset > offset) {
-        found(Finding { problem: Problem::IncludeAllNotLast(segment), offset });
+        found(LintFinding { problem: Problem::IncludeAllNotLast(segment), offset });
     }
 }
 
@@ -129,7 +129,10 @@ fn check_overlap(survey: Survey<'_, '_>, rmrr: &Rmrr<'_>, found: Sink<'_>) {
         .take_while(|earlier| earlier.offset < rmrr.offset)
         .find(|earlier| rmrr.base <= earlier.limit && earlier.base <= rmrr.limit);
     if let Some(earlier) = earlier {
-        found(Finding { problem: Problem::RegionOverlap { earlier: earlier.offset }, offset: rmrr.offset });
+        found(LintFinding {
+            problem: Problem::RegionOverlap { earlier: earlier.offset },
+            offset: rmrr.offset,
+        });
     }
 }
 
@@ -144,7 +147,7 @@ fn check_registers(survey: Survey<'_, '_>, rmrr: &Rmrr<'_>, found: Sink<'_>) {
         None if meet(&region, &INTERRUPTS) => Problem::RegionOverInterrupts { base, limit },
         None => return,
     };
-    found(Finding { problem, offset: offset.saturating_add(8) });
+    found(LintFinding { problem, offset: offset.saturating_add(8) });
 }
 
 /// Reports a structure that speaks of a unit or of a segment's units where there are none.
@@ -155,19 +158,19 @@ fn check_unit_exists(survey: Survey<'_, '_>, structure: &Structure<'_>, found: S
         Structure::Rhsa(rhsa) => {
             if !survey.drhds().any(|drhd| drhd.register_base == rhsa.register_base) {
                 let problem = Problem::AffinityOrphan(rhsa.register_base);
-                found(Finding { problem, offset: offset.saturating_add(8) });
+                found(LintFinding { problem, offset: offset.saturating_add(8) });
             }
         }
         Structure::Atsr(atsr) => {
             if !survey.serves(atsr.segment) {
-                found(Finding { problem: Problem::PortsOrphan(atsr.segment), offset });
+                found(LintFinding { problem: Problem::PortsOrphan(atsr.segment), offset });
             }
         }
         Structure::Rmrr(Rmrr { segment, .. })
         | Structure::Satc(Satc { segment, .. })
         | Structure::Sidp(Sidp { segment, .. }) => {
             if !survey.serves(*segment) {
-                found(Finding { problem: Problem::SegmentWithoutUnit(*segment), offset });
+                found(LintFinding { problem: Problem::SegmentWithoutUnit(*segment), offset });
             }
         }
     }
@@ -180,11 +183,11 @@ fn check_number(survey: Survey<'_, '_>, andd: &Andd<'_>, found: Sink<'_>) {
         .take_while(|earlier| earlier.offset < andd.offset)
         .find(|earlier| earlier.device_number == number);
     if let Some(earlier) = earlier {
-        found(Finding { problem: Problem::NumberTwice { number, earlier: earlier.offset }, offset });
+        found(LintFinding { problem: Problem::NumberTwice { number, earlier: earlier.offset }, offset });
     }
     let mut under_units = survey.unit_scopes().map(|(_, scope)| scope);
     if !under_units.any(|scope| scope.kind == ScopeKind::NAMESPACE && scope.enumeration_id == number) {
-        found(Finding { problem: Problem::NumberUnused(number), offset });
+        found(LintFinding { problem: Problem::NumberUnused(number), offset });
     }
 }
 
@@ -194,7 +197,7 @@ fn check_listed(survey: Survey<'_, '_>, unit: &Drhd<'_>, scope: &Scope<'_>, foun
         ScopeKind::NAMESPACE => {
             let number = scope.enumeration_id;
             if !survey.andds().any(|andd| andd.device_number == number) {
-                found(Finding { problem: Problem::NumberUndeclared(number), offset: scope.offset });
+                found(LintFinding { problem: Problem::NumberUndeclared(number), offset: scope.offset });
             }
         }
         ScopeKind::ENDPOINT | ScopeKind::SUB_HIERARCHY if scope.path().len() > 0 => {
@@ -205,7 +208,7 @@ fn check_listed(survey: Survey<'_, '_>, unit: &Drhd<'_>, scope: &Scope<'_>, foun
                 },
             );
             if let Some((_, other)) = earlier {
-                found(Finding {
+                found(LintFinding {
                     problem: Problem::DeviceTwice { earlier: other.offset },
                     offset: scope.offset,
                 });

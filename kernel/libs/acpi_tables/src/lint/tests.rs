@@ -110,7 +110,7 @@ fn namespace(number: u8) -> ScopeSpec {
     ScopeSpec::new(ScopeKind::NAMESPACE, 0, 21, 0).id(number)
 }
 
-fn findings(table: &[u8]) -> Vec<Finding> {
+fn findings(table: &[u8]) -> Vec<LintFinding> {
     let mut findings = Vec::new();
     lint(table, |finding| findings.push(finding)).unwrap();
     findings

@@ -2,12 +2,12 @@
 
 use acpi_tables::lint::{Rule, Severity};
 
-use super::Finding;
+use super::TableFinding;
 
 /// The remedy where only the maker can help.
 const UPDATE: &str = "Update the firmware; if it stays, report it to the maker of the machine.";
 
-impl Finding {
+impl TableFinding {
     /// Id, severity, meaning and remedy.
     pub const fn rule(&self) -> Rule {
         match self {

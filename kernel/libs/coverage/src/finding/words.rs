@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-use super::Finding;
+use super::TableFinding;
 
-impl fmt::Display for Finding {
+impl fmt::Display for TableFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchDevice { offset, segment, start_bus } => write!(

@@ -38,7 +38,7 @@ shown! {
         => "tests/tests/regions.rs", "a_region_over_the_kernel_is_refused";
     RegionLost: Shortfall::RegionLost { device: DEVICE }
         => "tests/tests/hostile_tables.rs", "a_region_beyond_the_units_addresses_is_given_up";
-    Fabric: Shortfall::Fabric(pci::Finding::TooManyFunctions { at: DEVICE })
+    Fabric: Shortfall::Fabric(pci::BusFinding::TooManyFunctions { at: DEVICE })
         => "kernel/libs/pci/src/enumerate/tests.rs", "enumeration_stops_at_its_limit";
     DeviceRefused: Shortfall::DeviceRefused { device: DEVICE }
         => "kernel/libs/pci/src/fabric/tests.rs", "of_two_bridges_that_claim_one_bus_neither_is_believed";

@@ -136,7 +136,7 @@ fn regions_over_other_devices_are_refused() {
 }
 
 /// The table's region and its findings.
-fn region(base: u64, limit: u64, width: u8, devices: &[ScopeSpec]) -> (Vec<Region>, Vec<Finding>) {
+fn region(base: u64, limit: u64, width: u8, devices: &[ScopeSpec]) -> (Vec<Region>, Vec<TableFinding>) {
     let table = DmarBuilder::new().drhd(REST, SEGMENT, base_of_unit(), &[]);
     let table = table.rmrr(SEGMENT, PhysAddr::new(base), PhysAddr::new(limit), devices).build();
     let plan = Plan::new(&Description::from(&Dmar::parse(&table).unwrap()), &buses().enumerate(), width);
@@ -156,7 +156,7 @@ fn a_region_has_an_end_within_the_processors_addresses() {
     ] {
         let (regions, findings) = region(base, limit, width, &edu());
         assert_eq!(regions, [], "{base:#x}");
-        let [finding @ Finding::RegionBeyondWidth { .. }] = findings.as_slice() else {
+        let [finding @ TableFinding::RegionBeyondWidth { .. }] = findings.as_slice() else {
             panic!("{findings:?}")
         };
         assert!(finding.shortfall().is_some());
@@ -175,7 +175,7 @@ fn a_bridge_stands_for_what_is_below_it_where_the_table_says_so() {
         let topology = buses().enumerate();
         let functions: Vec<Bdf> =
             regions[0].functions.iter().map(|index| topology.functions()[*index].bdf).collect();
-        (functions, findings.iter().filter_map(Finding::shortfall).count())
+        (functions, findings.iter().filter_map(TableFinding::shortfall).count())
     };
     assert_eq!(names(below()), (vec![bdf("01:00.0")], 0));
     assert_eq!(names(ScopeSpec::bridge(0, 0x1c, 0)), (vec![bdf("01:00.0")], 0));

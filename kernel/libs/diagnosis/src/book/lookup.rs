@@ -61,7 +61,7 @@ impl Book {
         self.forgotten
     }
 
-    /// The recent events.
+    /// The domain's recent events, the newest last; where the ring has been overwritten they are gone.
     pub const fn history(&self) -> &History {
         &self.history
     }

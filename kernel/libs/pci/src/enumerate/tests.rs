@@ -88,12 +88,15 @@ fn absurd_bus_numbers_are_found_and_not_followed() {
         .root_port("00:04.0", 5, 4)
         .endpoint("03:00.0", 0x8086, 1)
         .enumerate();
-    let conflict =
-        |at: &str, secondary, subordinate| Finding::RangeConflict { bridge: bdf(at), secondary, subordinate };
+    let conflict = |at: &str, secondary, subordinate| BusFinding::RangeConflict {
+        bridge: bdf(at),
+        secondary,
+        subordinate,
+    };
     assert_eq!(
         topology.findings(),
         [
-            Finding::UnconfiguredBridge { bridge: bdf("00:01.0") },
+            BusFinding::UnconfiguredBridge { bridge: bdf("00:01.0") },
             conflict("00:02.0", 1, 3),
             conflict("00:03.0", 1, 1),
             conflict("00:04.0", 5, 4),
@@ -104,12 +107,12 @@ fn absurd_bus_numbers_are_found_and_not_followed() {
         .conventional_bridge("00:02.0", 1, 3)
         .conventional_bridge("01:00.0", 1, 3)
         .enumerate();
-    assert_eq!(looping.findings(), [Finding::BusLoop { bridge: bdf("01:00.0"), secondary: 1 }]);
+    assert_eq!(looping.findings(), [BusFinding::BusLoop { bridge: bdf("01:00.0"), secondary: 1 }]);
     let beyond = enumerate(
         &FakeSpace::new().root_port("00:02.0", 0x10, 0x10),
         &[BusRange { segment: Segment(0), first: 0, last: 0x0f }],
     );
-    assert_eq!(beyond.findings(), [Finding::BusUnavailable { bridge: bdf("00:02.0"), secondary: 0x10 }]);
+    assert_eq!(beyond.findings(), [BusFinding::BusUnavailable { bridge: bdf("00:02.0"), secondary: 0x10 }]);
 }
 
 #[test]
@@ -146,7 +149,7 @@ fn enumeration_stops_at_its_limit() {
     for pattern in [0, 0x8181_8181, 0x1010_1010, 0x4141_4141] {
         let topology = enumerate(&Everywhere(pattern), &[whole]);
         assert_eq!(topology.functions().len(), MAX_FUNCTIONS);
-        let stops = |finding: &&Finding| matches!(finding, Finding::TooManyFunctions { .. });
+        let stops = |finding: &&BusFinding| matches!(finding, BusFinding::TooManyFunctions { .. });
         assert_eq!(topology.findings().iter().filter(stops).count(), 1);
         assert_eq!(
             topology.groups().all().iter().map(|group| group.members.len()).sum::<usize>(),
@@ -211,16 +214,16 @@ proptest! {
 fn findings_that_cost_something_are_told_from_those_that_do_not() {
     let (bridge, function, at) = (bdf("00:01.0"), bdf("00:02.0"), bdf("00:03.0"));
     let table = [
-        (Finding::UnconfiguredBridge { bridge }, false),
-        (Finding::BrokenCapabilities { function, pointer: 4 }, false),
-        (Finding::BusLoop { bridge, secondary: 0 }, true),
-        (Finding::BusUnavailable { bridge, secondary: 9 }, true),
-        (Finding::RangeConflict { bridge, secondary: 1, subordinate: 2 }, true),
-        (Finding::MisplacedBridge { bridge }, true),
-        (Finding::Impostor { bridge }, true),
-        (Finding::UnclearBridge { bridge }, true),
-        (Finding::HiddenBus { bridge, bus: 7 }, true),
-        (Finding::TooManyFunctions { at }, true),
+        (BusFinding::UnconfiguredBridge { bridge }, false),
+        (BusFinding::BrokenCapabilities { function, pointer: 4 }, false),
+        (BusFinding::BusLoop { bridge, secondary: 0 }, true),
+        (BusFinding::BusUnavailable { bridge, secondary: 9 }, true),
+        (BusFinding::RangeConflict { bridge, secondary: 1, subordinate: 2 }, true),
+        (BusFinding::MisplacedBridge { bridge }, true),
+        (BusFinding::Impostor { bridge }, true),
+        (BusFinding::UnclearBridge { bridge }, true),
+        (BusFinding::HiddenBus { bridge, bus: 7 }, true),
+        (BusFinding::TooManyFunctions { at }, true),
     ];
     for (finding, shortfall) in table {
         assert_eq!(finding.is_shortfall(), shortfall, "{finding}");

@@ -28,7 +28,7 @@ pub(super) enum Doubt {
     Misplaced,
     /// It leads to its own bus or one before.
     Loop {
-        /// Where it leads.
+        /// The bus that it says it leads to.
         secondary: u8,
     },
     /// The range is reversed, overlaps a neighbour's or leaves that of the bridge above.

@@ -10,7 +10,7 @@
 use super::Place;
 use super::claim::Claim;
 use crate::config::{ConfigSpace, register};
-use crate::enumerate::Finding;
+use crate::enumerate::BusFinding;
 use crate::function::{BridgeKind, Function, header_type};
 use crate::refusal::Refusal;
 use crate::requester::replaces_ids;
@@ -34,10 +34,12 @@ pub(crate) fn find_impostors(
     config: &impl ConfigSpace,
     functions: &[Function],
     places: &[Place],
-    findings: &[Finding],
+    findings: &[BusFinding],
 ) -> Vec<(Bdf, Answer)> {
     let hides = |bdf| {
-        findings.iter().any(|finding| matches!(finding, Finding::HiddenBus { bridge, .. } if *bridge == bdf))
+        findings
+            .iter()
+            .any(|finding| matches!(finding, BusFinding::HiddenBus { bridge, .. } if *bridge == bdf))
     };
     let asked = functions.iter().zip(places).enumerate().filter(|(index, (function, place))| {
         let claims_in_vain = match place.refused {

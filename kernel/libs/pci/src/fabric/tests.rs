@@ -47,7 +47,7 @@ fn board() -> FakeSpace {
 fn an_honest_board_is_believed_in_full() {
     let topology = board().enumerate();
     assert!(topology.functions().iter().all(|function| function.refused.is_none()), "{:?}", tree(&topology));
-    assert_eq!(topology.findings(), [Finding::UnconfiguredBridge { bridge: bdf("00:04.0") }]);
+    assert_eq!(topology.findings(), [BusFinding::UnconfiguredBridge { bridge: bdf("00:04.0") }]);
     let parent = |at: &str| topology.get(bdf(at)).unwrap().parent.map(|parent| parent.source.to_string());
     for (at, above) in
         [("03:00.0", "02:00.0"), ("08:01.0", "07:06.0"), ("0b:02.0", "0a:00.0"), ("41:00.0", "40:01.0")]
@@ -80,7 +80,7 @@ fn of_two_bridges_that_claim_one_bus_neither_is_believed() {
         "04:00.0 00:03.0",
     ];
     assert_eq!(tree(&topology), expected);
-    assert!(topology.findings().iter().all(|finding| matches!(finding, Finding::RangeConflict { .. })));
+    assert!(topology.findings().iter().all(|finding| matches!(finding, BusFinding::RangeConflict { .. })));
     assert_eq!(topology.findings().len(), 2);
     assert_eq!(topology.groups().all().len(), 6, "only the honest pair shares a group");
 }
@@ -96,7 +96,7 @@ fn what_answers_where_no_bridge_leads_is_refused() {
     assert_eq!(tree(&topology), ["00:01.0 -", "01:00.0 00:01.0", "03:00.0 00:01.0!", "40:00.0 -"]);
     let bridge = bdf("00:01.0");
     assert_eq!(topology.get(bdf("03:00.0")).unwrap().refused, Some(Refusal::HiddenBus { bridge }));
-    assert_eq!(topology.findings(), [Finding::HiddenBus { bridge, bus: 3 }]);
+    assert_eq!(topology.findings(), [BusFinding::HiddenBus { bridge, bus: 3 }]);
 }
 
 #[test]

@@ -25,13 +25,13 @@ pub enum Owner {
         /// Its place in the table.
         index: usize,
     },
-    /// Configuration space.
+    /// Configuration space, mapped into memory (ECAM).
     Configuration,
     /// The chipset: interrupt controllers, interrupt messages, HPET, TPM, flash.
     Chipset,
     /// What lies below 1 MiB.
     Legacy,
-    /// Memory.
+    /// Memory, whoever uses it.
     Memory,
     /// A reserved region of the firmware's table (RMRR).
     Region {
@@ -61,7 +61,7 @@ impl fmt::Display for Owner {
 pub struct Claim {
     /// The addresses; whole pages.
     pub range: AddressRange,
-    /// Whose they are.
+    /// Whose registers or memory lie there.
     pub owner: Owner,
 }
 
@@ -103,7 +103,7 @@ impl Claims {
         self.iter().find(|claim| claim.range.meets(range))
     }
 
-    /// Every claim.
+    /// Every claim, in the order in which they were made.
     pub fn iter(&self) -> impl Iterator<Item = Claim> {
         self.claims.iter().copied()
     }

@@ -34,7 +34,7 @@ impl Window {
         AddressRange::with_length(start, bytes).map(Self)
     }
 
-    /// Where it starts.
+    /// The physical address of the first register.
     pub const fn start(self) -> PhysAddr {
         self.0.first()
     }
@@ -44,7 +44,7 @@ impl Window {
         self.0.last().as_u64() - self.0.first().as_u64() + 1
     }
 
-    /// Its addresses.
+    /// The physical addresses from the first register to the last byte.
     pub const fn range(self) -> AddressRange {
         self.0
     }

@@ -22,12 +22,12 @@ impl AddressRange {
         Some(Self { first, last: first.checked_add(bytes.checked_sub(1)?)? })
     }
 
-    /// The first address.
+    /// The lowest address of the range.
     pub const fn first(self) -> PhysAddr {
         self.first
     }
 
-    /// The last address.
+    /// The highest address of the range, which belongs to it.
     pub const fn last(self) -> PhysAddr {
         self.last
     }

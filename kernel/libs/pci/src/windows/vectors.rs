@@ -13,7 +13,7 @@ const PENDING_WORD: u64 = 64;
 /// A table of messages that lies within a window of its function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VectorTable {
-    /// The window.
+    /// The register window that holds the table.
     pub window: Window,
     /// Bytes from its start.
     pub offset: u32,

@@ -29,7 +29,7 @@ pub enum Changed {
 /// One thing to forget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalidation {
-    /// Every context entry.
+    /// Every context entry, whatever domain it names.
     ContextGlobal,
     /// The context entries of a domain.
     ContextDomain(DomainId),
@@ -37,18 +37,18 @@ pub enum Invalidation {
     ContextDevice {
         /// The domain the entry named until now; 0 for an entry that was not present (caching mode).
         domain: DomainId,
-        /// The requester.
+        /// The requester whose entry was changed.
         source: SourceId,
     },
-    /// Every translation.
+    /// Every translation of every domain.
     IotlbGlobal,
     /// The translations of a domain, and what is kept of its tables.
     IotlbDomain(DomainId),
     /// The translations of some pages of a domain. Widened to the domain where the unit cannot be so exact.
     IotlbPages {
-        /// The domain.
+        /// The domain that the pages were mapped in.
         domain: DomainId,
-        /// The pages.
+        /// The pages whose translations are to be forgotten.
         pages: PageBlock,
         /// What else was changed.
         changed: Changed,

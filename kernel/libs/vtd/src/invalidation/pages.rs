@@ -25,7 +25,7 @@ impl PageBlock {
         Some(Self { start, order })
     }
 
-    /// The first page.
+    /// The first page of the block.
     pub const fn start(self) -> Iova {
         self.start
     }

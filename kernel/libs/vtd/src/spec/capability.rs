@@ -18,12 +18,12 @@ const fn field(bits: u64, low: u32, width: u32) -> u64 {
 pub struct Version(pub u32);
 
 impl Version {
-    /// Major number.
+    /// The major number of the architecture version, bits 7:4.
     pub const fn major(self) -> u32 {
         (self.0 >> 4) & 0xf
     }
 
-    /// Minor number.
+    /// The minor number of the architecture version, bits 3:0.
     pub const fn minor(self) -> u32 {
         self.0 & 0xf
     }
@@ -35,7 +35,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// VT-d "Capability Register".
+/// What a unit can do (VT-d "Capability Register").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities(pub u64);
 
@@ -189,7 +189,7 @@ impl SupportedLevels {
         Self(bits)
     }
 
-    /// The field's bits.
+    /// The field as it stands in the register.
     pub const fn bits(self) -> u8 {
         self.0
     }
@@ -217,7 +217,7 @@ impl SupportedPageSizes {
         Self(bits)
     }
 
-    /// The field's bits.
+    /// The field as it stands in the register.
     pub const fn bits(self) -> u8 {
         self.0
     }

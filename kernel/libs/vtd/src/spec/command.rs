@@ -80,7 +80,7 @@ impl RootTableAddress {
         Self(table.page().as_u64())
     }
 
-    /// The table's address.
+    /// Where the root table lies, bits 63:12.
     pub const fn table(self) -> PhysAddr {
         PhysAddr::new(self.0).page()
     }

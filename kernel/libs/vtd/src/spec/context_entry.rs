@@ -84,12 +84,12 @@ impl ContextEntry {
         Self { low, high }
     }
 
-    /// Bits 63:0.
+    /// The lower 64 bits: present, translation type, table pointer.
     pub const fn low(self) -> u64 {
         self.low
     }
 
-    /// Bits 127:64.
+    /// The upper 64 bits: address width, domain id.
     pub const fn high(self) -> u64 {
         self.high
     }
@@ -104,7 +104,7 @@ impl ContextEntry {
         self.low & FAULT_PROCESSING_DISABLE != 0
     }
 
-    /// TT.
+    /// The field TT: which requests it translates, and how.
     pub const fn translation_type(self) -> TranslationType {
         TranslationType((self.low >> TRANSLATION_TYPE_SHIFT & TRANSLATION_TYPE_MASK) as u8)
     }
@@ -114,7 +114,7 @@ impl ContextEntry {
         PhysAddr::new(self.low & TABLE)
     }
 
-    /// AW as found.
+    /// The field AW as it stands: how many levels the tables have.
     pub const fn address_width_code(self) -> u8 {
         (self.high & ADDRESS_WIDTH_MASK) as u8
     }

@@ -12,9 +12,9 @@ pub const DESCRIPTOR_SIZE: u64 = 16;
 /// One 128-bit descriptor, as two 64-bit halves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Descriptor {
-    /// Bits 63:0.
+    /// The lower 64 bits: kind, granularity, ids.
     pub low: u64,
-    /// Bits 127:64.
+    /// The upper 64 bits: an address, where the kind has one.
     pub high: u64,
 }
 
@@ -25,9 +25,9 @@ const _: () = assert!(size_of::<Descriptor>() as u64 == DESCRIPTOR_SIZE);
 pub struct DescriptorKind(pub u8);
 
 impl DescriptorKind {
-    /// Context cache.
+    /// Invalidates entries of the context cache.
     pub const CONTEXT: Self = Self(1);
-    /// IOTLB.
+    /// Invalidates translations of the IOTLB.
     pub const IOTLB: Self = Self(2);
     /// TLB of a device.
     pub const DEVICE_TLB: Self = Self(3);
@@ -66,7 +66,7 @@ impl Descriptor {
     const DRAIN_READS: u64 = 1 << 7;
     const LEAF_HINT: u64 = 1 << 6;
 
-    /// Drops every translation.
+    /// Invalidates every translation of every domain.
     pub const fn iotlb_global() -> Self {
         Self::iotlb(Granularity::GLOBAL, DomainId(0), 0)
     }
@@ -97,17 +97,17 @@ impl Descriptor {
         Self { low: self.low | Self::DRAIN_WRITES, high: self.high }
     }
 
-    /// DR as given.
+    /// The bit DR as it stands: reads under way end first.
     pub const fn drains_reads(self) -> bool {
         self.low & Self::DRAIN_READS != 0
     }
 
-    /// DW as given.
+    /// The bit DW as it stands: writes under way end first.
     pub const fn drains_writes(self) -> bool {
         self.low & Self::DRAIN_WRITES != 0
     }
 
-    /// IH as given.
+    /// The bit IH as it stands: only leaf entries were changed.
     pub const fn leaf_hint(self) -> bool {
         self.high & Self::LEAF_HINT != 0
     }
@@ -150,12 +150,12 @@ impl Descriptor {
         Self { low, high: status.as_u64() & !0b11 }
     }
 
-    /// SW as given.
+    /// The bit SW as it stands: the unit writes the status word when all before is done.
     pub const fn writes_status(self) -> bool {
         self.low & Self::STATUS_WRITE != 0
     }
 
-    /// IF as given.
+    /// The bit IF as it stands: the unit raises its completion interrupt.
     pub const fn interrupts(self) -> bool {
         self.low & Self::INTERRUPT != 0
     }
@@ -173,7 +173,7 @@ impl Descriptor {
 
 /// Fields that several descriptors share.
 impl Descriptor {
-    /// What it is.
+    /// What is to be done, by the descriptor's type field.
     pub const fn kind(self) -> DescriptorKind {
         DescriptorKind(self.low as u8 & 0xf)
     }
@@ -183,12 +183,12 @@ impl Descriptor {
         Granularity((self.low >> 4) as u8 & 0b11)
     }
 
-    /// The domain meant.
+    /// The domain whose entries are to go.
     pub const fn domain(self) -> DomainId {
         DomainId((self.low >> 16) as u16)
     }
 
-    /// The requester meant.
+    /// The requester whose context entry is to go.
     pub const fn source(self) -> SourceId {
         SourceId::from_bits((self.low >> 32) as u16)
     }

@@ -43,7 +43,8 @@ impl FaultReason {
     }
 
     fn entry(self) -> Option<&'static Reason> {
-        REASONS.iter().find(|entry| entry.code == self.0)
+        let place = PLACES.get(usize::from(self.0))?;
+        REASONS.get(usize::from(*place))
     }
 }
 
@@ -166,6 +167,17 @@ const REASONS: &[Reason] = &[
         "accessed or dirty flags of the first stage could not be updated",
     ),
 ];
+
+/// Where each number has its row: a fault is judged in few instructions. Behind the last row for what is not named.
+static PLACES: [u8; 256] = {
+    let mut places = [REASONS.len() as u8; 256];
+    let mut row = 0;
+    while row < REASONS.len() {
+        places[REASONS[row].code as usize] = row as u8;
+        row += 1;
+    }
+    places
+};
 
 #[cfg(test)]
 mod tests {

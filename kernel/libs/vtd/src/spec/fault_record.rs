@@ -39,7 +39,7 @@ impl FaultRecord {
         self.bit(63)
     }
 
-    /// Who asked.
+    /// The id that the blocked request carried (SID).
     pub const fn source(self) -> SourceId {
         SourceId::from_bits(self.high as u16)
     }
@@ -108,7 +108,7 @@ impl FaultRecord {
 pub struct AddressType(pub u8);
 
 impl AddressType {
-    /// An ordinary request.
+    /// An ordinary request, to be translated.
     pub const UNTRANSLATED: Self = Self(0);
     /// A device asked for a translation to keep.
     pub const TRANSLATION_REQUEST: Self = Self(1);

@@ -14,9 +14,9 @@ pub struct Granularity(pub u8);
 impl Granularity {
     /// The unit refused the request.
     pub const REFUSED: Self = Self(0);
-    /// Everything.
+    /// Everything, whatever domain it belongs to.
     pub const GLOBAL: Self = Self(1);
-    /// One domain.
+    /// What belongs to one domain.
     pub const DOMAIN: Self = Self(2);
     /// One device of a domain (context cache), or pages of a domain (IOTLB).
     pub const SELECTIVE: Self = Self(3);
@@ -31,7 +31,7 @@ impl ContextCommand {
 
     /// The busy bit alone, as a mask.
     pub const BUSY: Self = Self(Self::INVALIDATE);
-    /// No bit.
+    /// No command: nothing is under way.
     pub const IDLE: Self = Self(0);
 
     /// Drops every context entry.
@@ -89,7 +89,7 @@ impl IotlbCommand {
 
     /// The busy bit alone, as a mask.
     pub const BUSY: Self = Self(Self::INVALIDATE);
-    /// No bit.
+    /// No command: nothing is under way.
     pub const IDLE: Self = Self(0);
     const DRAIN_READS: u64 = 1 << 49;
     const DRAIN_WRITES: u64 = 1 << 48;
@@ -145,7 +145,7 @@ impl InvalidateAddress {
         Self(self.0 | 1 << 6)
     }
 
-    /// The first page.
+    /// The first page whose translation is to go.
     pub const fn start(self) -> Iova {
         Iova::new(self.0).page()
     }
@@ -155,7 +155,7 @@ impl InvalidateAddress {
         self.0 as u8 & 0x3f
     }
 
-    /// IH as given.
+    /// The bit IH as it stands: only leaf entries were changed.
     pub const fn leaf_hint(self) -> bool {
         self.0 & 1 << 6 != 0
     }

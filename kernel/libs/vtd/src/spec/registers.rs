@@ -11,9 +11,9 @@ use super::fault_event::{FaultEventControl, FaultStatus};
 use super::queue_registers::{QueueAddress, QueueErrorRecord, QueuePosition};
 use super::register_invalidation::{ContextCommand, InvalidateAddress, IotlbCommand};
 
-/// VT-d "Version Register".
+/// Which architecture the unit follows (VT-d "Version Register").
 pub const VER: Register<Version, ReadOnly> = Register::new("VER", 0x00);
-/// VT-d "Capability Register".
+/// What the unit can do (VT-d "Capability Register").
 pub const CAP: Register<Capabilities, ReadOnly> = Register::new("CAP", 0x08);
 /// VT-d "Extended Capability Register".
 pub const ECAP: Register<ExtendedCapabilities, ReadOnly> = Register::new("ECAP", 0x10);

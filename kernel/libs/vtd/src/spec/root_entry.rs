@@ -43,7 +43,7 @@ impl RootEntry {
         Self { low, high }
     }
 
-    /// Bits 63:0.
+    /// The lower 64 bits: present and the context table's address.
     pub const fn low(self) -> u64 {
         self.low
     }

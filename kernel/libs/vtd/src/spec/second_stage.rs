@@ -22,11 +22,11 @@ const SOFTWARE_MASK: u64 = 0x3ff;
 /// How deep a second-stage table is; one level translates 9 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TableLevels {
-    /// 39-bit addresses.
+    /// Three levels of tables, for addresses of 39 bits.
     Three,
-    /// 48-bit addresses.
+    /// Four levels of tables, for addresses of 48 bits.
     Four,
-    /// 57-bit addresses.
+    /// Five levels of tables, for addresses of 57 bits.
     Five,
 }
 
@@ -143,7 +143,7 @@ impl SecondStageEntry {
         self.0 & LARGE != 0
     }
 
-    /// SNP.
+    /// The bit SNP: whether the access snoops the processor's caches.
     pub const fn snoop(self) -> Snoop {
         if self.0 & SNOOP != 0 { Snoop::Forced } else { Snoop::AsRequested }
     }

@@ -26,7 +26,7 @@ pub use second_stage::{
 /// Register").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coherence {
-    /// They do.
+    /// The unit snoops: what a processor stored is seen at once.
     Coherent,
     /// They do not: every change is written back to memory before it counts.
     NonCoherent,

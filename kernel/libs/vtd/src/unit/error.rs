@@ -14,9 +14,9 @@ use crate::wait::TimedOut;
 pub enum WindowPart {
     /// The registers with fixed offsets.
     Fixed,
-    /// The fault records.
+    /// The fault recording registers.
     FaultRecords,
-    /// The IOTLB registers.
+    /// The registers IVA and IOTLB.
     Iotlb,
 }
 
@@ -35,16 +35,16 @@ impl fmt::Display for WindowPart {
 pub enum UnitError {
     /// The window reads as all zeros or all ones, or says things no unit says.
     NotAnswering {
-        /// As read.
+        /// The version register as it was read.
         version: Version,
-        /// As read.
+        /// The capability register as it was read.
         capabilities: Capabilities,
-        /// As read.
+        /// The extended capability register as it was read.
         extended: ExtendedCapabilities,
     },
     /// Some registers do not fit into the window, or lie on top of others.
     Misplaced {
-        /// Which ones.
+        /// Which registers lie outside.
         part: WindowPart,
         /// Where they would start.
         offset: usize,
@@ -60,14 +60,14 @@ pub enum UnitError {
     },
     /// The root table does not start at a page.
     RootUnaligned {
-        /// The address given.
+        /// The address that was given for the root table.
         root: PhysAddr,
     },
     /// The unit cannot send the fault interrupt's message.
     MessageUnsupported {
-        /// The message's address.
+        /// The message's address, which the unit does not take.
         address: u64,
-        /// The message's data.
+        /// The message's data, which the unit does not take.
         data: u32,
     },
     /// Firmware left translation on in a table mode that cannot be left without an unprotected moment.
@@ -83,7 +83,7 @@ pub enum UnitError {
     Invalidation(InvalidationError),
     /// All commands were answered, but the unit does not say that it enforces.
     NotEnforcing {
-        /// Status as read.
+        /// The global status register as it was read last.
         status: GlobalStatus,
         /// Root table register as read.
         register: RootTableAddress,

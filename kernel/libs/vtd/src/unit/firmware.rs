@@ -11,11 +11,11 @@ use super::Unit;
 /// What a unit was doing when the kernel found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FirmwareState {
-    /// Translation was on.
+    /// Firmware had left translation on.
     pub translation: bool,
     /// The invalidation queue was on.
     pub queued_invalidation: bool,
-    /// Interrupts were remapped.
+    /// Firmware had left interrupt remapping on.
     pub interrupt_remapping: bool,
     /// Protected memory regions were being enforced.
     pub protected_memory: bool,

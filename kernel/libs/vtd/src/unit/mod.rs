@@ -108,7 +108,7 @@ impl<R: Registers> Unit<R> {
 
 /// What the unit said of itself when it was probed.
 impl<R> Unit<R> {
-    /// The architecture version.
+    /// Which architecture the unit follows, as read when it was found.
     pub const fn version(&self) -> Version {
         self.version
     }

@@ -125,7 +125,7 @@ impl SecondStage {
         self.table_pages
     }
 
-    /// Bytes that translate.
+    /// Bytes for which a leaf entry is present.
     pub const fn mapped_bytes(&self) -> u64 {
         self.mapped_bytes
     }

@@ -17,9 +17,9 @@ const MAX_LEVELS: usize = 5;
 pub struct Step {
     /// Level of the table it stands in; 1 is the lowest.
     pub level: u8,
-    /// Where it stands.
+    /// Where the entry stands in memory.
     pub at: PhysAddr,
-    /// What stands there.
+    /// The entry as it was read there.
     pub entry: SecondStageEntry,
 }
 
