@@ -165,15 +165,15 @@ fn map_all(
     let mut books = domain.books_within(&off);
     let at = books::now();
     for lent in all {
-        ranges.push(match books.map_at_once(lent, || at) {
+        ranges.push(match books.map_fast(lent, || at) {
             Ok(range) => range,
-            Err(progress) => books.map_from(progress, &lent, &off)?,
+            Err(progress) => books.map_slow(progress, &lent, &off)?,
         });
     }
     Ok(())
 }
 
-/// The same the general way, for buffers that are filled or copied anyway: one piece of code for all kinds of them.
+/// The same by the slow path, for buffers that are filled or copied anyway: one piece of code for all kinds of them.
 fn map_each(
     domain: &Domain,
     all: &mut dyn Iterator<Item = Lent>,
@@ -182,7 +182,7 @@ fn map_each(
     let off = InterruptsOff::new();
     let mut books = domain.books_within(&off);
     for lent in all {
-        ranges.push(books.map_from(Progress::Nothing, &lent, &off)?);
+        ranges.push(books.map_slow(Progress::Nothing, &lent, &off)?);
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! A domain's room, tables and history, and the steps of map and unmap.
 //!
-//! Each has a short way, for what drivers do all the time: a range that was used before, entries in one
+//! Each has a fast path, for what drivers do all the time: a range that was used before, entries in one
 //! table that is linked, a unit that answers soon. It decides by few comparisons and is one piece of code.
-//! Where it does not fit it stops, with nothing done by halves, and the general way takes over from there.
+//! Where it does not fit it stops, with nothing done by halves, and the slow path takes over from there.
 #![expect(unsafe_code, reason = "UNSAFETY: puts the addresses of lent buffers into tables")]
 
 use alloc::vec::Vec;
@@ -39,7 +39,7 @@ pub(super) enum Membership {
     Forgotten,
 }
 
-/// How far the short way of a mapping came.
+/// How far the fast path of a mapping came.
 pub(super) enum Progress {
     /// Nothing is done yet.
     Nothing,
@@ -101,12 +101,12 @@ impl Books {
         }
     }
 
-    /// Maps whole pages and enters them in the books, the short way.
+    /// Maps whole pages and enters them in the books, by the fast path.
     ///
     /// # Errors
-    /// How far it came; [`map_from`](Self::map_from) goes on.
+    /// How far it came; [`map_slow`](Self::map_slow) goes on.
     #[inline(always)]
-    pub(super) fn map_at_once(
+    pub(super) fn map_fast(
         &mut self,
         lent: Lent,
         time: impl FnOnce() -> Timestamp,
@@ -115,19 +115,19 @@ impl Books {
         if (memory.as_u64() | bytes) & (PAGE_SIZE - 1) != 0 {
             return Err(Progress::Nothing);
         }
-        let Some(range) = self.room.allocate_again(bytes / PAGE_SIZE) else { return Err(Progress::Nothing) };
+        let Some(range) = self.room.allocate_fast(bytes / PAGE_SIZE) else { return Err(Progress::Nothing) };
         // SAFETY: what is lent is a buffer's, which its mapping or batch keeps until the range is unmapped.
         if !unsafe { self.space.map_fast(range.start(), memory, bytes, direction.permissions()) } {
             return Err(Progress::Room(range));
         }
-        if !self.book.record_map_again(&range, lent.at(range.start(), time())) {
+        if !self.book.record_map_fast(&range, lent.at(range.start(), time())) {
             return Err(Progress::Tables(range));
         }
         Ok(range)
     }
 
-    /// Maps the pages that memory touches and enters the memory in the books, the general way, from where the
-    /// short one stopped. The address keeps the offset within the page.
+    /// Maps the pages that memory touches and enters the memory in the books, by the slow path, from where the
+    /// fast one stopped. The address keeps the offset within the page.
     ///
     /// # Errors
     /// If there is no room or no memory; nothing has changed then. Where the memory
@@ -135,7 +135,7 @@ impl Books {
     /// used again.
     #[cold]
     #[inline(never)]
-    pub(super) fn map_from(
+    pub(super) fn map_slow(
         &mut self,
         progress: Progress,
         lent: &Lent,
@@ -153,7 +153,7 @@ impl Books {
         let (page, length) = (range.start(), range.length());
         let permissions = direction.permissions();
         if !translates
-            // SAFETY: as in `map_at_once`; of the pages around bytes, `Lend` says what they hold.
+            // SAFETY: as in `map_fast`; of the pages around bytes, `Lend` says what they hold.
             && let Err(error) = unsafe { self.space.map(page, memory.page(), length, permissions, off) }
         {
             if error.may_be_reached() {
@@ -193,21 +193,21 @@ impl Books {
     ) -> Result<(), DmaError> {
         match self.space.unmap_fast(range.start(), range.length(), off) {
             FastUnmap::Done => self.close(range, Step { at: now(), site }),
-            progress => self.unmap_from(progress, range, site, off),
+            progress => self.unmap_slow(progress, range, site, off),
         }
     }
 
-    /// Unmaps the general way, from where the short one stopped.
+    /// Unmaps by the slow path, from where the fast one stopped.
     #[cold]
     #[inline(never)]
-    fn unmap_from(
+    fn unmap_slow(
         &mut self,
         progress: FastUnmap,
         range: IovaRange,
         site: Site,
         off: &InterruptsOff,
     ) -> Result<(), DmaError> {
-        self.space.unmap_from(progress, range.start(), range.length(), off)?;
+        self.space.unmap_slow(progress, range.start(), range.length(), off)?;
         self.close(range, step(site))
     }
 

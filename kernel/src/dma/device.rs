@@ -151,7 +151,7 @@ impl Device {
         let domain = self.group.domain_within(&off);
         let mut books = domain.books_within(&off);
         let lent = Lent { memory, bytes, direction, label, site };
-        match books.map_at_once(lent, books::now) {
+        match books.map_fast(lent, books::now) {
             Ok(range) => {
                 drop(books);
                 Ok(Lease { domain, range })
@@ -159,7 +159,7 @@ impl Device {
             Err(progress) => {
                 // A copy for this case alone, so that the common one keeps its own in registers.
                 let lent = Lent { memory, bytes, direction, label, site };
-                let range = books.map_from(progress, &lent, &off);
+                let range = books.map_slow(progress, &lent, &off);
                 drop(books);
                 Ok(Lease { domain, range: range? })
             }

@@ -97,7 +97,7 @@ impl AddressSpace {
     /// # Errors
     /// If the unit did not confirm: the memory may still be reached and must never be used again.
     pub fn unmap(&mut self, iova: Iova, bytes: u64, off: &InterruptsOff) -> Result<(), IommuError> {
-        self.unmap_from(FastUnmap::NotBegun, iova, bytes, off)
+        self.unmap_slow(FastUnmap::NotBegun, iova, bytes, off)
     }
 
     /// [`Domain::unmap_fast`], as far as it goes.
@@ -111,11 +111,11 @@ impl AddressSpace {
         self.domain.invalidate_fast(controller, iova, bytes)
     }
 
-    /// [`Domain::unmap_from`]: the slow path, from where the fast one ended.
+    /// [`Domain::unmap_slow`]: the slow path, from where the fast one ended.
     ///
     /// # Errors
     /// If the unit did not confirm: the memory may still be reached and must never be used again.
-    pub fn unmap_from(
+    pub fn unmap_slow(
         &mut self,
         progress: FastUnmap,
         iova: Iova,
@@ -123,7 +123,7 @@ impl AddressSpace {
         off: &InterruptsOff,
     ) -> Result<(), IommuError> {
         let Self { unit, domain } = self;
-        unit.run(off, |controller| domain.unmap_from(controller, progress, iova, bytes))
+        unit.run(off, |controller| domain.unmap_slow(controller, progress, iova, bytes))
     }
 
     /// [`Domain::unmap_all`]: many ranges with one wait.

@@ -205,7 +205,7 @@ impl World {
         let Some((range, phys)) = self.pick(domain, bytes.below(PAGES)) else { return };
         let space = &mut self.spaces[domain];
         let progress = space.domain.unmap_fast(&mut self.controller, range.start(), PAGE_SIZE);
-        match space.domain.unmap_from(&mut self.controller, progress, range.start(), PAGE_SIZE) {
+        match space.domain.unmap_slow(&mut self.controller, progress, range.start(), PAGE_SIZE) {
             Ok(()) => {
                 space.room.free(range).expect("a range of this room");
                 self.handed_back.insert(phys.as_u64());

@@ -83,6 +83,7 @@ pub struct World {
     mapped: [BTreeMap<u64, u64>; DOMAINS],
     /// The same of mappings that were taken out silently: a unit may still remember them.
     lingering: [BTreeMap<u64, u64>; DOMAINS],
+    seed: u64,
     dice: Dice,
     /// What came of the requests.
     pub tally: Tally,
@@ -105,6 +106,7 @@ impl World {
             members,
             mapped: Default::default(),
             lingering: Default::default(),
+            seed,
             dice: Dice::new(seed),
             tally: Tally::default(),
         };
@@ -243,8 +245,15 @@ impl World {
             self.tally.differed(Known::RemembersLess);
         } else if let Some(known) = Known::explain(seen, remembered, self.covers(member, iova)) {
             self.tally.differed(known);
+        } else if stale && let Some(known) = Known::explain(seen, fresh, self.covers(member, iova)) {
+            // Both at once: it has already remembered what stands in the tables now.
+            self.tally.differed(Known::RemembersLess);
+            self.tally.differed(known);
         } else {
-            panic!("{what:?}: QEMU {seen:?}, the fake unit {remembered:?}, the walker {fresh:?}");
+            let seed = self.seed;
+            panic!(
+                "seed {seed}, {what:?}: QEMU {seen:?}, the fake unit {remembered:?}, the walker {fresh:?}"
+            );
         }
         if !stale {
             assert_eq!(remembered, fresh, "the fake unit and the walker: {what:?}");

@@ -66,7 +66,7 @@ impl Book {
     /// [`BookError`]; the books are unchanged.
     pub fn record_map(&mut self, range: &IovaRange, mapping: Mapping) -> Result<(), BookError> {
         let Mapping { start, length, mapped, .. } = mapping;
-        if self.record_map_again(range, mapping) {
+        if self.record_map_fast(range, mapping) {
             return Ok(());
         }
         let room = range.length().wrapping_sub(start.page_offset());
@@ -83,14 +83,14 @@ impl Book {
             }
             _ => self.open_entry(range, start, mapped)?,
         }
-        if self.record_map_again(range, mapping) { Ok(()) } else { Err(BookError::AlreadyMapped { start }) }
+        if self.record_map_fast(range, mapping) { Ok(()) } else { Err(BookError::AlreadyMapped { start }) }
     }
 
-    /// The common case of [`record_map`](Self::record_map) in few steps: the slot is on the books, released, and
+    /// The fast path of [`record_map`](Self::record_map): the slot is on the books, released, and
     /// its last mapping started at the same byte. Tells whether it was that; if not, nothing has changed.
-    #[must_use = "if it was not, record it in the general way"]
+    #[must_use = "if it was not, take the slow path"]
     #[inline(always)]
-    pub fn record_map_again(&mut self, range: &IovaRange, mapping: Mapping) -> bool {
+    pub fn record_map_fast(&mut self, range: &IovaRange, mapping: Mapping) -> bool {
         let Mapping { start, length, direction, label, backing, mapped } = mapping;
         let room = range.length().wrapping_sub(start.page_offset());
         let within = start.page() == range.start() && length.wrapping_sub(1) < room;

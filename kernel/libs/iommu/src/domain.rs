@@ -144,7 +144,7 @@ impl<T: IoPageTables> Domain<T> {
         }
     }
 
-    /// The fast path of [`unmap`](Self::unmap), as far as it goes; [`unmap_from`](Self::unmap_from) goes on.
+    /// The fast path of [`unmap`](Self::unmap), as far as it goes; [`unmap_slow`](Self::unmap_slow) goes on.
     #[inline(always)]
     pub fn unmap_fast<U: RemappingUnit<Tables = T>>(
         &mut self,
@@ -185,7 +185,7 @@ impl<T: IoPageTables> Domain<T> {
     ///
     /// # Errors
     /// As for [`unmap`](Self::unmap).
-    pub fn unmap_from<U: RemappingUnit<Tables = T>>(
+    pub fn unmap_slow<U: RemappingUnit<Tables = T>>(
         &mut self,
         controller: &mut Controller<U>,
         progress: FastUnmap,

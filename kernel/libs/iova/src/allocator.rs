@@ -99,10 +99,10 @@ impl IovaAllocator {
         Ok(self.hand_out(slot, pages))
     }
 
-    /// The common case of [`allocate`](Self::allocate) in few steps: a few base pages, or one large one, for
+    /// The fast path of [`allocate`](Self::allocate): a few base pages, or one large one, for
     /// which a freed slot has waited long enough. `None` if it is not that.
     #[inline(always)]
-    pub fn allocate_again(&mut self, pages: u64) -> Option<IovaRange> {
+    pub fn allocate_fast(&mut self, pages: u64) -> Option<IovaRange> {
         let (queue, quarantine) = match SizeClass::queue_of_few(pages) {
             Some(queue) => (queue, SizeClass::QUARANTINE),
             None => SizeClass::queue_of_one_large(pages)?,

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_way_to_a_queue_leads_to_the_same_one() {
+    fn the_fast_path_to_a_queue_leads_to_the_same_one() {
         for pages in 1..=EXACT / 2 {
             let class = SizeClass::of(pages, PageSize::Size4K).unwrap();
             assert_eq!(SizeClass::queue_of_few(pages), Some(class.queue), "{pages}");

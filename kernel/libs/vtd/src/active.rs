@@ -215,7 +215,7 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> RemappingUnit for ActiveUni
 
     #[inline(always)]
     fn after_unmap_fast(&mut self, domain: DomainId, iova: Iova, pages: u64) -> bool {
-        self.unit.after_unmap_at_once(domain, (iova, pages), &mut self.memory)
+        self.unit.after_unmap_fast(domain, (iova, pages), &mut self.memory)
     }
 
     fn new_batch(domain: DomainId, ranges: usize) -> BatchPlan {
@@ -291,7 +291,7 @@ impl<M: TableMemory> IoPageTables for DomainTables<M> {
 
     #[inline(always)]
     fn map_fast(&mut self, iova: Iova, phys: PhysAddr, bytes: u64, permissions: Permissions) -> bool {
-        self.stage.map_at_once(&mut self.memory, (iova, phys), bytes, permissions)
+        self.stage.map_fast(&mut self.memory, (iova, phys), bytes, permissions)
     }
 
     fn unmap(&mut self, iova: Iova, bytes: u64) -> Result<Unmapped, UnmapError> {
@@ -300,7 +300,7 @@ impl<M: TableMemory> IoPageTables for DomainTables<M> {
 
     #[inline(always)]
     fn unmap_fast(&mut self, iova: Iova, bytes: u64) -> bool {
-        self.stage.unmap_at_once(&mut self.memory, iova, bytes)
+        self.stage.unmap_fast(&mut self.memory, iova, bytes)
     }
 
     #[inline(always)]

@@ -55,12 +55,12 @@ fn a_fast_unmap_that_is_not_confirmed_is_asked_again_by_the_slow_path() {
     machine.fake.inject(Injection::AbortedWait);
     let progress = domain.unmap_fast(&mut machine.controller, IOVA, PAGE_SIZE);
     assert_eq!(progress, FastUnmap::Cleared);
-    assert_eq!(domain.unmap_from(&mut machine.controller, progress, IOVA, PAGE_SIZE), Ok(()));
+    assert_eq!(domain.unmap_slow(&mut machine.controller, progress, IOVA, PAGE_SIZE), Ok(()));
     assert!(!machine.reads(DEVICE, IOVA) && machine.reads(DEVICE, beside(IOVA)));
     // A range that is not there stays with the slow path, which says so.
     let progress = domain.unmap_fast(&mut machine.controller, IOVA, PAGE_SIZE);
     assert_eq!(progress, FastUnmap::NotBegun);
-    let error = domain.unmap_from(&mut machine.controller, progress, IOVA, PAGE_SIZE);
+    let error = domain.unmap_slow(&mut machine.controller, progress, IOVA, PAGE_SIZE);
     assert_eq!(error, Err(Error::Unmap(UnmapError::NotMapped(IOVA))));
 }
 

@@ -234,7 +234,7 @@ impl World {
         let Some((range, phys)) = self.pick(domain) else { return };
         let (space, controller) = (&mut self.spaces[domain], &mut self.machine.controller);
         let progress = space.domain.unmap_fast(controller, range.start(), PAGE_SIZE);
-        match space.domain.unmap_from(controller, progress, range.start(), PAGE_SIZE) {
+        match space.domain.unmap_slow(controller, progress, range.start(), PAGE_SIZE) {
             Ok(()) => {
                 self.handed_back.insert(phys.as_u64());
                 space.room.free(range).unwrap();

@@ -169,7 +169,7 @@ impl World {
         let (space, controller) = (&mut self.spaces[domain], &mut self.machine.controller);
         let (start, bytes) = (range.start(), range.length());
         let progress = space.domain.unmap_fast(controller, start, bytes);
-        space.domain.unmap_from(controller, progress, start, bytes).unwrap();
+        space.domain.unmap_slow(controller, progress, start, bytes).unwrap();
         space.room.free(range).unwrap();
         self.check_drained();
     }

@@ -118,7 +118,7 @@ impl Queue {
         Some(Submission { wait: self.issued, recoveries: self.recoveries })
     }
 
-    /// [`submit`](Self::submit) for a single descriptor: the common case, in few steps.
+    /// [`submit`](Self::submit) for a single descriptor: the fast path.
     ///
     /// `None` where it is not so simple: by what is known without asking the unit there is no room, or the
     /// ring ends between the two.

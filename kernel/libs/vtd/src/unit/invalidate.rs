@@ -62,24 +62,24 @@ impl<R: Registers> Unit<R> {
         self.invalidate_all(plan.as_slice(), memory, clock)
     }
 
-    /// The common case of [`Unit::after_unmap`] in few steps: leaf entries of one block of pages were cleared,
+    /// The fast path of [`Unit::after_unmap`]: leaf entries of one block of pages were cleared,
     /// and the queue is done within some looks. Tells whether it was; if not, the translations may still be
-    /// in use, and the general way has to be gone.
-    #[must_use = "if it was not, invalidate in the general way"]
+    /// in use, and the slow path has to be taken.
+    #[must_use = "if it was not, take the slow path"]
     #[inline(always)]
-    pub fn after_unmap_at_once(
+    pub fn after_unmap_fast(
         &mut self,
         domain: DomainId,
         (start, pages): (Iova, u64),
         memory: &mut impl TableMemory,
     ) -> bool {
         let Some(block) = self.limits.single_block(start, pages) else { return false };
-        self.run_at_once(|limits| limits.block_descriptor(domain, block), memory)
+        self.run_fast(|limits| limits.block_descriptor(domain, block), memory)
     }
 
-    /// Runs a single descriptor in few steps. Tells whether it is known to be done.
+    /// Runs a single descriptor on the fast path. Tells whether it is known to be done.
     #[inline(always)]
-    pub(super) fn run_at_once(
+    pub(super) fn run_fast(
         &mut self,
         descriptor: impl FnOnce(&IotlbLimits) -> Descriptor,
         memory: &mut impl TableMemory,

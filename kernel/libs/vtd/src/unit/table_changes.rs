@@ -69,7 +69,7 @@ impl<R: Registers> Unit<R> {
         clock: &impl Clock,
     ) -> Result<(), InvalidationError> {
         if let Some(domain) = plan.whole_domain()
-            && self.run_at_once(|limits| limits.descriptor(Invalidation::IotlbDomain(domain)), memory)
+            && self.run_fast(|limits| limits.descriptor(Invalidation::IotlbDomain(domain)), memory)
         {
             return Ok(());
         }

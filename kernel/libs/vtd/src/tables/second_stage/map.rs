@@ -50,10 +50,10 @@ impl SecondStage {
         filled.map(|_| ()).ok_or(MapError::OutOfMemory)
     }
 
-    /// The common case of [`map`](Self::map) in few steps: the entries fall into one table that is linked
+    /// The fast path of [`map`](Self::map): the entries fall into one table that is linked
     /// already. Tells whether it was that; if not, nothing has changed.
     #[inline(always)]
-    pub fn map_at_once<M: TableMemory + ?Sized>(
+    pub fn map_fast<M: TableMemory + ?Sized>(
         &mut self,
         memory: &mut M,
         (iova, phys): (Iova, PhysAddr),

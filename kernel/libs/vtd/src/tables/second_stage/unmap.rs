@@ -84,13 +84,13 @@ impl SecondStage {
         Ok(unmapped)
     }
 
-    /// The common case of [`unmap`](Self::unmap) in few steps: the entries are leaves of one table, which
+    /// The fast path of [`unmap`](Self::unmap): the entries are leaves of one table, which
     /// stays linked. Tells whether it was that; if not, nothing has changed.
     ///
     /// What has to be invalidated then is [`Stale::Range`].
-    #[must_use = "invalidate, or unmap in the general way"]
+    #[must_use = "invalidate, or take the slow path"]
     #[inline(always)]
-    pub fn unmap_at_once<M: TableMemory + ?Sized>(&mut self, memory: &mut M, iova: Iova, bytes: u64) -> bool {
+    pub fn unmap_fast<M: TableMemory + ?Sized>(&mut self, memory: &mut M, iova: Iova, bytes: u64) -> bool {
         let span = |bytes| Span { start: iova, bytes };
         // Each with the level as a constant, and the lengths that drivers map most as well.
         let cleared = if bytes == PAGE_SIZE {

@@ -61,7 +61,7 @@ fn after_one_time_out_nobody_waits_again() {
         let waited = bench.clock.rounds();
         for number in 0..CALLS {
             assert_eq!(ask(&mut bench, &stage, number), Err(InvalidationError::Dead), "{number}");
-            assert!(!bench.unit.after_unmap_at_once(DOMAIN, (IOVA, 1), &mut bench.memory));
+            assert!(!bench.unit.after_unmap_fast(DOMAIN, (IOVA, 1), &mut bench.memory));
         }
         assert_eq!(bench.clock.rounds(), waited, "{part:?}");
         assert_eq!(bench.unit.recover_queue(&mut bench.memory), None);

@@ -191,9 +191,9 @@ fn faults_are_told_again_after_a_recovery() {
 }
 
 /// The few steps of an unmap, up to the queue.
-fn unmap_at_once(bench: &mut Bench, stage: &mut SecondStage) -> bool {
-    assert!(stage.unmap_at_once(&mut bench.memory, IOVA, PAGE_SIZE));
-    bench.unit.after_unmap_at_once(DOMAIN, (IOVA, 1), &mut bench.memory)
+fn unmap_fast(bench: &mut Bench, stage: &mut SecondStage) -> bool {
+    assert!(stage.unmap_fast(&mut bench.memory, IOVA, PAGE_SIZE));
+    bench.unit.after_unmap_fast(DOMAIN, (IOVA, 1), &mut bench.memory)
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn the_few_steps_of_an_unmap_leave_errors_to_the_general_way() {
         // A neighbour keeps the table in use.
         bench.map((&mut stage, DOMAIN), Iova::new(IOVA.as_u64() + 2 * PAGE_SIZE), 1);
         bench.fake.inject(injection);
-        let done = unmap_at_once(&mut bench, &mut stage);
+        let done = unmap_fast(&mut bench, &mut stage);
         // What a wrong completion belongs to is carried out all the same.
         assert_eq!(done, injection == Injection::WrongCompletion);
         if !done {
@@ -222,7 +222,7 @@ fn a_queue_that_stands_still_is_no_success_either_way() {
     let mut stage = bench.warm_page();
     bench.map((&mut stage, DOMAIN), Iova::new(IOVA.as_u64() + 2 * PAGE_SIZE), 1);
     bench.fake.break_part(Stuck::QueueHead);
-    assert!(!unmap_at_once(&mut bench, &mut stage));
+    assert!(!unmap_fast(&mut bench, &mut stage));
     let range = (IOVA, 1);
     let result = bench.unit.after_unmap(DOMAIN, range, Stale::Range, &mut bench.memory, &bench.clock);
     assert!(matches!(result, Err(InvalidationError::QueueTimedOut { .. })), "{result:?}");
