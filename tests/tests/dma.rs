@@ -85,6 +85,23 @@ fn a_newcomer_never_takes_a_domain_away() {
     }
 }
 
+/// Machine: two devices behind a bridge that puts its own id into their requests.
+///
+/// Positive twin: once the other is let back, the same claim succeeds.
+#[test]
+fn what_shares_an_id_with_a_device_that_is_cut_off_stays_out() {
+    let machine = Run::new()
+        .device("pcie-root-port,id=root-port,addr=10.0,chassis=10")
+        .device("pcie-pci-bridge,id=express-bridge,bus=root-port")
+        .device("pci-testdev,bus=express-bridge,addr=1.0")
+        .device("pci-testdev,bus=express-bridge,addr=2.0");
+    let outcome = machine.options("drill=off").script("selftest shared-id").go();
+    outcome.assert_status(0);
+    assert_passed(&outcome, "shared-id");
+    let of_test = outcome.report.of_kind("device").filter(|device| device["driver"] == "selftest");
+    assert!(of_test.filter(|device| device["state"] == "quarantined").count() == 1);
+}
+
 /// Machine: an `edu` that sends 28 bits and a network card that sends 64, as functions of one device.
 ///
 /// Positive twin: each moves bytes through memory of its own before it overreaches, the card with its rings mapped.

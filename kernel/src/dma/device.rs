@@ -14,7 +14,7 @@ use super::group::Group;
 use super::lease::{Lease, Lent};
 use super::mapping::{DirectionType, Refused};
 use super::verifier::Culprit;
-use super::{Buffer, DmaError, Domain, Mapping, Shared, hold_firmware_regions, refused, verifier};
+use super::{Buffer, DmaError, Domain, Mapping, Shared, hold_firmware_regions, quarantine, verifier};
 use crate::devices::{Admission, DeviceRecord, presence};
 use crate::iommu::{self, regions};
 use crate::memory::arc::Arc;
@@ -36,8 +36,8 @@ impl Device {
     /// `highest` is the highest address that it can send.
     ///
     /// # Errors
-    /// If no unit covers it or the unit does not enforce, if it is a bridge, not believed or claimed already, or if
-    /// the unit or memory refuses. Bus mastering is off then.
+    /// If no unit covers it or the unit does not enforce, if it is a bridge, not believed or claimed already, if one that
+    /// shares an id with it is cut off, or if the unit or memory refuses. Bus mastering is off then.
     #[track_caller]
     pub fn claim(
         record: &'static DeviceRecord,
@@ -51,7 +51,7 @@ impl Device {
         if !iommu::unit_of(record).is_some_and(iommu::Unit::is_enforcing) {
             return Err(DmaError::State { device: record.bdf, state: record.state() });
         }
-        let attempt = record.begin_entry().map_err(|refusal| refused(record, refusal))?;
+        let attempt = quarantine::begin_entry(record)?;
         if record.admission == Admission::Barred {
             return Err(DmaError::External { device: record.bdf });
         }

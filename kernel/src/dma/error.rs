@@ -57,6 +57,13 @@ pub enum DmaError {
         /// The device.
         device: Bdf,
     },
+    /// Another device is cut off whose ids it shares: what lets one in lets both in.
+    CutOffTogether {
+        /// The device.
+        device: Bdf,
+        /// The other.
+        with: Bdf,
+    },
     /// The device has left, or another one stands in its place.
     Gone {
         /// The device.
@@ -103,6 +110,10 @@ impl fmt::Display for DmaError {
                 write!(f, "{device} is {}, not quarantined, so there is nothing to release", state.as_str())
             }
             Self::CutOff { device } => write!(f, "{device} was cut off before it could work"),
+            Self::CutOffTogether { device, with } => write!(
+                f,
+                "{device} stays blocked: it shares a requester id with {with}, which is quarantined; `release {with}` first"
+            ),
             Self::Gone { device } => write!(
                 f,
                 "{device} has left; what stands in its place now stays blocked until the machine is started again"

@@ -12,7 +12,7 @@ use report::DeviceState;
 use super::books::Membership;
 use super::group::Group;
 use super::{DmaError, Domain};
-use crate::devices::{self, DeviceRecord, Role};
+use crate::devices::{self, Attempt, DeviceRecord, Role};
 use crate::iommu::{self, IommuError};
 use crate::memory::arc::Arc;
 use crate::platform::pci as bus;
@@ -66,6 +66,19 @@ pub fn cut_off_with(record: &'static DeviceRecord) -> impl Iterator<Item = &'sta
 fn tied_to(record: &'static DeviceRecord) -> impl Iterator<Item = &'static DeviceRecord> {
     let known = devices::all().iter().chain(devices::presence::newcomers());
     known.filter(|other| ptr::eq(other.tie, record.tie))
+}
+
+/// Begins to let a device in that does not work: to a driver, or to firmware's regions.
+///
+/// # Errors
+/// If its state does not allow that, or a device is cut off that shares an id with it: the entries are the same, so that
+/// one would come in as well. One that is cut off from now on makes the attempt void.
+pub(super) fn begin_entry(record: &'static DeviceRecord) -> Result<Attempt, DmaError> {
+    let attempt = record.begin_entry().map_err(|refusal| refused(record, refusal))?;
+    match cut_off_with(record).next() {
+        Some(with) => Err(DmaError::CutOffTogether { device: record.bdf, with: with.bdf }),
+        None => Ok(attempt),
+    }
 }
 
 /// Lets a quarantined device, and those cut off with it, work again.
@@ -139,7 +152,7 @@ pub fn domain_of(record: &DeviceRecord) -> Option<Arc<Domain>> {
 #[track_caller]
 pub fn hold_firmware_regions(record: &'static DeviceRecord) -> Result<(), DmaError> {
     let site = Site::caller();
-    let attempt = record.begin_entry().map_err(|refusal| refused(record, refusal))?;
+    let attempt = begin_entry(record)?;
     let group = Group::of(record, Iova::new(u64::MAX), site)?;
     let entered = group.enter(attempt, site);
     if entered.is_err() {

@@ -1,5 +1,7 @@
 //! Devices that come to a group in which others work already: they get the same domain, and nobody loses anything.
 
+use core::ptr;
+
 use dma_types::Iova;
 use report::DeviceState;
 
@@ -9,6 +11,7 @@ use crate::devices::{DeviceRecord, SELF_TEST};
 use crate::dma::{self, Device, DmaError, FromDevice, PageBuffer};
 
 const NAME: &str = "shared-domain";
+const TIED: &str = "shared-id";
 
 /// The highest address of a device that sends few bits.
 const NARROW: Iova = Iova::new(0x0fff_ffff);
@@ -21,6 +24,17 @@ pub(super) fn run() {
     match pair {
         Some((first, second)) => check(NAME, come_together(first, second)),
         None => skip(NAME, "there are no two idle devices here that must share a domain"),
+    }
+}
+
+pub(super) fn run_tied() {
+    let pair = idle_functions().find_map(|first| {
+        let tied = |other: &&DeviceRecord| ptr::eq(other.tie, first.tie) && other.bdf != first.bdf;
+        Some((first, idle_functions().find(tied)?))
+    });
+    match pair {
+        Some((first, second)) => check(TIED, come_while_cut_off(first, second)),
+        None => skip(TIED, "there are no two idle devices here that share an id"),
     }
 }
 
@@ -60,4 +74,24 @@ fn come_together(first: &'static DeviceRecord, second: &'static DeviceRecord) ->
         None => Ok(()),
         Some(_) => Err("a domain without devices was left"),
     }
+}
+
+/// While one is cut off, another that shares an id with it is not let in: the entries would be the same.
+fn come_while_cut_off(
+    first: &'static DeviceRecord,
+    second: &'static DeviceRecord,
+) -> Result<(), &'static str> {
+    let highest = Iova::new(u64::MAX);
+    let device = Device::claim(first, SELF_TEST, highest).map_err(|_| "no claim before the cut")?;
+    dma::contain(first).map_err(|_| "the first could not be cut off")?;
+    match Device::claim(second, SELF_TEST, highest) {
+        Err(DmaError::CutOffTogether { with, .. }) if with == first.bdf => {}
+        Err(_) => return Err("the other was refused for another reason than who is cut off"),
+        Ok(_) => return Err("a device was let in with the ids of one that is cut off"),
+    }
+    dma::release(first).map_err(|_| "the first could not be let back")?;
+    let other = Device::claim(second, SELF_TEST, highest);
+    let result = if other.is_ok() { Ok(()) } else { Err("the other is refused for ever") };
+    device.release().map_err(|_| "the first could not be released")?;
+    result
 }

@@ -58,7 +58,7 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 28] = [
+const TESTS: [Test; 29] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
@@ -69,6 +69,7 @@ const TESTS: [Test; 28] = [
     Test { name: "allocation-failure", part: Part::Always, run: release::run_short_of_memory },
     Test { name: "release", part: Part::ByName, run: release::run },
     Test { name: "shared-domain", part: Part::ByName, run: claims::run },
+    Test { name: "shared-id", part: Part::ByName, run: claims::run_tied },
     Test { name: "function-reset", part: Part::ByName, run: reset::run },
     Test { name: "takeover", part: Part::ByName, run: takeover::run },
     Test { name: "silent-unit", part: Part::ByName, run: silence::run },
