@@ -12,6 +12,9 @@ pub enum Known {
     /// After a change that nobody invalidated, a unit may use what it remembers or what stands in the tables. The
     /// fake unit remembers everything, QEMU's only translations that were used.
     RemembersLess,
+    /// The other way round: where a mapping was made in place of one whose end nobody invalidated, the fake unit has
+    /// taken note of the new one, and QEMU's still uses the old.
+    RemembersMore,
     /// QEMU's unit blocks a request for which a remembered translation lacks the permission without a record
     /// (VT-d "Fault Conditions and Remapping hardware behavior for various request types" wants one).
     NoRecordFromIotlb,
@@ -37,6 +40,7 @@ impl fmt::Display for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::RemembersLess => "uses the tables where the fake unit uses what it remembers",
+            Self::RemembersMore => "uses what it remembers where the fake unit uses the tables",
             Self::NoRecordFromIotlb => "no record where a remembered translation lacks the permission",
         })
     }

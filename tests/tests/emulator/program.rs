@@ -71,6 +71,20 @@ enum Then {
     SayNothing,
 }
 
+/// Memory behind a mapping.
+#[derive(Clone, Copy)]
+struct Extent {
+    pages: u64,
+    phys: u64,
+}
+
+/// The memory that one of the mappings has behind an address, for whatever direction.
+fn behind(mapped: &BTreeMap<u64, Extent>, iova: Iova) -> Option<PhysAddr> {
+    let (first, extent) = mapped.range(..=iova.as_u64()).next_back()?;
+    let offset = iova.as_u64() - first;
+    (offset < extent.pages * PAGE_SIZE).then(|| PhysAddr::new(extent.phys + offset))
+}
+
 /// Two units under one program.
 pub struct World {
     port: Port,
@@ -80,9 +94,9 @@ pub struct World {
     members: Vec<Member>,
     attached: Vec<Option<usize>>,
     /// Of each domain, the pages of each live mapping by its first address.
-    mapped: [BTreeMap<u64, u64>; DOMAINS],
+    mapped: [BTreeMap<u64, Extent>; DOMAINS],
     /// The same of mappings that were taken out silently: a unit may still remember them.
-    lingering: [BTreeMap<u64, u64>; DOMAINS],
+    lingering: [BTreeMap<u64, Extent>; DOMAINS],
     seed: u64,
     dice: Dice,
     /// What came of the requests.
@@ -146,21 +160,22 @@ impl World {
         let mapped = self.fake.map(domain, at, pages, to);
         assert_eq!(self.real.map(domain, at, pages, to), mapped);
         if mapped {
-            self.mapped[domain].insert(iova, pages);
+            self.mapped[domain].insert(iova, Extent { pages, phys });
         }
     }
 
     /// A live mapping of a domain.
-    fn pick(&mut self, domain: usize) -> Option<(Iova, u64)> {
+    fn pick(&mut self, domain: usize) -> Option<(Iova, Extent)> {
         let from = PLACES[self.dice.index(PLACES.len())];
         let mapped = &self.mapped[domain];
-        let (&iova, &pages) = mapped.range(from..).chain(mapped.iter()).next()?;
-        Some((Iova::new(iova), pages))
+        let (&iova, &extent) = mapped.range(from..).chain(mapped.iter()).next()?;
+        Some((Iova::new(iova), extent))
     }
 
     /// Unmaps a range that the devices of the domain have just used, and has them ask for it again.
     fn unmap(&mut self, domain: usize, then: Then) {
-        let Some((iova, pages)) = self.pick(domain) else { return };
+        let Some((iova, extent)) = self.pick(domain) else { return };
+        let pages = extent.pages;
         self.all_ask(domain, iova);
         self.mapped[domain].remove(&iova.as_u64());
         match then {
@@ -171,7 +186,7 @@ impl World {
             Then::SayNothing => {
                 self.fake.unmap_silently(domain, iova, pages);
                 self.real.unmap_silently(domain, iova, pages);
-                self.lingering[domain].insert(iova.as_u64(), pages);
+                self.lingering[domain].insert(iova.as_u64(), extent);
             }
         }
         self.all_ask(domain, iova);
@@ -245,6 +260,8 @@ impl World {
             self.tally.differed(Known::RemembersLess);
         } else if let Some(known) = Known::explain(seen, remembered, self.covers(member, iova)) {
             self.tally.differed(known);
+        } else if self.lingers(member, iova, seen) {
+            self.tally.differed(Known::RemembersMore);
         } else if stale && let Some(known) = Known::explain(seen, fresh, self.covers(member, iova)) {
             // Both at once: it has already remembered what stands in the tables now.
             self.tally.differed(Known::RemembersLess);
@@ -269,7 +286,9 @@ impl World {
         let anywhere = place + self.dice.below(16) * PAGE_SIZE;
         let mapped = self.attached[member].map(|domain| &self.mapped[domain]);
         let page = match mapped.and_then(|mapped| mapped.range(place..).next()) {
-            Some((first, pages)) if self.dice.below(5) > 0 => first + self.dice.below(pages + 1) * PAGE_SIZE,
+            Some((first, extent)) if self.dice.below(5) > 0 => {
+                first + self.dice.below(extent.pages + 1) * PAGE_SIZE
+            }
             _ if self.dice.below(12) == 0 => 1 << (40 + self.dice.below(20)),
             _ => anywhere,
         };
@@ -289,10 +308,13 @@ impl World {
     /// Tells whether a mapping of the device's domain, live or lingering, covers an address, for whatever direction.
     fn covers(&self, member: usize, iova: Iova) -> bool {
         let Some(domain) = self.attached[member] else { return false };
-        [&self.mapped[domain], &self.lingering[domain]].iter().any(|mapped| {
-            let before = mapped.range(..=iova.as_u64()).next_back();
-            before.is_some_and(|(first, pages)| iova.as_u64() < first + pages * PAGE_SIZE)
-        })
+        [&self.mapped[domain], &self.lingering[domain]].iter().any(|mapped| behind(mapped, iova).is_some())
+    }
+
+    /// Tells whether memory is what a lingering mapping of the device's domain has behind an address.
+    fn lingers(&self, member: usize, iova: Iova, fate: Fate) -> bool {
+        let there = self.attached[member].and_then(|domain| behind(&self.lingering[domain], iova));
+        there.is_some_and(|phys| fate == Fate::Reached(phys))
     }
 
     /// A write: the memory that it changed.
