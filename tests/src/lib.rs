@@ -9,6 +9,7 @@
 //! A host that lacks QEMU fails such a test, with the remedy in the message. What a failed test saw is kept
 //! under `failed-runs` in the target folder.
 
+pub mod edu;
 mod kept;
 mod outcome;
 mod outside;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use boot::qemu::TestPort;
 use tempfile::TempDir;
 
+use crate::edu;
+
 pub use boot::qemu::config_space;
 
 /// The port; QEMU opens it, and it is used once the machine is there.
@@ -85,18 +87,6 @@ impl Default for Outside {
     }
 }
 
-/// Registers of `edu` (QEMU "EDU device").
-mod edu {
-    pub const SOURCE: u64 = 0x80;
-    pub const DESTINATION: u64 = 0x88;
-    pub const COUNT: u64 = 0x90;
-    pub const COMMAND: u64 = 0x98;
-    /// The device's own buffer.
-    pub const BUFFER: u64 = 0x4_0000;
-    /// Start, from the buffer to memory.
-    pub const WRITE: u64 = 0b11;
-}
-
 impl Outside {
     /// Has an `edu` whose registers lie there write 64 bytes to an address. The transfer runs a little later.
     pub fn let_edu_write(&mut self, registers: u64, address: u64) {
@@ -104,7 +94,7 @@ impl Outside {
             (edu::SOURCE, edu::BUFFER),
             (edu::DESTINATION, address),
             (edu::COUNT, 64),
-            (edu::COMMAND, edu::WRITE),
+            (edu::COMMAND, edu::START | edu::TO_MEMORY),
         ] {
             self.write64(registers + register, value);
         }
