@@ -1,47 +1,12 @@
 //! What a processor holds while it takes another lock.
 //!
-//! Where a lock is taken under another whose guard is at hand, the compiler compares the ranks ([`Within`]). All others
-//! are compared as they are taken, by the development profile alone, in which the kernel has debug assertions: what ships
-//! pays nothing.
+//! Ranks are compared as locks are taken, by the development profile alone, in which the kernel has debug assertions: what
+//! ships pays nothing.
 
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::InterruptsOff;
 use super::rank::{Rank, Ranked};
-
-/// Proof that this processor takes no interrupts and holds a lock of rank `R`.
-#[derive(Debug)]
-pub struct Held<R>(PhantomData<R>);
-
-impl<R: Ranked> Held<R> {
-    /// What the guard of a lock of that rank that is held with interrupts off vouches for.
-    pub(super) const fn by_guard() -> &'static Self {
-        &Self(PhantomData)
-    }
-}
-
-/// What a processor must be in to take a lock without turning interrupts off: they are.
-pub trait Within {
-    /// The highest rank that is known to be held; none where only interrupts are off.
-    const RANK: Option<Rank>;
-}
-
-impl Within for InterruptsOff {
-    const RANK: Option<Rank> = None;
-}
-
-impl<R: Ranked> Within for Held<R> {
-    const RANK: Option<Rank> = Some(R::RANK);
-}
-
-/// Whether a lock of rank `inner` may be taken under what is known to be held.
-pub(super) const fn may_take(outer: Option<Rank>, inner: Rank) -> bool {
-    match outer {
-        None => true,
-        Some(outer) => (outer as u8) < inner as u8,
-    }
-}
 
 /// Whether ranks are compared as locks are taken.
 const WATCHED: bool = cfg!(debug_assertions);

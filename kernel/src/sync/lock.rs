@@ -6,7 +6,7 @@ use core::ops::{Deref, DerefMut};
 
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 
-use super::held::{Entry, Held, Within, may_take};
+use super::held::Entry;
 use super::interrupts::InterruptsOff;
 use super::rank::Ranked;
 
@@ -35,11 +35,9 @@ impl<T: ?Sized, R: Ranked> IrqLock<T, R> {
         Guard { value: self.value.lock(), _entry: entry, _interrupts: interrupts }
     }
 
-    /// Takes the lock where interrupts are off already, for no longer than that. Where the caller knows what it holds,
-    /// the compiler refuses a rank that is not above it.
+    /// Takes the lock where interrupts are off already, for no longer than that.
     #[inline(always)]
-    pub fn lock_within<'a, W: Within>(&'a self, _context: &'a W) -> Guard<'a, T, R, OffAlready> {
-        const { assert!(may_take(W::RANK, R::RANK), "a lock is taken under one that it must be taken before") };
+    pub fn lock_within<'a>(&'a self, _off: &'a InterruptsOff) -> Guard<'a, T, R, OffAlready> {
         let entry = Entry::in_order();
         Guard { value: self.value.lock(), _entry: entry, _interrupts: OffAlready }
     }
@@ -114,20 +112,6 @@ pub struct OffAlready;
 /// The lock leaves interrupts alone.
 #[derive(Debug)]
 pub struct MayBeOn;
-
-/// What keeps interrupts off for as long as a guard lives.
-pub trait KeepsOff {}
-
-impl KeepsOff for InterruptsOff {}
-impl KeepsOff for OffAlready {}
-
-impl<T: ?Sized, R: Ranked, I: KeepsOff> Guard<'_, T, R, I> {
-    /// The value, and the proof that its lock is held, for whoever takes another under it.
-    #[inline(always)]
-    pub fn split(&mut self) -> (&mut T, &Held<R>) {
-        (&mut self.value, Held::by_guard())
-    }
-}
 
 impl<T: ?Sized, R: Ranked, I> Deref for Guard<'_, T, R, I> {
     type Target = T;

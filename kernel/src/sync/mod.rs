@@ -10,7 +10,6 @@ mod interrupts;
 mod lock;
 pub mod rank;
 
-pub use held::{Held, Within};
 pub use interrupts::{InterruptsOff, interrupts_are_on};
 pub use lock::{Guard, IrqGuard, IrqLock, Mutex, MutexGuard};
 pub use rank::{Rank, Ranked};
