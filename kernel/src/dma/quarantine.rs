@@ -121,7 +121,8 @@ pub fn rejoin() -> Result<(), DmaError> {
     let site = Site::caller();
     let mut result = Ok(());
     for record in devices::all() {
-        let (Some(group), Ok(attempt)) = (Group::find(record.group), record.begin_move()) else { continue };
+        let Some(group) = Group::find(record.group) else { continue };
+        let Ok(attempt) = record.begin_move() else { continue };
         let joined = group.enter(attempt, site);
         if joined.is_err() {
             let _ = contain(record);
