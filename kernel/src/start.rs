@@ -89,12 +89,12 @@ fn find_tables(facts: &BootFacts) -> Option<AcpiTables> {
 
 /// Takes the machine's devices and units in hand, up to the event `protected`.
 fn protect(tables: Option<&AcpiTables>, table: &FirmwareTable, options: &Options<'_>) -> Topology {
-    let mut topology = bus::enumerate(tables.map_or(&[][..], |tables| &tables.ecam));
+    let ecam = tables.map_or(&[][..], |tables| &tables.ecam);
+    let mut topology = bus::enumerate(ecam);
     topology.enable_acs(bus::config());
     faults::note_table(table.bytes);
     let described = table.describe();
     let plan = described.map(|described| Plan::new(&described, &topology, cpu::physical_address_bits()));
-    let ecam = tables.map_or(&[][..], |tables| &tables.ecam);
     let claims = devices::check_windows(&mut topology, plan.as_ref(), ecam);
     let of_regions =
         plan.as_ref().map(|plan| regions::set_aside(plan, &topology, claims, tables)).unwrap_or_default();

@@ -10,7 +10,7 @@ use dma_types::{Bdf, PAGE_SIZE};
 use report::{Event, Hex, StaleFault, Window as WindowEvent};
 use vtd::spec::fault_record::FaultRecord;
 
-use super::hardware::Window;
+use super::unit::Window;
 use crate::memory::mmio::Mmio;
 use crate::platform::clock;
 use crate::{devices, journal};

@@ -10,9 +10,9 @@ use dma_types::{Iova, PhysAddr, SourceId};
 use vtd::spec::descriptor::Descriptor;
 use vtd::{Invalidation, QueueError, TableMemory};
 
-use super::hardware::FrameMemory;
 use super::{IommuError, Unit, silence};
 use crate::memory::direct;
+use crate::memory::tables::FrameMemory;
 use crate::sync::InterruptsOff;
 
 /// A word of the tables on the way of a request.

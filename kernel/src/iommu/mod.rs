@@ -8,7 +8,6 @@ pub mod enforcement;
 mod error;
 mod find;
 pub mod findings;
-mod hardware;
 pub mod misprogram;
 mod pass_through;
 pub mod regions;

@@ -7,8 +7,8 @@ use iova::IovaRange;
 use vtd::DomainTables;
 use vtd::tables::RequestWalk;
 
-use super::hardware::FrameMemory;
 use super::{IommuError, Unit};
+use crate::memory::tables::FrameMemory;
 use crate::sync::InterruptsOff;
 
 /// The tables of one domain, and its number on its unit.

@@ -9,8 +9,7 @@ use report::{Event, Hex, InvalidationKind, UnitKind, UnitState};
 use vtd::spec::second_stage::TableLevels;
 use vtd::{EnforcementLost, InvalidationPath};
 
-use super::hardware::Window;
-use super::unit::Facts;
+use super::unit::{Facts, Window};
 use super::{Unit, findings};
 use crate::journal;
 use crate::platform::clock;

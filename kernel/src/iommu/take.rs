@@ -8,11 +8,13 @@ use coverage::Plan;
 use dma_types::{Iova, MsiMessage, SourceId};
 use vtd::{ActiveUnit, NotEnabled};
 
-use super::hardware::{FrameMemory, KernelClock, Window};
+use super::unit::Window;
 use super::{Found, IommuError, UNITS, Unit, find};
 use crate::arch::FAULT_VECTOR;
-use crate::irq::{self, apic};
+use crate::irq::apic;
 use crate::memory::mmio::Mmio;
+use crate::memory::tables::FrameMemory;
+use crate::platform::clock::KernelClock;
 use crate::sync::InterruptsOff;
 
 /// Makes every unit that answers enforce tables that permit nothing, and publishes all of them.
@@ -22,10 +24,11 @@ use crate::sync::InterruptsOff;
 /// its devices must stay without bus mastering.
 pub fn take(plan: &Plan, found: Vec<Found>) -> &'static [Unit] {
     // A fault interrupt must not arrive before the handler can find the unit.
-    let units = irq::without_interrupts(|| {
-        let units = plan.units.iter().zip(found).enumerate();
-        UNITS.call_once(|| units.map(|(index, (planned, unit))| take_one(planned, index, unit)).collect())
-    });
+    let off = InterruptsOff::new();
+    let units = plan.units.iter().zip(found).enumerate();
+    let units =
+        UNITS.call_once(|| units.map(|(index, (planned, unit))| take_one(planned, index, unit)).collect());
+    drop(off);
     for unit in units {
         match unit.is_enforcing() {
             true => log::info!("{unit}"),

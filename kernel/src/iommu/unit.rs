@@ -13,10 +13,15 @@ use vtd::spec::second_stage::TableLevels;
 use vtd::tables::{RequestWalk, walk_request};
 use vtd::{ActiveUnit, EnforcementPort, FaultPort, InvalidationError};
 
-use super::hardware::{FrameMemory, KernelClock, Window};
 use super::{IommuError, enforcement, silence};
 use crate::memory::direct;
+use crate::memory::mmio::Mmio;
+use crate::memory::tables::FrameMemory;
+use crate::platform::clock::KernelClock;
 use crate::sync::{InterruptsOff, IrqLock, rank};
+
+/// The register window of one unit; it stays mapped for as long as the kernel runs.
+pub(super) type Window = &'static Mmio;
 
 /// A unit that the firmware's table names, whether it could be taken or not.
 pub struct Unit {

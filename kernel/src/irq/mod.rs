@@ -12,10 +12,9 @@ mod vectors;
 
 pub use gate::note_unwanted;
 pub use vectors::{
-    APIC_ERROR_VECTOR, APIC_SPURIOUS_VECTOR, FIRST_DEVICE_VECTOR, Handler, LAST_DEVICE_VECTOR, TIMER_VECTOR,
-    VectorError, raise_fault_vector, register,
+    APIC_ERROR_VECTOR, APIC_SPURIOUS_VECTOR, Handler, LAST_DEVICE_VECTOR, TIMER_VECTOR, raise_fault_vector,
+    register,
 };
-pub use x86_64::instructions::interrupts::without_interrupts;
 
 /// Sets up the local APIC and lets interrupts in.
 pub fn start() {

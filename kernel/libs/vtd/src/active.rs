@@ -126,11 +126,6 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> ActiveUnit<R, M, C> {
         &self.roots
     }
 
-    /// How the tables of its domains look.
-    pub const fn format(&self) -> Format {
-        self.format
-    }
-
     /// Every page of its root and context tables.
     pub fn root_pages(&self) -> impl Iterator<Item = PhysAddr> {
         self.roots.pages(&self.memory)
