@@ -1,8 +1,8 @@
 //! The end after a DMA violation, an exception or a panic.
 //!
 //! First all bus mastering goes off; where a unit does not enforce, the bridges close as well. Then the report, the
-//! serial line and the screen say what happened and what holds now, and the processor halts for good. Nothing here allocates; no lock is waited
-//! for that interrupted code may hold.
+//! serial line and the screen say what happened and what holds now, and the processor halts for good. Nothing here
+//! allocates; no lock is waited for that interrupted code may hold.
 
 mod lost;
 mod misuse;

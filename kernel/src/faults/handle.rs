@@ -45,8 +45,9 @@ pub fn set_stop_hook(hook: StopHook) {
 /// The verdict that a request would get if it was this device's.
 pub fn predict(record: &DeviceRecord, iova: Iova, access: Access) -> Verdict {
     let held = Held::of(record.requester);
-    let world = KernelWorld::new(&held, iommu::unit_of(record));
-    let beyond = iommu::unit_of(record).is_some_and(|unit| iova.as_u64() >> unit.width() != 0);
+    let unit = iommu::unit_of(record);
+    let world = KernelWorld::new(&held, unit);
+    let beyond = unit.is_some_and(|unit| iova.as_u64() >> unit.width() != 0);
     let reason = match access {
         _ if beyond => FaultReason::BEYOND_WIDTH,
         Access::Write => FaultReason::NO_WRITE_PERMISSION,

@@ -1,11 +1,11 @@
 //! The faults of late, each with what the unit and its tables held when it was judged.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use ::cper::VtdDmar;
 use diagnosis::{Completeness, Reason, Verdict};
 use dma_types::{Access, Bdf, Iova, Segment, SourceId};
 use report::Action;
-
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sync::{IrqLock, rank};
 

@@ -9,11 +9,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use diagnosis::{Allowance, Budget, Timestamp};
 
 use super::{containment, drain, interrupt};
-use crate::irq::timer;
-use crate::sync::{IrqLock, rank};
-
 use crate::iommu::units;
+use crate::irq::timer;
 use crate::platform::clock::{self, Deadline};
+use crate::sync::{IrqLock, rank};
 
 /// Nanoseconds of rest before what one go could not answer.
 const REST: u64 = 10_000_000;

@@ -129,8 +129,8 @@ impl Mmio {
         }
         // SAFETY: within the window.
         let register = unsafe { self.base.add(offset) }.cast::<T>();
-        // SAFETY: aligned, as the window's start is and the offset, and within the window, which stays mapped; others access it only by single
-        // instructions, as this one does.
+        // SAFETY: aligned, as the window's start is and the offset, and within the window, which stays mapped; others access
+        // it only by single instructions, as this one does.
         Some(unsafe { VolatilePtr::new(register) })
     }
 }
