@@ -89,7 +89,7 @@ pub fn requests_one_by_one(record: &'static DeviceRecord) -> bool {
 /// below it.
 ///
 /// # Errors
-/// As for each of the devices; the port stays closed for those whose turn did not come.
+/// As for each of the devices. The port is open once one is in; the others are released by their own names then.
 #[track_caller]
 pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
     if record.role == Role::Bridge && record.state() == DeviceState::Quarantined {

@@ -196,7 +196,7 @@ impl Device {
     /// nothing is mapped in the one that it has.
     ///
     /// # Errors
-    /// If the unit or memory refuses. The group is blocked then.
+    /// As for [`Group::move_to_new_domain`].
     pub(super) fn widen(&self, highest: Iova, site: Site) -> Result<(), DmaError> {
         if highest <= self.record.reach() {
             return Ok(());
@@ -208,7 +208,7 @@ impl Device {
     /// Moves the device and its group to a new, empty domain.
     ///
     /// # Errors
-    /// If the unit or memory refuses. The group is blocked then.
+    /// As for [`Group::move_to_new_domain`].
     #[track_caller]
     pub fn change_domain(&self) -> Result<(), DmaError> {
         self.group.move_to_new_domain(Site::caller())

@@ -84,7 +84,8 @@ pub(super) fn begin_entry(record: &'static DeviceRecord) -> Result<Attempt, DmaE
 /// Lets a quarantined device, and those cut off with it, work again.
 ///
 /// # Errors
-/// If it is not quarantined or has left, the unit refuses, or it was cut off meanwhile. All of them are quarantined then.
+/// If it is not quarantined; nothing has changed then. If it has left, the unit refuses, or it was cut off meanwhile: all of
+/// them are quarantined then.
 #[track_caller]
 pub fn release(record: &'static DeviceRecord) -> Result<(), DmaError> {
     let site = Site::caller();
@@ -149,7 +150,7 @@ pub fn domain_of(record: &DeviceRecord) -> Option<Arc<Domain>> {
 /// on.
 ///
 /// # Errors
-/// If the unit or memory refuses; the device stays blocked then.
+/// If the unit or memory refuses; the device stays blocked then, or quarantined, if it was cut off meanwhile.
 #[track_caller]
 pub fn hold_firmware_regions(record: &'static DeviceRecord) -> Result<(), DmaError> {
     let site = Site::caller();

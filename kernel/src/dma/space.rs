@@ -66,7 +66,7 @@ impl<'d> Space<'d> {
     /// Puts a requester into the domain.
     ///
     /// # Errors
-    /// If it is in one already, or the unit did not take note; it is blocked then.
+    /// If it is in another one, or the unit did not take note; it is blocked then.
     pub fn attach(self, source: SourceId) -> Result<(), IommuError> {
         self.0.with_space(|space, _| space.attach(source))
     }

@@ -97,7 +97,7 @@ impl Misprogrammed {
     /// If there is no such word, or the unit does not confirm.
     ///
     /// # Safety
-    /// Until the word is right again, no device whose requests go by it is told anything but the one request that the
+    /// The walk leads through tables of the unit alone, as they stand now. Until the word is right again, no device whose requests go by it is told anything but the one request that the
     /// change is for; and that request fails, or reaches memory of the caller's.
     pub unsafe fn new(way: Way, place: Place, change: Change) -> Result<Self, MisprogramError> {
         let unit = way.unit;

@@ -100,7 +100,7 @@ impl AddressSpace {
         self.unmap_slow(FastUnmap::NotBegun, iova, bytes, off)
     }
 
-    /// [`Domain::unmap_fast`], as far as it goes.
+    /// [`Domain::unmap_fast`] by its halves, as far as it goes: the unit's lock is taken only in between.
     #[inline(always)]
     pub fn unmap_fast(&mut self, iova: Iova, bytes: u64, off: &InterruptsOff) -> FastUnmap {
         if !self.domain.clear_fast(iova, bytes) {

@@ -12,8 +12,9 @@ use super::frames::Frame;
 
 /// Frames as table memory. They come from the frame allocator, so no buffer of a driver is among them.
 ///
-/// What is asked of it are the addresses that it gave out itself, in `allocate`: the tables and queues of `vtd` alone use
-/// it, and they keep no others. This is what each block below relies on.
+/// What is asked of it are the addresses that it gave out itself, in `allocate`: the tables and queues of `vtd` use it, and
+/// they keep no others; a self-test that makes an entry wrong finds it by a walk from the root table. This is what each
+/// block below relies on.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameMemory;
 

@@ -1,10 +1,10 @@
 //! Which remapping unit serves which function, and which functions own which firmware region.
 //!
 //! Joins what the firmware's table says ([`Description`], made of one of [`acpi_tables`]) with what stands on the buses
-//! ([`pci`]). Both are untrusted; what does not fit becomes a [`TableFinding`], and a function that no unit covers stays uncovered
-//! rather than be guessed at.
+//! ([`pci`]). Both are untrusted; what does not fit becomes a [`TableFinding`], and a function that no unit covers stays
+//! uncovered rather than be guessed at.
 //!
-//! Document: VT-d 774206, revision 4.1 ("Device DeviceScope Structure", "Remapping Hardware Unit Definition Structure").
+//! Document: VT-d 774206, revision 4.1 ("Device Scope Structure", "Remapping Hardware Unit Definition Structure").
 //!
 //! # Example
 //! ```

@@ -1,8 +1,8 @@
 //! Intel 82574 Gigabit Ethernet controller: register and descriptor layouts, and what a driver must decide.
 //!
-//! `spec` holds layouts only; the other modules hold behaviour: bring-up, rings, buffers
-//! in them, and telling frames from what a device claims to be one. Nothing here touches hardware: registers are reached through [`Registers`],
-//! time through [`Clock`]; descriptors pass through by value.
+//! `spec` holds layouts only; the other modules hold behaviour: bring-up, rings, buffers in them, and telling frames from
+//! what a device claims to be one. Nothing here touches hardware: registers are reached through [`Registers`], time through
+//! [`Clock`]; descriptors pass through by value.
 //!
 //! Document: Intel 82574 GbE Controller Family Datasheet, Revision 3.4, cited as 82574 with section or
 //! register title.

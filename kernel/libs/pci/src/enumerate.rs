@@ -1,4 +1,4 @@
-//! BusFinding every function of the machine.
+//! Finding every function of the machine.
 //!
 //! A bus number that no bridge leads to is probed as well: root complexes may have several root buses, and the
 //! firmware's list of them stands in AML. Therefore every bus is scanned once, and only then it is judged which of

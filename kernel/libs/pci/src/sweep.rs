@@ -1,4 +1,4 @@
-//! BusFinding functions before there is memory: by their headers alone, on every bus.
+//! Finding functions before there is memory: by their headers alone, on every bus.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
