@@ -11,7 +11,7 @@ use vtd::spec::fault_reason::FaultReason;
 
 use crate::report::Report;
 
-mod probe;
+mod attack;
 #[cfg(test)]
 mod tests;
 
@@ -43,7 +43,7 @@ pub enum Ending {
     TimeLimit,
 }
 
-/// Whether somebody may have asked the kernel for faults that no probe announces.
+/// Whether somebody may have asked the kernel for faults that no attack announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SelfTest {
     /// A script or a user may have started the kernel's own tests. They know which faults they cause, so the
@@ -82,7 +82,7 @@ pub enum Finding {
     /// Bench without a figure.
     NoFigures,
     /// A device got through, or was blocked for another reason than expected.
-    Probe(String),
+    Attack(String),
     /// A fault that nothing explains.
     UnexplainedFault(String),
     /// Not everything is protected.
@@ -115,7 +115,7 @@ impl fmt::Display for Finding {
             Self::WrongStop(what) => write!(f, "the stop does not fit the attack: {what}"),
             Self::NoStop => write!(f, "no device was stopped"),
             Self::NoFigures => write!(f, "no figures were reported"),
-            Self::Probe(what) => write!(f, "probe: {what}"),
+            Self::Attack(what) => write!(f, "attack: {what}"),
             Self::UnexplainedFault(what) => write!(f, "fault that nobody asked for: {what}"),
             Self::Unprotected => write!(f, "protection is not complete"),
             Self::CheckFailed(what) => write!(f, "check failed: {what}"),
@@ -132,7 +132,7 @@ pub fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
     findings.extend(completeness(evidence));
     findings.extend(report.damaged().iter().cloned().map(Finding::Damaged));
     findings.extend(stop(evidence));
-    findings.extend(report.drills().filter_map(probe::shortfall).map(Finding::Probe));
+    findings.extend(report.drills().filter_map(attack::shortfall).map(Finding::Attack));
     if evidence.self_test == SelfTest::Excluded {
         findings.extend(unexplained_faults(report));
     }
@@ -199,13 +199,13 @@ fn stop(evidence: &Evidence<'_>) -> Option<Finding> {
         (fault.address == Some(expected.page) && stop.p3 == expected.page, "another page"),
         (device.is_some_and(|device| device.object == stop.p2), "another device object"),
         (stop.p4 == fault.reason, "another reason than the fault record"),
-        (fault.verdict == drill.verdict || has_own_verdict(fault, drill), "another verdict than the probe"),
+        (fault.verdict == drill.verdict || has_own_verdict(fault, drill), "another verdict than the attack"),
         (evidence.purpose != Purpose::Demo || fits_access(fault), "a reason that does not fit the access"),
     ];
     facts.iter().find(|(holds, _)| !holds).map(|(_, what)| Finding::WrongStop(what))
 }
 
-/// Whether a fault that several functions may have caused has the probe's verdict for the probe's device.
+/// Whether a fault that several functions may have caused has the attack's verdict for the attack's device.
 fn has_own_verdict(fault: &Fault<'_>, drill: &Drill<'_>) -> bool {
     let own = fault.candidates.iter().find(|candidate| Some(candidate.bdf) == drill.bdf);
     own.is_some_and(|own| Some(&own.verdict) == drill.verdict.as_ref())

@@ -125,7 +125,7 @@ impl Report {
         self.pick(|event| if let Event::Fault(fault) = event { Some(fault) } else { None })
     }
 
-    /// The probes.
+    /// The attacks.
     pub fn drills(&self) -> impl Iterator<Item = &Drill<'static>> {
         self.pick(|event| if let Event::Drill(drill) = event { Some(drill) } else { None })
     }

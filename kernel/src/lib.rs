@@ -12,6 +12,7 @@ pub mod bench;
 pub mod console;
 pub mod devices;
 
+pub mod attack;
 pub mod dma;
 pub mod faults;
 pub mod iommu;
@@ -20,7 +21,6 @@ pub mod journal;
 pub mod memory;
 pub mod net;
 pub mod platform;
-pub mod probe;
 pub mod protection;
 pub mod selftest;
 pub mod start;

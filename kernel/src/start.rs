@@ -27,7 +27,7 @@ use crate::platform::fw_cfg::{self, FwCfg};
 use crate::platform::serial::{self, Port};
 use crate::platform::{clock, framebuffer, pci as bus, power};
 use crate::text::Text;
-use crate::{bench, dma, faults, iommu, irq, journal, probe, protection, stop};
+use crate::{attack, bench, dma, faults, iommu, irq, journal, protection, stop};
 
 /// What helps where no IOMMU is found.
 pub const NO_IOMMU_ADVICE: &str = "switch on Intel VT-d (also called \"VT for Directed I/O\" or \"DMA protection\") in \
@@ -205,7 +205,7 @@ fn after_protection(options: &Options<'_>) -> ! {
     devices::presence::watch();
     devices::start_drivers();
     if options.drill == Switch::On {
-        probe::drill_at_boot();
+        attack::drill_at_boot();
     }
     match options.script {
         Some(script) => {

@@ -26,7 +26,7 @@ use crate::irq::exceptions;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, framebuffer, pci, serial};
 use crate::text::Text as FixedText;
-use crate::{faults, probe, protection};
+use crate::{attack, faults, protection};
 
 /// The stop code of a processor exception, and its name.
 const EXCEPTION: (u32, &str) = (0x7f, "UNEXPECTED_KERNEL_MODE_TRAP");
@@ -96,12 +96,12 @@ struct Story<'a> {
 
 /// Stops for a violation whose fault has been reported.
 ///
-/// A probe that was asked for is reported before the bug check.
+/// An attack that was asked for is reported before the bug check.
 pub fn violation(violation: &faults::Violation<'_>) -> ! {
     let hold = begin();
-    if let Some(probe) = violation.expectation.and_then(probe::behind) {
-        let result = if probe.look() == probe.before { DrillResult::Blocked } else { DrillResult::Leaked };
-        probe.report(result, None);
+    if let Some(attack) = violation.expectation.and_then(attack::behind) {
+        let result = if attack.look() == attack.before { DrillResult::Blocked } else { DrillResult::Leaked };
+        attack.report(result, None);
     }
     violation::with_story(&violation.fault, violation.object, |story| tell(story, &violation.cpu, hold))
 }

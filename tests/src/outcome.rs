@@ -89,21 +89,21 @@ impl Outcome {
 }
 
 impl Outcome {
-    /// The probes of one command (`drill`, `attack`, `demo`), in order.
-    pub fn probes<'a>(&'a self, command: &'a str) -> Vec<&'a Value> {
+    /// The attacks of one command (`drill`, `attack`, `demo`), in order.
+    pub fn attacks<'a>(&'a self, command: &'a str) -> Vec<&'a Value> {
         self.report.of_kind("drill").filter(|drill| drill["command"] == command).collect()
     }
 
-    /// Demands that a probe was blocked with this verdict, that its target's memory is as it was, and that the
+    /// Demands that an attack was blocked with this verdict, that its target's memory is as it was, and that the
     /// fault that it announces was recorded: this requester, page, access and reason. Returns the fault.
     ///
     /// # Panics
     /// If any of that does not hold.
     #[track_caller]
-    pub fn assert_blocked<'a>(&'a self, probe: &Value, verdict: &str) -> &'a Value {
-        assert_eq!((&probe["result"], &probe["verdict"]), (&"blocked".into(), &verdict.into()), "{probe}");
-        assert_eq!(probe["before"], probe["after"], "{probe}");
-        let expected = &probe["expected_fault"];
+    pub fn assert_blocked<'a>(&'a self, attack: &Value, verdict: &str) -> &'a Value {
+        assert_eq!((&attack["result"], &attack["verdict"]), (&"blocked".into(), &verdict.into()), "{attack}");
+        assert_eq!(attack["before"], attack["after"], "{attack}");
+        let expected = &attack["expected_fault"];
         let is_its = |fault: &&Value| {
             fault["requester"] == expected["requester"]
                 && fault["address"] == expected["page"]
@@ -111,7 +111,7 @@ impl Outcome {
                 && fault["verdict"] == verdict
         };
         let Some(fault) = self.report.of_kind("fault").filter(is_its).last() else {
-            panic!("no fault for {probe}")
+            panic!("no fault for {attack}")
         };
         let reason = match (verdict, fault["access"].as_str()) {
             ("beyond-width", _) => "0x4",
@@ -122,14 +122,14 @@ impl Outcome {
         fault
     }
 
-    /// Demands that a probe could not be tried, for a reason in which a word occurs.
+    /// Demands that an attack could not be tried, for a reason in which a word occurs.
     ///
     /// # Panics
     /// If it was tried, or the reason is another.
     #[track_caller]
-    pub fn assert_not_possible(&self, probe: &Value, word: &str) {
-        assert_eq!(probe["result"], "not-possible", "{probe}");
-        assert!(probe["detail"].as_str().is_some_and(|detail| detail.contains(word)), "{probe}");
+    pub fn assert_not_possible(&self, attack: &Value, word: &str) {
+        assert_eq!(attack["result"], "not-possible", "{attack}");
+        assert!(attack["detail"].as_str().is_some_and(|detail| detail.contains(word)), "{attack}");
     }
 }
 

@@ -33,7 +33,7 @@ fn assert_protected(outcome: &Outcome) {
 /// Every device in `bdfs`, and no other, was drilled by itself at boot: one write at a canary, announced.
 #[track_caller]
 fn assert_drilled(outcome: &Outcome, bdfs: &[&str]) {
-    let drills = outcome.probes("drill");
+    let drills = outcome.attacks("drill");
     let drilled: Vec<_> = drills.iter().filter_map(|drill| drill["bdf"].as_str()).collect();
     assert_eq!(drilled.len(), bdfs.len(), "{drilled:?}");
     assert!(bdfs.iter().all(|bdf| drilled.contains(bdf)), "{drilled:?}");
@@ -71,7 +71,7 @@ fn uefi_boots_and_everything_is_protected() {
     assert_protected(&outcome);
     assert_drilled(&outcome, &DRIVEN);
     assert_eq!(outcome.event("boot")["firmware"], "uefi");
-    outcome.assert_blocked(outcome.probes("attack")[0], "never-mapped");
+    outcome.assert_blocked(outcome.attacks("attack")[0], "never-mapped");
 }
 
 /// Machine: VT-d with 39 bits, two processors, 1 GiB, started from a USB stick.
@@ -83,7 +83,7 @@ fn three_level_tables_and_a_usb_stick_will_do() {
     assert_drilled(&outcome, &DRIVEN);
     assert_eq!(outcome.event("unit")["levels"], 3);
     assert_eq!(outcome.event("boot")["cpus"], 2);
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     outcome.assert_blocked(attacks[0], "never-mapped");
     outcome.assert_blocked(attacks[1], "foreign");
 }
@@ -95,14 +95,14 @@ fn a_unit_with_scalable_mode_is_taken_in_legacy_mode() {
         Run::new().iommu(Iommu::IntelScalable).script("policy log; attack 00:03.0 write freed").go();
     assert_protected(&outcome);
     assert_drilled(&outcome, &DRIVEN);
-    outcome.assert_blocked(outcome.probes("attack")[0], "stale");
+    outcome.assert_blocked(outcome.attacks("attack")[0], "stale");
 }
 
 #[test]
 fn the_drill_at_boot_can_be_left_out() {
     let outcome = Run::new().options("drill=off").script("").go();
     assert_protected(&outcome);
-    assert!(outcome.probes("drill").is_empty());
+    assert!(outcome.attacks("drill").is_empty());
     assert_eq!(outcome.end()["faults"], 0);
 }
 
@@ -115,9 +115,9 @@ fn a_machine_with_nothing_to_drill_says_so() {
     let demo = Run::demo().no_default_devices().go();
     demo.assert_status(1);
     for (outcome, command) in [(&outcome, "drill"), (&demo, "demo")] {
-        let probes = outcome.probes(command);
-        assert!(!probes.is_empty() && probes.iter().all(|probe| probe["bdf"].is_null()));
-        outcome.assert_not_possible(probes[0], "no device here");
+        let attacks = outcome.attacks(command);
+        assert!(!attacks.is_empty() && attacks.iter().all(|attack| attack["bdf"].is_null()));
+        outcome.assert_not_possible(attacks[0], "no device here");
     }
 }
 

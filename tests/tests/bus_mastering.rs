@@ -50,8 +50,8 @@ fn a_port_is_open_exactly_while_a_device_below_may_work() {
     running.wait_end();
     let outcome = running.finish();
     outcome.assert_status(0);
-    for probe in outcome.probes("attack") {
-        outcome.assert_blocked(probe, "never-mapped");
+    for attack in outcome.attacks("attack") {
+        outcome.assert_blocked(attack, "never-mapped");
     }
 }
 

@@ -13,7 +13,7 @@ fn a_missing_interval_timer_is_no_measurement() {
         outcome.assert_status(0);
         assert!(outcome.serial.contains("measured against the power management timer"), "{}", outcome.serial);
         // Each of four devices with a driver; and a run takes seconds, not days.
-        assert_eq!(outcome.probes("drill").len(), 6, "{timers}");
+        assert_eq!(outcome.attacks("drill").len(), 6, "{timers}");
         assert!(outcome.end()["t"].as_u64().unwrap() < 240_000_000_000, "{:?}", outcome.end());
     }
 }

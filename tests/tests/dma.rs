@@ -25,14 +25,18 @@ fn nothing_beside_a_buffer_is_exposed() {
     outcome.assert_status(0);
     assert_passed(&outcome, "byte-buffers");
     assert_passed(&outcome, "leak-detector");
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     assert_eq!(attacks.len(), 4);
-    for probe in attacks {
-        assert_eq!((&probe["target"], &probe["result"]), (&"neighbour".into(), &"blocked".into()), "{probe}");
-        assert_eq!((&probe["expected_fault"], &probe["verdict"]), (&Value::Null, &Value::Null));
-        assert_eq!(probe["before"], probe["after"]);
-        assert_ne!(tests::hex(&probe["iova"]) % 4096, 0, "the access goes to the buffer's own page");
-        assert_ne!(probe["before"], "0".repeat(32));
+    for attack in attacks {
+        assert_eq!(
+            (&attack["target"], &attack["result"]),
+            (&"neighbour".into(), &"blocked".into()),
+            "{attack}"
+        );
+        assert_eq!((&attack["expected_fault"], &attack["verdict"]), (&Value::Null, &Value::Null));
+        assert_eq!(attack["before"], attack["after"]);
+        assert_ne!(tests::hex(&attack["iova"]) % 4096, 0, "the access goes to the buffer's own page");
+        assert_ne!(attack["before"], "0".repeat(32));
     }
     // Those of the leak detector's first half, none of a neighbour.
     assert!(outcome.events("fault").is_empty());
@@ -46,7 +50,7 @@ fn a_trusted_device_works_within_shared_pages() {
     let outcome = Run::new().options("drill=off policy=log trust=00:03.0").script(script).go();
     outcome.assert_status(0);
     assert_passed(&outcome, "byte-buffers");
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     outcome.assert_not_possible(attacks[0], "trust");
     assert_eq!(attacks[1]["result"], "blocked");
     outcome.assert_blocked(attacks[2], "never-mapped");
@@ -113,9 +117,10 @@ fn devices_that_share_a_domain_share_the_narrower_window() {
     let outcome = machine.options("drill=off policy=log").script(script).go();
     outcome.assert_status(0);
     assert_eq!(outcome.device("0000:00:10.0")["group"], outcome.device("0000:00:10.1")["group"]);
-    for (probe, verdict) in outcome.probes("attack").into_iter().zip(["stale", "stale", "wrong-direction"]) {
-        outcome.assert_blocked(probe, verdict);
-        assert!(tests::hex(&probe["iova"]) < 1 << 28, "{probe}");
+    for (attack, verdict) in outcome.attacks("attack").into_iter().zip(["stale", "stale", "wrong-direction"])
+    {
+        outcome.assert_blocked(attack, verdict);
+        assert!(tests::hex(&attack["iova"]) < 1 << 28, "{attack}");
     }
 }
 
@@ -163,8 +168,8 @@ fn external_devices_stay_blocked_unless_they_are_let_in() {
         machine().options(options).script("attack 01:00.0 write; attack 01:00.0 read neighbour").go();
     outcome.assert_status(0);
     assert_eq!(outcome.device("0000:01:00.0")["state"], "assigned");
-    outcome.assert_blocked(outcome.probes("attack")[0], "never-mapped");
-    assert_eq!(outcome.probes("attack")[1]["result"], "blocked");
+    outcome.assert_blocked(outcome.attacks("attack")[0], "never-mapped");
+    assert_eq!(outcome.attacks("attack")[1]["result"], "blocked");
 }
 
 /// What has no driver of ours stays as enumeration found it.

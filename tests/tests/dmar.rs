@@ -43,10 +43,10 @@ fn assert_incomplete(outcome: &Outcome) {
 #[track_caller]
 fn assert_both_isolated(outcome: &Outcome) {
     assert_eq!(outcome.event("protected")["units"], 1);
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     assert_eq!(attacks.len(), 2);
-    for probe in attacks {
-        outcome.assert_blocked(probe, "never-mapped");
+    for attack in attacks {
+        outcome.assert_blocked(attack, "never-mapped");
     }
 }
 
@@ -56,7 +56,7 @@ fn assert_none_used(outcome: &Outcome, masters: [bool; 2]) {
     assert_incomplete(outcome);
     assert_eq!(masters, [false; 2]);
     assert_eq!(outcome.event("protected")["units"], 0);
-    assert!(outcome.probes("attack").iter().all(|probe| probe["result"] == "not-possible"));
+    assert!(outcome.attacks("attack").iter().all(|attack| attack["result"] == "not-possible"));
 }
 
 /// What the kernel found to say about the table, gravest or not.
@@ -154,7 +154,7 @@ fn a_silent_unit_costs_only_its_own_devices() {
     assert_eq!(states, ["failed", "enforcing"]);
     assert!(findings(&outcome).contains(&"unit-silent"));
     assert!(outcome.events("unit")[0]["findings"].as_array().unwrap().contains(&"unit-silent".into()));
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     outcome.assert_not_possible(attacks[0], "cannot be told");
     outcome.assert_blocked(attacks[1], "never-mapped");
 }
@@ -172,7 +172,7 @@ fn what_no_scope_names_bypasses_the_unit() {
     assert!(findings.contains(&"scope-no-device") && findings.contains(&"device-uncovered"), "{findings:?}");
     assert_eq!(outcome.device(ROGUE)["state"], "bypasses-iommu");
     assert_eq!(outcome.device(OTHER)["state"], "assigned");
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     outcome.assert_not_possible(attacks[0], "cannot be told");
     outcome.assert_blocked(attacks[1], "never-mapped");
 }

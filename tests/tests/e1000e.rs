@@ -3,7 +3,7 @@
 //! Machine: the default one, which has an `e1000e` at 00:08.0.
 //!
 //! Positive twins: before each overreach the device copies the same bytes between buffers of its own, and a
-//! probe for which that fails is a failed check, so status 0 says that the device was alive.
+//! attack for which that fails is a failed check, so status 0 says that the device was alive.
 
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,13 +19,13 @@ const CARD: &str = "0000:00:08.0";
 
 /// Demands that every attack of [`attacks`] was blocked and rightly judged.
 fn assert_attacks_blocked(outcome: &Outcome, card: &str) {
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     assert_eq!(attacks.len(), 2 * TARGETS.len());
     for (pair, (target, verdict)) in attacks.chunks(2).zip(TARGETS) {
-        for (probe, access) in pair.iter().zip(["read", "write"]) {
-            assert_eq!((&probe["target"], &probe["access"]), (&target.into(), &access.into()));
-            assert_eq!((&probe["length"], probe["before"].is_null()), (&64.into(), false));
-            let fault = outcome.assert_blocked(probe, verdict);
+        for (attack, access) in pair.iter().zip(["read", "write"]) {
+            assert_eq!((&attack["target"], &attack["access"]), (&target.into(), &access.into()));
+            assert_eq!((&attack["length"], attack["before"].is_null()), (&64.into(), false));
+            let fault = outcome.assert_blocked(attack, verdict);
             assert_eq!((&fault["bdf"], &fault["driver"]), (&card.into(), &"e1000e".into()));
         }
     }
@@ -40,7 +40,7 @@ fn the_card_works_in_an_address_space_of_its_own() {
     assert_eq!(card["state"], "assigned");
     let told = |line: &str| line.contains(CARD) && line.contains("its interrupt message arrives");
     assert!(outcome.serial.lines().any(told), "{}", outcome.serial);
-    let drilled = outcome.probes("drill").into_iter().find(|drill| drill["bdf"] == CARD).expect("a drill");
+    let drilled = outcome.attacks("drill").into_iter().find(|drill| drill["bdf"] == CARD).expect("a drill");
     assert_eq!(outcome.assert_blocked(drilled, "never-mapped")["action"], "expected");
 }
 
@@ -71,7 +71,7 @@ fn the_card_is_contained_and_released() {
     let outcome = running.finish();
     outcome.assert_status(0);
 
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     for blocked in [attacks[0], attacks[2]] {
         assert_eq!(outcome.assert_blocked(blocked, "never-mapped")["action"], "contained");
     }
@@ -92,7 +92,7 @@ fn the_card_is_contained_and_released() {
 /// Machine: another `e1000e` at 00:10.0, with the host as its network. The only frames that get there are the ones
 /// with which the card asks for an address in the end.
 #[test]
-fn probes_send_no_frame_and_let_none_in() {
+fn attacks_send_no_frame_and_let_none_in() {
     const LISTENED: &str = "0000:00:10.0";
     let network = Network::new();
     let machine = Run::new()
@@ -108,7 +108,7 @@ fn probes_send_no_frame_and_let_none_in() {
     running.wait_end();
     let outcome = running.finish();
     assert_attacks_blocked(&outcome, LISTENED);
-    assert_eq!(before, Vec::<Vec<u8>>::new(), "a probe sent a frame");
+    assert_eq!(before, Vec::<Vec<u8>>::new(), "an attack sent a frame");
     // Nobody there gives addresses, so that check failed, and nothing else did.
     let findings: Vec<_> = outcome.findings.iter().map(ToString::to_string).collect();
     assert!(findings.len() == 1 && findings[0].contains(LISTENED), "{findings:?}");

@@ -41,8 +41,8 @@ fn assert_nothing_works_without_iommu(iommu: Iommu) {
     let advice: Vec<_> = outcome.serial.lines().filter(|line| line.contains("Intel VT-d")).collect();
     let [advice] = advice[..] else { panic!("not one line of advice: {advice:?}") };
     assert!(advice.contains("set-up"), "{advice}");
-    outcome.assert_not_possible(outcome.probes("attack")[0], "cannot be told");
-    assert!(outcome.probes("drill").iter().all(|drill| drill["result"] == "not-possible"));
+    outcome.assert_not_possible(outcome.attacks("attack")[0], "cannot be told");
+    assert!(outcome.attacks("drill").iter().all(|drill| drill["result"] == "not-possible"));
     assert_eq!(outcome.end()["faults"], 0);
 }
 
@@ -86,7 +86,7 @@ fn a_bypassing_root_bus_stays_without_bus_mastering() {
         let device = outcome.device(bdf);
         assert_eq!((&device["state"], &device["unit"]), (&"bypasses-iommu".into(), &Value::Null));
     }
-    outcome.assert_not_possible(outcome.probes("attack")[0], "cannot be told");
+    outcome.assert_not_possible(outcome.attacks("attack")[0], "cannot be told");
 }
 
 /// Machine: a second root bus 0x40 that bypasses the unit, with an `edu` below a root port there.
@@ -104,7 +104,7 @@ fn a_bypassing_expander_costs_only_its_own_devices() {
     assert_eq!(masters, ["0000:00:03.0", "0000:00:04.0"]);
     assert_eq!(outcome.device("0000:41:00.0")["state"], "bypasses-iommu");
     assert_eq!(outcome.device("0000:00:03.0")["state"], "assigned");
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     outcome.assert_not_possible(attacks[0], "cannot be told");
     outcome.assert_blocked(attacks[1], "never-mapped");
 }
@@ -135,7 +135,7 @@ fn behind_a_unit_that_stops_answering_nothing_masters_the_bus_and_nobody_waits()
     let outcome = running.finish();
 
     outcome.assert_status(1);
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     outcome.assert_blocked(attacks[0], "never-mapped");
     assert!(attacks[2..].iter().all(|attack| attack["result"] == "not-possible"), "{attacks:?}");
     for bdf in DRIVEN {

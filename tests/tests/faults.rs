@@ -130,7 +130,7 @@ fn a_record_of_an_earlier_boot_is_told_as_such_with_its_device() {
     assert_eq!((&window["stale_faults"], &window["translation_was_on"]), (&stale, &false.into()));
     // Nobody's fault now: the only one is the attack's.
     assert_eq!(outcome.end()["faults"], 1);
-    let fault = outcome.assert_blocked(outcome.probes("attack")[0], "never-mapped");
+    let fault = outcome.assert_blocked(outcome.attacks("attack")[0], "never-mapped");
     assert_eq!(outcome.events("fault"), [fault]);
     let words = "a fault from before this boot: 0000:00:1f.2, Intel Corporation 82801IR/IO/IH";
     assert!(outcome.serial.contains(words), "for people, by its name");

@@ -44,7 +44,7 @@ fn assert_refused(name: &str, address: &str, finding: &str) {
     );
     assert!(outcome.report.of_kind("finding").any(|line| line["id"] == finding), "{name}: no {finding}");
     assert!(!had_region(&outcome), "{name}");
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     for attack in &attacks[..2] {
         outcome.assert_blocked(attack, "never-mapped");
     }
@@ -89,7 +89,7 @@ fn regions_that_overlap_are_granted_as_one() {
     assert_eq!(outcome.check("regions")["result"], "pass", "the device reads its region");
     assert!(had_region(&outcome));
     assert_eq!(outcome.device(OWNER)["state"], "assigned");
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     for attack in &attacks[..2] {
         outcome.assert_not_possible(attack, "live");
     }
@@ -113,7 +113,7 @@ fn a_region_beyond_the_units_addresses_is_given_up() {
     outcome.assert_status(1);
     assert_eq!(outcome.event("protected")["complete"], false);
     assert!(!had_region(&outcome));
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     // Whoever drives it would have to reach the region as well, so nobody does.
     outcome.assert_not_possible(attacks[0], "cannot be told");
     outcome.assert_blocked(attacks[1], "never-mapped");

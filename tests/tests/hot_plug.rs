@@ -192,7 +192,7 @@ fn devices_come_and_go_while_others_work() {
     running.wait_end();
     let outcome = running.finish();
     assert_eq!(outcome.end()["event"], "end");
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     assert!(attacks.iter().all(|attack| attack["result"] != "LEAKED"));
     for attack in attacks.iter().filter(|attack| attack["bdf"] == "0000:00:03.0") {
         outcome.assert_blocked(attack, "never-mapped");

@@ -28,7 +28,7 @@ fn mistakes_in_options_are_told_and_the_default_holds() {
     assert!(details(&outcome, "option polcy", "skip")[0].contains("policy"));
     assert_eq!(details(&outcome, "option colour", "skip").len(), 1);
     assert_eq!((&outcome.end()["failed"], &outcome.end()["skipped"]), (&4.into(), &2.into()));
-    assert!(outcome.probes("drill").is_empty(), "drill=off stands behind the mistakes");
+    assert!(outcome.attacks("drill").is_empty(), "drill=off stands behind the mistakes");
     // The policy that holds is the default.
     assert_eq!(outcome.event("bugcheck")["code"], "0xe6");
 }
@@ -80,7 +80,7 @@ fn mistakes_in_a_script_are_told_and_it_goes_on() {
         assert_eq!(detail.lines().count(), 1, "{line}");
     }
     assert_eq!(outcome.end()["failed"], mistakes.len());
-    let [attack] = outcome.probes("attack")[..] else { panic!("not one attack") };
+    let [attack] = outcome.attacks("attack")[..] else { panic!("not one attack") };
     outcome.assert_blocked(attack, "never-mapped");
 }
 

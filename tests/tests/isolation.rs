@@ -2,7 +2,7 @@
 //!
 //! Machine: the default one (q35, BIOS, VT-d with 48 bits, `edu` at 00:03.0 and 00:04.0) unless a test says so.
 //!
-//! Positive twins: before each overreach the device moves the same bytes through memory of its own, and a probe
+//! Positive twins: before each overreach the device moves the same bytes through memory of its own, and an attack
 //! for which that fails is a failed check, so status 0 says that every device was alive.
 
 use tests::{Run, TARGETS, attacks};
@@ -20,14 +20,14 @@ fn label_of(target: &str) -> Option<&'static str> {
 fn every_attack_is_blocked_with_its_verdict() {
     let outcome = Run::new().options("policy=log").script(&attacks("00:04.0")).go();
     outcome.assert_status(0);
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     assert_eq!(attacks.len(), 2 * TARGETS.len());
-    for (probe, number) in attacks.into_iter().zip(0..) {
+    for (attack, number) in attacks.into_iter().zip(0..) {
         let (target, verdict) = TARGETS[number / 2];
         let access = ["read", "write"][number % 2];
-        assert_eq!((&probe["target"], &probe["access"]), (&target.into(), &access.into()));
-        assert!(!probe["before"].is_null() && !probe["target_phys"].is_null());
-        let fault = outcome.assert_blocked(probe, verdict);
+        assert_eq!((&attack["target"], &attack["access"]), (&target.into(), &access.into()));
+        assert!(!attack["before"].is_null() && !attack["target_phys"].is_null());
+        let fault = outcome.assert_blocked(attack, verdict);
         assert_eq!((&fault["bdf"], &fault["expected"]), (&"0000:00:04.0".into(), &false.into()));
         assert_eq!(fault["action"], "logged");
         assert_eq!(fault["candidates"], serde_json::json!([]));
@@ -54,30 +54,33 @@ fn every_attack_is_blocked_with_its_verdict() {
 fn every_drill_is_blocked_with_its_verdict() {
     let outcome = Run::new().options("drill=off").script("drill").go();
     outcome.assert_status(0);
-    let drills = outcome.probes("drill");
+    let drills = outcome.attacks("drill");
     let (beside, drills): (Vec<_>, Vec<_>) =
-        drills.into_iter().partition(|probe| probe["target"] == "neighbour");
-    let devices: std::collections::BTreeSet<_> = drills.iter().map(|probe| probe["bdf"].as_str()).collect();
+        drills.into_iter().partition(|attack| attack["target"] == "neighbour");
+    let devices: std::collections::BTreeSet<_> = drills.iter().map(|attack| attack["bdf"].as_str()).collect();
     assert!(devices.len() >= 2);
     assert_eq!((beside.len(), drills.len()), (2 * devices.len(), 2 * devices.len() * TARGETS.len()));
-    for probe in beside {
+    for attack in beside {
         // The page is mapped, so nothing faults.
-        assert_eq!((&probe["result"], &probe["verdict"]), (&"blocked".into(), &serde_json::Value::Null));
-        assert_eq!((&probe["expected_fault"], &probe["before"]), (&serde_json::Value::Null, &probe["after"]));
+        assert_eq!((&attack["result"], &attack["verdict"]), (&"blocked".into(), &serde_json::Value::Null));
+        assert_eq!(
+            (&attack["expected_fault"], &attack["before"]),
+            (&serde_json::Value::Null, &attack["after"])
+        );
     }
     for (target, verdict) in TARGETS {
         for access in ["read", "write"] {
             for bdf in devices.iter().flatten().copied() {
-                let its = |probe: &&&serde_json::Value| {
-                    probe["target"] == target && probe["access"] == access && probe["bdf"] == bdf
+                let its = |attack: &&&serde_json::Value| {
+                    attack["target"] == target && attack["access"] == access && attack["bdf"] == bdf
                 };
-                let probe = drills.iter().find(its).unwrap_or_else(|| panic!("{bdf} {access} {target}"));
+                let attack = drills.iter().find(its).unwrap_or_else(|| panic!("{bdf} {access} {target}"));
                 if (bdf, access, target) == (DISK, "write", "kernel") {
                     // A disk writes zeros only, a block of them: they stand nowhere in the kernel's code.
-                    outcome.assert_not_possible(probe, "stands there already");
+                    outcome.assert_not_possible(attack, "stands there already");
                     continue;
                 }
-                let fault = outcome.assert_blocked(probe, verdict);
+                let fault = outcome.assert_blocked(attack, verdict);
                 assert_eq!((&fault["expected"], &fault["action"]), (&true.into(), &"expected".into()));
             }
         }
@@ -90,13 +93,13 @@ fn every_drill_is_blocked_with_its_verdict() {
 fn targets_stay_as_reported_until_the_power_goes() {
     let mut running = Run::new().options("policy=log").script("drill; attack 00:03.0 write; drill").start();
     running.wait_end();
-    let probes = running.report().of_kind("drill").filter(|probe| !probe["target_phys"].is_null());
-    let targets: Vec<_> = probes
-        .map(|probe| (tests::hex(&probe["target_phys"]), probe["after"].clone(), probe.clone()))
+    let attacks = running.report().of_kind("drill").filter(|attack| !attack["target_phys"].is_null());
+    let targets: Vec<_> = attacks
+        .map(|attack| (tests::hex(&attack["target_phys"]), attack["after"].clone(), attack.clone()))
         .collect();
-    for (address, after, probe) in &targets {
+    for (address, after, attack) in &targets {
         let there: String = running.memory(*address, 16).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(after, &there.as_str(), "{probe}");
+        assert_eq!(after, &there.as_str(), "{attack}");
     }
     running.finish().assert_status(0);
     assert!(targets.len() > 2 * 2 * TARGETS.len(), "{} targets", targets.len());
@@ -109,7 +112,7 @@ const DISK: &str = "0000:00:05.0";
 /// unit may record both.
 #[track_caller]
 fn assert_faults(outcome: &tests::Outcome) {
-    let drills = outcome.probes("drill");
+    let drills = outcome.attacks("drill");
     let faulting = drills.iter().filter(|drill| !drill["expected_fault"].is_null());
     let twice = faulting.clone().filter(|drill| drill["bdf"] == DISK && drill["access"] == "write").count();
     let (faults, expected) = (outcome.end()["faults"].as_u64().unwrap() as usize, faulting.count());
@@ -123,7 +126,7 @@ fn drills_again_and_again_stay_expected() {
     outcome.assert_status(0);
     assert!(outcome.events("fault").iter().all(|fault| fault["expected"] == true));
     let faulting = |drill: &&&serde_json::Value| !drill["expected_fault"].is_null();
-    assert!(outcome.probes("drill").iter().filter(faulting).count() >= 3 * 28);
+    assert!(outcome.attacks("drill").iter().filter(faulting).count() >= 3 * 28);
     assert_faults(&outcome);
 }
 
@@ -136,27 +139,29 @@ fn any_address_can_be_attacked() {
         .collect();
     let outcome = Run::new().options("policy=log").script(&script).go();
     outcome.assert_status(0);
-    let attacks = outcome.probes("attack");
-    for (probe, number) in attacks.iter().zip(0..) {
+    let attacks = outcome.attacks("attack");
+    for (attack, number) in attacks.iter().zip(0..) {
         match addresses[number / 2] {
             // RAM: shown before and after, and unchanged.
             address @ "0x200000" => {
-                outcome.assert_blocked(probe, "never-mapped");
-                assert_eq!((&probe["iova"], &probe["target_phys"]), (&address.into(), &address.into()));
-                assert!(!probe["before"].is_null());
+                outcome.assert_blocked(attack, "never-mapped");
+                assert_eq!((&attack["iova"], &attack["target_phys"]), (&address.into(), &address.into()));
+                assert!(!attack["before"].is_null());
             }
             // No RAM: never looked at.
             address @ "0xb0000000" => {
-                outcome.assert_blocked(probe, "never-mapped");
-                assert_eq!(probe["iova"], address);
+                outcome.assert_blocked(attack, "never-mapped");
+                assert_eq!(attack["iova"], address);
                 assert!(
-                    probe["target_phys"].is_null() && probe["before"].is_null() && probe["after"].is_null()
+                    attack["target_phys"].is_null()
+                        && attack["before"].is_null()
+                        && attack["after"].is_null()
                 );
             }
             "0x1000000000000" => {
-                outcome.assert_blocked(probe, "beyond-width");
+                outcome.assert_blocked(attack, "beyond-width");
             }
-            _ => outcome.assert_not_possible(probe, "interrupt"),
+            _ => outcome.assert_not_possible(attack, "interrupt"),
         }
     }
     assert_eq!(attacks.len(), 2 * addresses.len());
@@ -170,13 +175,13 @@ fn a_device_with_few_address_bits_is_isolated_too() {
     let machine = Run::new().device("edu,addr=10.0");
     let outcome = machine.options("policy=log").script(&script).go();
     outcome.assert_status(0);
-    assert!(outcome.probes("drill").iter().any(|drill| drill["bdf"] == "0000:00:10.0"));
-    let attacks = outcome.probes("attack");
+    assert!(outcome.attacks("drill").iter().any(|drill| drill["bdf"] == "0000:00:10.0"));
+    let attacks = outcome.attacks("attack");
     outcome.assert_not_possible(attacks[0], "beyond");
     // A display has no way to be told to overreach.
     outcome.assert_not_possible(attacks[1], "cannot be told");
-    for (probe, verdict) in attacks[2..].iter().zip(["stale", "foreign", "overrun"]) {
-        outcome.assert_blocked(probe, verdict);
-        assert!(tests::hex(&probe["iova"]) < 1 << 28);
+    for (attack, verdict) in attacks[2..].iter().zip(["stale", "foreign", "overrun"]) {
+        outcome.assert_blocked(attack, verdict);
+        assert!(tests::hex(&attack["iova"]) < 1 << 28);
     }
 }

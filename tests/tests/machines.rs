@@ -11,7 +11,7 @@ fn assert_holds(run: Run) -> Outcome {
     let outcome = run.script("selftest").go();
     outcome.assert_status(0);
     assert_eq!(outcome.event("protected")["complete"], true);
-    let drills = outcome.probes("drill");
+    let drills = outcome.attacks("drill");
     assert_eq!(drills.len(), DRIVEN.len(), "every device with a driver is drilled");
     for drill in drills {
         outcome.assert_blocked(drill, "never-mapped");

@@ -81,7 +81,7 @@ fn forged_messages_without_end_keep_nothing_from_its_turn() {
     running.wait_end();
     let outcome = running.finish();
     outcome.assert_status(0);
-    assert!(outcome.probes("attack").iter().all(|probe| probe["result"] == "blocked"));
+    assert!(outcome.attacks("attack").iter().all(|attack| attack["result"] == "blocked"));
 }
 
 /// Ends a flood, also where the test fails in its midst.
@@ -127,6 +127,6 @@ fn a_device_that_interrupts_without_end_is_contained() {
         assert_eq!(words, usize::from(state == "quarantined"), "{}", outcome.serial);
         // Nobody asked for it.
         outcome.assert_status(if state == "quarantined" { 1 } else { 0 });
-        assert_eq!(outcome.probes("attack")[0]["result"], "blocked");
+        assert_eq!(outcome.attacks("attack")[0]["result"], "blocked");
     }
 }

@@ -188,7 +188,7 @@ fn overreaches_are_blocked_with_the_right_verdict() {
     let outcome = disks.machine().options("policy=log").script(&script).go();
     outcome.assert_status(0);
     assert_eq!(outcome.check("leak-detector")["result"], "pass");
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     let targets = TARGETS.into_iter().chain([("0x200000", "never-mapped")]);
     let [pairs @ .., unaligned] = &attacks[..] else { panic!("no attack") };
     assert_eq!(pairs.len(), 2 * (TARGETS.len() + 1));
@@ -218,7 +218,7 @@ fn a_contained_controller_works_again_once_released() {
         outcome.report.of_kind("check").filter(|check| check["name"] == "disk read").collect();
     assert_eq!(reads.iter().map(|check| &check["result"]).collect::<Vec<_>>(), ["fail", "pass"]);
     assert_eq!(reads[1]["detail"], detail_of_read(3, 0, 256, &content(3)));
-    for attack in outcome.probes("attack") {
+    for attack in outcome.attacks("attack") {
         outcome.assert_blocked(attack, "never-mapped");
     }
     assert!(outcome.serial.contains("health: unknown, the device is cut off"));

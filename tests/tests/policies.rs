@@ -13,7 +13,7 @@ fn states<'a>(outcome: &'a Outcome, bdf: &str) -> Vec<&'a Value> {
     lines.map(|device| &device["state"]).collect()
 }
 
-/// Positive twins: the other device works meanwhile, and the contained one again after its release; both probes
+/// Positive twins: the other device works meanwhile, and the contained one again after its release; both attacks
 /// begin with transfers that must arrive.
 #[test]
 fn a_device_is_contained_and_released() {
@@ -36,7 +36,7 @@ fn a_device_is_contained_and_released() {
     let outcome = running.finish();
     outcome.assert_status(0);
 
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     assert_eq!(outcome.assert_blocked(attacks[0], "never-mapped")["action"], "contained");
     outcome.assert_not_possible(attacks[1], "no address space");
     let other = outcome.assert_blocked(attacks[2], "stale");
@@ -53,9 +53,9 @@ fn a_storm_is_contained_even_under_log() {
     let script = "attack 00:03.0 write; attack 00:03.0 write; attack 00:03.0 write; attack 00:04.0 write";
     let outcome = Run::new().instruction_clock().options("policy=log storm=1").script(script).go();
     outcome.assert_status(0);
-    let attacks = outcome.probes("attack");
-    for probe in &attacks[..2] {
-        outcome.assert_blocked(probe, "never-mapped");
+    let attacks = outcome.attacks("attack");
+    for attack in &attacks[..2] {
+        outcome.assert_blocked(attack, "never-mapped");
     }
     let faults = outcome.events("fault").into_iter().filter(|fault| fault["bdf"] == ROGUE);
     let actions: Vec<_> = faults.map(|fault| &fault["action"]).collect();
@@ -72,8 +72,8 @@ fn storms_can_be_let_pass() {
     let script = "attack 00:03.0 write; attack 00:03.0 read; attack 00:03.0 write kernel";
     let outcome = Run::new().instruction_clock().options("policy=log storm=off").script(script).go();
     outcome.assert_status(0);
-    for probe in outcome.probes("attack") {
-        outcome.assert_blocked(probe, "never-mapped");
+    for attack in outcome.attacks("attack") {
+        outcome.assert_blocked(attack, "never-mapped");
     }
     assert_eq!(outcome.device(ROGUE)["state"], "assigned");
 }

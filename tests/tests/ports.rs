@@ -110,8 +110,8 @@ fn a_port_through_which_made_up_ids_storm_is_closed() {
     assert!(others.clone().count() >= 2 && others.into_iter().all(|fault| fault["port"].is_null()));
     assert_eq!(outcome.device(PORT)["state"], "blocked");
     assert_eq!(outcome.device(NEIGHBOUR)["state"], "assigned");
-    for probe in outcome.probes("attack") {
-        outcome.assert_blocked(probe, "never-mapped");
+    for attack in outcome.attacks("attack") {
+        outcome.assert_blocked(attack, "never-mapped");
     }
-    assert_eq!(outcome.probes("attack").len(), 2);
+    assert_eq!(outcome.attacks("attack").len(), 2);
 }

@@ -126,10 +126,10 @@ fn three_level_tables_give_the_same_reasons() {
     let machine = with_one_alone().iommu(Iommu::Intel39).options("policy=log");
     let outcome = machine.script("selftest faults; attack 41:00.0 write; attack 41:00.0 read freed").go();
     assert_all(&outcome);
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     assert_eq!(attacks.len(), 2);
-    for (probe, verdict) in attacks.into_iter().zip(["never-mapped", "stale"]) {
-        outcome.assert_blocked(probe, verdict);
+    for (attack, verdict) in attacks.into_iter().zip(["never-mapped", "stale"]) {
+        outcome.assert_blocked(attack, verdict);
     }
 }
 

@@ -39,15 +39,15 @@ fn exactly_the_named_device_gets_its_region() {
     assert!(outcome.report.of_kind("finding").any(|finding| finding["id"] == "rmrr-not-reserved"));
     assert_eq!(states(&outcome, "0000:00:03.0")[..2], ["blocked", "firmware-region"]);
     assert_eq!(outcome.device("0000:00:03.0")["state"], "assigned");
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     outcome.assert_not_possible(attacks[0], "live");
     outcome.assert_not_possible(attacks[1], "live");
     // The pages next to it are not part of it.
-    for probe in &attacks[2..4] {
-        assert_eq!(probe["result"], "blocked", "{probe}");
+    for attack in &attacks[2..4] {
+        assert_eq!(attack["result"], "blocked", "{attack}");
     }
-    for probe in &attacks[4..6] {
-        let fault = outcome.assert_blocked(probe, "foreign");
+    for attack in &attacks[4..6] {
+        let fault = outcome.assert_blocked(attack, "foreign");
         assert_eq!(fault["bdf"], "0000:00:04.0");
     }
     outcome.assert_blocked(attacks[6], "never-mapped");
@@ -59,7 +59,7 @@ fn a_device_without_a_driver_keeps_its_region() {
     let outcome = with_region(0x300_0000, 0x30f_ffff, 1).script("attack 00:03.0 write 0x3000000").go();
     outcome.assert_status(0);
     assert_eq!(states(&outcome, "0000:00:01.0"), ["blocked", "firmware-region"]);
-    outcome.assert_blocked(outcome.probes("attack")[0], "foreign");
+    outcome.assert_blocked(outcome.attacks("attack")[0], "foreign");
 }
 
 /// A region over memory of the kernel is refused, and its device keeps out like every other.
@@ -69,7 +69,7 @@ fn a_region_over_the_kernel_is_refused() {
     outcome.assert_status(1);
     assert_eq!(outcome.event("protected")["complete"], false);
     assert!(!states(&outcome, "0000:00:03.0").contains(&"firmware-region".to_owned()));
-    let attack = outcome.probes("attack")[0];
+    let attack = outcome.attacks("attack")[0];
     let inside = 0x100_0000..0x200_0000;
     assert!(inside.contains(&tests::hex(&attack["target_phys"])), "{attack}");
     outcome.assert_blocked(attack, "never-mapped");
@@ -98,7 +98,7 @@ fn a_region_in_a_group_moves_with_its_domain() {
     assert_eq!((&edu["state"], &other["state"]), (&"assigned".into(), &"firmware-region".into()));
     assert_eq!(edu["group"], other["group"]);
     assert_eq!(outcome.check("entries-live")["result"], "pass");
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     outcome.assert_blocked(attacks[0], "never-mapped");
     outcome.assert_not_possible(attacks[1], "live");
 }

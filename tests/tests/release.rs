@@ -114,7 +114,7 @@ fn a_driven_device_is_reset_when_it_is_released_and_works_again() {
     let reads: Vec<_> =
         outcome.report.of_kind("check").filter(|check| check["name"] == "disk read").collect();
     assert_eq!(reads.len(), 3 * DISKS.len());
-    for ((disk, reads), attack) in DISKS.iter().zip(reads.chunks(3)).zip(outcome.probes("attack")) {
+    for ((disk, reads), attack) in DISKS.iter().zip(reads.chunks(3)).zip(outcome.attacks("attack")) {
         let bdf = disk.bdf();
         let right = &Value::from(disk.detail_of_read());
         assert_eq!([&reads[0]["result"], &reads[1]["result"], &reads[2]["result"]], ["pass", "fail", "pass"]);

@@ -19,7 +19,7 @@ fn each_of_many_devices_is_told_by_itself() {
     }
     let outcome = run.script("policy log; attack 00:18.7 write kernel; attack 00:03.0 write kernel").go();
     outcome.assert_status(0);
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     for (attack, device) in attacks.iter().zip(["0000:00:18.7", "0000:00:03.0"]) {
         let fault = outcome.assert_blocked(attack, "never-mapped");
         assert_eq!((&fault["bdf"], &fault["requester"]), (&device.into(), &device.into()));

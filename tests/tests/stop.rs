@@ -2,7 +2,7 @@
 //!
 //! Machine: the default one (q35, BIOS, VT-d with 48 bits, `edu` at 00:03.0 and 00:04.0).
 //!
-//! Positive twins: before each overreach the device moves the same bytes through memory of its own, and a probe
+//! Positive twins: before each overreach the device moves the same bytes through memory of its own, and an attack
 //! for which that fails is a failed check; `leak-detector` shows that a device that does get through is seen.
 
 use boot::machine::Firmware;
@@ -13,27 +13,27 @@ use tests::{Outcome, Run, hex};
 fn stopped(run: Run, bdf: &str) -> Outcome {
     let mut running = run.start();
     assert_eq!(running.wait_end(), Moment::Stopped);
-    let Some(probe) = running.report().of_kind("drill").last().cloned() else { panic!("no probe") };
-    assert_eq!(probe["bdf"], bdf);
-    let seen = running.memory(hex(&probe["target_phys"]), 16);
+    let Some(attack) = running.report().of_kind("drill").last().cloned() else { panic!("no attack") };
+    assert_eq!(attack["bdf"], bdf);
+    let seen = running.memory(hex(&attack["target_phys"]), 16);
     let seen: String = seen.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(probe["before"], seen, "the canary as QEMU shows it");
+    assert_eq!(attack["before"], seen, "the canary as QEMU shows it");
     for function in ["0000:00:03.0", "0000:00:04.0", "0000:00:1f.2"] {
         assert!(!running.may_master_the_bus(function), "{function}");
     }
     running.finish()
 }
 
-/// Checks that fault, probe, stop and screen tell the same.
+/// Checks that fault, attack, stop and screen tell the same.
 #[track_caller]
 fn assert_stopped_over(outcome: &Outcome, command: &str, bdf: &str, access: &str) {
     let kinds: Vec<_> = outcome.report.lines().iter().rev().take(4).map(|line| line.kind()).collect();
     assert_eq!(kinds, ["end", "bugcheck", "drill", "fault"]);
     assert_eq!(outcome.end()["status"], "bugcheck");
 
-    let [probe] = outcome.probes(command)[..] else { panic!("not one probe") };
-    assert_eq!((&probe["access"], &probe["target"]), (&access.into(), &"canary".into()));
-    let fault = outcome.assert_blocked(probe, "never-mapped");
+    let [attack] = outcome.attacks(command)[..] else { panic!("not one attack") };
+    assert_eq!((&attack["access"], &attack["target"]), (&access.into(), &"canary".into()));
+    let fault = outcome.assert_blocked(attack, "never-mapped");
     assert_eq!((&fault["bdf"], &fault["requester"]), (&bdf.into(), &bdf.into()));
     assert_eq!((&fault["driver"], &fault["expected"]), (&"edu".into(), &false.into()));
     assert_eq!((&fault["action"], &fault["at_least"]), (&"bugcheck".into(), &false.into()));
@@ -95,7 +95,7 @@ fn a_policy_of_its_own_spares_a_device() {
     let script = "policy 00:03.0 log; attack 00:03.0 write; attack 00:04.0 write";
     let outcome = Run::new().script(script).go();
     outcome.assert_status(0);
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     let spared = outcome.assert_blocked(attacks[0], "never-mapped");
     assert_eq!((&spared["bdf"], &spared["action"]), (&"0000:00:03.0".into(), &"logged".into()));
     let fatal = outcome.assert_blocked(attacks[1], "never-mapped");

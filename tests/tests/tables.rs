@@ -50,7 +50,7 @@ fn a_hundred_units() {
     assert_eq!(states.len(), 100);
     assert_eq!(states[0], "enforcing");
     assert!(states[1..].iter().all(|state| *state == "failed"), "{states:?}");
-    outcome.assert_blocked(outcome.probes("attack")[0], "never-mapped");
+    outcome.assert_blocked(outcome.attacks("attack")[0], "never-mapped");
 }
 
 /// The first unit that claims the rest has it; the second one claims the same registers and is not touched.
@@ -60,7 +60,7 @@ fn two_units_claim_the_rest() {
     outcome.assert_status(1);
     assert_eq!(states(&outcome), ["enforcing", "failed"]);
     assert_eq!(outcome.device("0000:00:03.0")["unit"], 0);
-    outcome.assert_blocked(outcome.probes("attack")[0], "never-mapped");
+    outcome.assert_blocked(outcome.attacks("attack")[0], "never-mapped");
 }
 
 /// Scopes that lead nowhere take nothing away from those that lead somewhere.
@@ -75,7 +75,7 @@ fn scopes_that_lead_nowhere() {
     let outcome = boot_with(table().drhd(REST, SEGMENT, UNIT, &scopes));
     outcome.assert_status(0);
     assert_eq!(outcome.event("protected")["complete"], true);
-    outcome.assert_blocked(outcome.probes("attack")[0], "never-mapped");
+    outcome.assert_blocked(outcome.attacks("attack")[0], "never-mapped");
 }
 
 /// The table that QEMU adds comes second; it names a unit that does not answer, and is not used.
@@ -93,7 +93,7 @@ fn two_tables() {
     outcome.assert_status(0);
     assert_eq!(states(&outcome), ["enforcing"]);
     assert!(outcome.serial.contains("2 DMAR tables"), "the log tells of the second");
-    outcome.assert_blocked(outcome.probes("attack")[0], "never-mapped");
+    outcome.assert_blocked(outcome.attacks("attack")[0], "never-mapped");
 }
 
 /// With a table but no unit behind it, nothing enforces.
@@ -107,7 +107,7 @@ fn a_table_without_hardware() {
     outcome.assert_status(1);
     assert_eq!(states(&outcome), ["failed"]);
     assert_eq!(outcome.event("protected")["units"], 0);
-    outcome.assert_not_possible(outcome.probes("attack")[0], "told to overreach");
+    outcome.assert_not_possible(outcome.attacks("attack")[0], "told to overreach");
 }
 
 /// A root port with ACS keeps what stands below it apart from itself; one without does not.
@@ -124,6 +124,6 @@ fn root_ports_with_and_without_acs() {
         outcome.assert_status(0);
         let (port, edu) = (outcome.device("0000:00:10.0"), outcome.device("0000:01:00.0"));
         assert_eq!(port["group"] == edu["group"], together, "disable-acs={disable_acs}");
-        outcome.assert_blocked(outcome.probes("attack")[0], "never-mapped");
+        outcome.assert_blocked(outcome.attacks("attack")[0], "never-mapped");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Machine: the default one (q35, BIOS, VT-d with 48 bits, `edu` at 00:03.0 and 00:04.0) with what each test names.
 //!
-//! Positive twins: before each overreach the device moves the same bytes through memory of its own, and a probe
+//! Positive twins: before each overreach the device moves the same bytes through memory of its own, and an attack
 //! for which that fails is a failed check.
 
 use std::thread;
@@ -35,11 +35,12 @@ fn attack_all(machine: Run, bdfs: &[&str]) -> Outcome {
 #[track_caller]
 fn assert_attributed(outcome: &Outcome, bdf: &str, requester: &str) {
     assert_eq!(outcome.device(bdf)["requester"], requester);
-    let attacks: Vec<_> = outcome.probes("attack").into_iter().filter(|probe| probe["bdf"] == bdf).collect();
+    let attacks: Vec<_> =
+        outcome.attacks("attack").into_iter().filter(|attack| attack["bdf"] == bdf).collect();
     assert_eq!(attacks.len(), ATTACKS.len());
-    for (probe, (_, _, verdict)) in attacks.into_iter().zip(ATTACKS) {
-        assert_eq!(probe["expected_fault"]["requester"], requester);
-        let fault = outcome.assert_blocked(probe, verdict);
+    for (attack, (_, _, verdict)) in attacks.into_iter().zip(ATTACKS) {
+        assert_eq!(attack["expected_fault"]["requester"], requester);
+        let fault = outcome.assert_blocked(attack, verdict);
         assert_eq!((&fault["bdf"], &fault["candidates"]), (&bdf.into(), &Value::Array(Vec::new())));
     }
 }
@@ -101,11 +102,11 @@ fn devices_that_share_an_id_share_their_fate() {
     let outcome = machine.options("policy=contain").script(script).go();
     outcome.assert_status(0);
     assert_eq!(outcome.event("protected")["complete"], true);
-    let attacks = outcome.probes("attack");
-    for (probe, verdict, action) in
+    let attacks = outcome.attacks("attack");
+    for (attack, verdict, action) in
         [(attacks[0], "never-mapped", "contained"), (attacks[2], "stale", "logged")]
     {
-        let fault = outcome.assert_blocked(probe, verdict);
+        let fault = outcome.assert_blocked(attack, verdict);
         assert_eq!((&fault["requester"], &fault["action"]), (&"0000:02:00.0".into(), &action.into()));
         let candidates: Vec<_> =
             fault["candidates"].as_array().unwrap().iter().map(|one| &one["bdf"]).collect();
@@ -257,7 +258,7 @@ fn bridges_that_contradict_each_other_cost_those_behind_them() {
         );
         assert!(device["refused"].as_str().is_some_and(|why| why.contains("bus numbers")), "{device}");
     }
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     outcome.assert_blocked(attacks[0], "never-mapped");
     assert!(outcome.events("fault").iter().all(|fault| fault["bdf"] == "0000:00:03.0"));
     assert_eq!(outcome.device("0000:00:05.0")["state"], "assigned");

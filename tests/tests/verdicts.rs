@@ -133,7 +133,7 @@ fn a_device_that_nobody_enumerated_is_told_as_such() {
     let words = fault["explanation"].as_str().unwrap();
     assert!(words.contains("0000:05:00.0"), "{words}");
     assert!(outcome.events("device").iter().all(|device| device["bdf"] != "0000:05:00.0"));
-    outcome.assert_blocked(outcome.probes("attack")[0], "never-mapped");
+    outcome.assert_blocked(outcome.attacks("attack")[0], "never-mapped");
     assert_eq!(faults.last().unwrap()["bdf"], "0000:00:03.0");
 }
 
@@ -192,7 +192,7 @@ fn assert_alias(fault: &Value, own: &str) {
     assert_eq!((&fault["bdf"], &fault["at_least"]), (&DRIVEN.into(), &true.into()), "{fault}");
 }
 
-/// The hardware names the bridge's id only. Whoever sent the request, each device has its verdict; the probe, which
+/// The hardware names the bridge's id only. Whoever sent the request, each device has its verdict; the attack, which
 /// knows the device that it told to overreach, gets that device's.
 #[test]
 fn devices_that_share_an_id_have_verdicts_of_their_own() {
@@ -204,24 +204,27 @@ fn devices_that_share_an_id_have_verdicts_of_their_own() {
     outcome.assert_status(0);
     // The short drill after the start tries it, too.
     assert!(
-        outcome.probes("drill").iter().any(|probe| probe["bdf"] == DRIVEN && probe["result"] == "blocked")
+        outcome
+            .attacks("drill")
+            .iter()
+            .any(|attack| attack["bdf"] == DRIVEN && attack["result"] == "blocked")
     );
-    let probes = outcome.probes("attack");
-    assert_eq!(probes.len(), attacks.len());
-    for (probe, (target, own)) in probes.into_iter().zip(attacks) {
+    let told = outcome.attacks("attack");
+    assert_eq!(told.len(), attacks.len());
+    for (attack, (target, own)) in told.into_iter().zip(attacks) {
         assert_eq!(
-            [&probe["target"], &probe["result"], &probe["verdict"]],
+            [&attack["target"], &attack["result"], &attack["verdict"]],
             [target, "blocked", own],
-            "{probe}"
+            "{attack}"
         );
-        let page = &probe["expected_fault"]["page"];
+        let page = &attack["expected_fault"]["page"];
         let its = |fault: &&Value| fault["address"] == *page && fault["candidates"][0]["verdict"] == own;
         let fault = outcome.events("fault").into_iter().find(its);
-        assert_alias(fault.unwrap_or_else(|| panic!("no fault for {probe}")), own);
+        assert_alias(fault.unwrap_or_else(|| panic!("no fault for {attack}")), own);
     }
 }
 
-/// The stop is the attack's, although its fault has another verdict than the probe.
+/// The stop is the attack's, although its fault has another verdict than the attack.
 #[test]
 fn a_stop_for_devices_that_share_an_id_names_them_all() {
     let outcome = behind_one_bridge().options("drill=off").script("attack 02:05.0 write").go();

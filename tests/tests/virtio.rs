@@ -4,7 +4,7 @@
 //! the test's with random blocks; network cards have a user-mode network without a host behind it.
 //!
 //! Positive twins: before each overreach a device shows by a transfer within its own memory that it is alive, or
-//! the probe is a failed check; so status 0 says that every device was.
+//! the attack is a failed check; so status 0 says that every device was.
 
 use std::path::{Path, PathBuf};
 
@@ -137,7 +137,7 @@ fn no_device_reaches_the_memory_of_another() {
         };
         attack(&mut running, "foreign");
         for victim in DEVICES.iter().filter(|victim| *victim != attacker) {
-            // A device that was started again after a probe has its queues elsewhere.
+            // A device that was started again after an attack has its queues elsewhere.
             let queue = queue_of(&mut running, victim);
             attack(&mut running, &queue);
         }
@@ -154,7 +154,7 @@ fn no_device_reaches_the_memory_of_another() {
         outcome.report.of_kind("domain").filter(|domain| domain["bdfs"] == bdfs).count()
     };
     assert_eq!(DEVICES.map(owners), [1; 3], "a domain each, and nobody else in it");
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     assert_eq!(attacks.len(), expected.len());
     for (attack, (bdf, access)) in attacks.into_iter().zip(expected) {
         let fault = outcome.assert_blocked(attack, "foreign");
@@ -196,7 +196,7 @@ fn a_released_disk_works_again() {
     for place in [0, 2, 3] {
         assert_sum(transfers[place].1, disk.blocks(place, 1));
     }
-    outcome.probes("attack").into_iter().for_each(|attack| {
+    outcome.attacks("attack").into_iter().for_each(|attack| {
         outcome.assert_blocked(attack, "never-mapped");
     });
     assert_eq!(outcome.device("0000:00:10.0")["state"], "assigned");
@@ -238,7 +238,7 @@ fn a_device_that_does_not_offer_to_be_translated_gets_no_bus() {
         let device = outcome.device(&format!("0000:00:{place}"));
         assert_eq!((&device["state"], &device["driver"]), (&"assigned".into(), &driver.into()));
     }
-    let attacks = outcome.probes("attack");
+    let attacks = outcome.attacks("attack");
     outcome.assert_not_possible(attacks[0], "cannot be told");
     outcome.assert_blocked(attacks[1], "never-mapped");
 }
@@ -269,9 +269,9 @@ fn many_devices_are_driven_side_by_side() {
     let objects: std::collections::BTreeSet<_> =
         devices.iter().map(|device| hex(&device["object"])).collect();
     assert_eq!(objects.len(), CARDS, "a record each");
-    let probes = outcome.probes("drill");
-    assert_eq!(probes.len(), CARDS);
-    probes.into_iter().for_each(|probe| {
-        outcome.assert_blocked(probe, "never-mapped");
+    let attacks = outcome.attacks("drill");
+    assert_eq!(attacks.len(), CARDS);
+    attacks.into_iter().for_each(|attack| {
+        outcome.assert_blocked(attack, "never-mapped");
     });
 }

@@ -26,23 +26,23 @@ fn with_each_width() -> Run {
 }
 
 /// What was blocked was rightly attributed, and what was not tried has a reason.
-fn assert_tried(outcome: &Outcome, probe: &Value) {
-    match probe["result"].as_str() {
+fn assert_tried(outcome: &Outcome, attack: &Value) {
+    match attack["result"].as_str() {
         Some("not-possible") => {
-            assert!(probe["detail"].as_str().is_some_and(|why| !why.is_empty()), "{probe}")
+            assert!(attack["detail"].as_str().is_some_and(|why| !why.is_empty()), "{attack}")
         }
-        Some("blocked") if probe["expected_fault"].is_null() => {}
+        Some("blocked") if attack["expected_fault"].is_null() => {}
         _ => {
-            let fault = outcome.assert_blocked(probe, probe["verdict"].as_str().expect("a verdict"));
-            assert_eq!(fault["bdf"], probe["bdf"]);
+            let fault = outcome.assert_blocked(attack, attack["verdict"].as_str().expect("a verdict"));
+            assert_eq!(fault["bdf"], attack["bdf"]);
         }
     }
 }
 
-/// What came of a device's probes, each of which has its answer.
-fn probes_of<'a>(outcome: &'a Outcome, bdf: &str) -> Vec<&'a Value> {
-    let mine: Vec<_> = outcome.probes("drill").into_iter().filter(|probe| probe["bdf"] == bdf).collect();
-    mine.iter().for_each(|probe| assert_tried(outcome, probe));
+/// What came of a device's attacks, each of which has its answer.
+fn attacks_of<'a>(outcome: &'a Outcome, bdf: &str) -> Vec<&'a Value> {
+    let mine: Vec<_> = outcome.attacks("drill").into_iter().filter(|attack| attack["bdf"] == bdf).collect();
+    mine.iter().for_each(|attack| assert_tried(outcome, attack));
     mine
 }
 
@@ -54,16 +54,16 @@ fn every_width_works_and_is_kept_in_bounds() {
     for (index, bits) in WIDTHS.iter().enumerate() {
         let bdf = bdf(index);
         assert_eq!(outcome.device(&bdf)["state"], "assigned", "{bits} bits");
-        let mine = probes_of(&outcome, &bdf);
+        let mine = attacks_of(&outcome, &bdf);
         assert_eq!(mine.len(), 1 + 8 * 2, "{bits} bits: at boot, then every target both ways");
         // Its own buffers tell a device that reaches what it was given, whatever its width.
         for target in ["freed", "wrong-direction", "past-end"] {
             let blocked =
-                mine.iter().filter(|probe| probe["target"] == target && probe["result"] == "blocked");
+                mine.iter().filter(|attack| attack["target"] == target && attack["result"] == "blocked");
             assert_eq!(blocked.count(), 2, "{bits} bits, {target}");
         }
         // All memory lies within 28 bits, so from there on every attack can be tried.
-        let possible = mine.iter().filter(|probe| probe["result"] == "blocked").count();
+        let possible = mine.iter().filter(|attack| attack["result"] == "blocked").count();
         assert!(*bits < 28 || possible == mine.len(), "{bits} bits: {possible} of {}", mine.len());
     }
 }
@@ -76,6 +76,6 @@ fn every_width_works_with_three_levels() {
     for (index, bits) in WIDTHS.iter().enumerate() {
         let bdf = bdf(index);
         assert_eq!(outcome.device(&bdf)["state"], "assigned", "{bits} bits");
-        assert_eq!(probes_of(&outcome, &bdf).len(), 1, "{bits} bits");
+        assert_eq!(attacks_of(&outcome, &bdf).len(), 1, "{bits} bits");
     }
 }

@@ -153,9 +153,9 @@ fn a_stop_that_names_the_wrong_thing_is_1() {
     }
 }
 
-/// Who shares an id is told apart by nobody; the probe knows whom it sent.
+/// Who shares an id is told apart by nobody; the attack knows whom it sent.
 #[test]
-fn a_stop_for_one_of_several_devices_is_0_if_the_probes_own_verdict_is_listed() {
+fn a_stop_for_one_of_several_devices_is_0_if_the_attacks_own_verdict_is_listed() {
     let with_own = |own: &str| {
         let mut fault = fault();
         fault["verdict"] = json!("alias");
@@ -183,15 +183,15 @@ fn a_demo_is_0_only_for_the_right_stop() {
 }
 
 #[test]
-fn a_probe_that_leaked_or_has_the_wrong_verdict_is_1() {
-    let probe =
+fn an_attack_that_leaked_or_has_the_wrong_verdict_is_1() {
+    let attack =
         |field: &str, value| Lines::booted().and(drill("drill")).with("drill", field, value).end("ok").run();
-    assert_eq!(probe("detail", Value::Null), 0);
-    assert_eq!(probe("result", json!("LEAKED")), 1);
-    assert_eq!(probe("verdict", json!("stale")), 1);
-    assert_eq!(probe("verdict", Value::Null), 1);
-    assert_eq!(probe("target", json!("freed")), 1);
-    assert_eq!(probe("target", json!("0x5000")), 0);
+    assert_eq!(attack("detail", Value::Null), 0);
+    assert_eq!(attack("result", json!("LEAKED")), 1);
+    assert_eq!(attack("verdict", json!("stale")), 1);
+    assert_eq!(attack("verdict", Value::Null), 1);
+    assert_eq!(attack("target", json!("freed")), 1);
+    assert_eq!(attack("target", json!("0x5000")), 0);
     let neighbour = drill("drill");
     let lines = Lines::booted()
         .and(neighbour)

@@ -9,10 +9,10 @@ use core::time::Duration;
 use dma_types::{Access, Iova};
 
 use super::{median, tell};
+use crate::attack::{Notice, Overreach, Progress, announce, land};
 use crate::dma::{PageBuffer, inspect};
 use crate::faults;
 use crate::platform::clock::{self, Deadline};
-use crate::probe::{Notice, Overreach, Progress, announce, land};
 
 /// Faults that are measured.
 const FAULTS: usize = 50;

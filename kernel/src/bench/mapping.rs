@@ -4,10 +4,10 @@
 use alloc::vec::Vec;
 
 use super::{fault, median, tell, tell_in};
+use crate::attack::Overreach;
 use crate::dma::inspect::Again;
 use crate::dma::{Batch, Buffer, ByteBuffer, Device, DmaError, FromDevice, PageBuffer};
 use crate::platform::clock;
-use crate::probe::Overreach;
 
 /// How often an operation is measured.
 const ROUNDS: usize = 1000;

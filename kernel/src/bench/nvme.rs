@@ -14,6 +14,7 @@ use nvme::spec::command::Transfer;
 use pci::control::BusMaster;
 
 use super::{median, tell};
+use crate::attack::Overreach;
 use crate::devices::Driver;
 use crate::devices::nvme::{self as driver, Ended, Io, Nvme, NvmeError, Token};
 use crate::dma::{Device, DmaError, FromDevice, PageBuffer, inspect};
@@ -21,7 +22,6 @@ use crate::iommu::{IommuError, PassThrough};
 use crate::platform::clock::{self, Deadline};
 use crate::platform::pci as bus;
 use crate::println;
-use crate::probe::Overreach;
 use crate::sync::InterruptsOff;
 
 /// Requests that are measured.

@@ -14,7 +14,7 @@ use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, power, serial};
-use crate::{bench, faults, iommu, println, probe, protection, selftest};
+use crate::{attack, bench, faults, iommu, println, protection, selftest};
 
 /// Why a command that was understood could not be carried out.
 pub enum Mistake {
@@ -66,10 +66,10 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         Command::Faults { device, form: Some(RecordForm::Cper) } => super::faults::show_records(device),
         Command::Memory => memory::show(),
         Command::Report => report(),
-        Command::Drill => probe::drill_all(),
+        Command::Drill => attack::drill_all(),
         Command::Attack { device, transfer, target } => {
             find(device)?;
-            probe::attack(device, Access::from(transfer), target);
+            attack::strike(device, Access::from(transfer), target);
         }
         Command::Policy { device, new } => policy(device, new)?,
         Command::Release(bdf) => devices::release(find(bdf)?).map_err(Mistake::NotReleased)?,
@@ -87,7 +87,7 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         Command::SelfTest(name) => selftest::run(name).map_err(|_| Mistake::NoSuchTest)?,
         Command::Bench => bench::run(),
         Command::Demo => {
-            probe::demo();
+            attack::demo();
             // A demo that comes back has not shown what it should.
             journal::note_failure();
         }

@@ -5,9 +5,9 @@ use core::any::Any;
 use core::fmt;
 
 use super::{DeviceRecord, Disk, Function, Nic};
+use crate::attack::Overreach;
 use crate::dma::DmaError;
 use crate::memory::mmio::MmioError;
-use crate::probe::Overreach;
 
 /// A driver at work on one function.
 pub trait Driver: Any + Sync {

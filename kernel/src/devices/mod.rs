@@ -26,7 +26,7 @@ use pci::reset::Refused;
 use report::DeviceState;
 use spin::Once;
 
-use crate::probe::Overreach;
+use crate::attack::Overreach;
 use crate::{dma, faults};
 
 pub use disk::{Disk, DiskError, Namespace};

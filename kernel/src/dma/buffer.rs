@@ -87,7 +87,7 @@ impl PageBuffer {
         (Self(first), second.map(Self))
     }
 
-    /// Its first physical address: for the tables and for probes, never for a driver.
+    /// Its first physical address: for the tables and for attacks, never for a driver.
     pub(in crate::dma) fn phys(&self) -> PhysAddr {
         self.0.start()
     }

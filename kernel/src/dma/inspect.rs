@@ -1,4 +1,4 @@
-//! Where buffers lie in memory: for probes, their judges and measurements only, never for a driver.
+//! Where buffers lie in memory: for attacks, their judges and measurements only, never for a driver.
 #![expect(unsafe_code, reason = "UNSAFETY: vouches for memory that devices write to")]
 
 use diagnosis::Site;

@@ -117,7 +117,7 @@ impl<D, B: Buffer> Mapping<D, B> {
         }
     }
 
-    /// Where the memory that the device reaches lies: for probes that look at what a device did to it.
+    /// Where the memory that the device reaches lies: for attacks that look at what a device did to it.
     pub(super) fn phys(&self) -> PhysAddr {
         self.buffer().phys()
     }

@@ -1,4 +1,4 @@
-//! A domain's tables apart from its books: for trials, probes and what the kernel itself puts there.
+//! A domain's tables apart from its books: for trials, attacks and what the kernel itself puts there.
 #![expect(unsafe_code, reason = "UNSAFETY: passes bare addresses on to the tables")]
 
 use dma_types::{DomainId, Iova, Permissions, PhysAddr, SourceId};

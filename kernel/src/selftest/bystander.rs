@@ -10,11 +10,11 @@ use report::{DeviceState, Outcome};
 
 use super::nvme_reads::Reads;
 use super::{copying_devices, skip};
+use crate::attack::{Notice, Overreach, announce, land};
 use crate::devices;
 use crate::devices::nvme::{self as driver, Nvme};
 use crate::dma::{PageBuffer, inspect};
 use crate::platform::clock::Deadline;
-use crate::probe::{Notice, Overreach, announce, land};
 use crate::{faults, journal, println};
 
 const NAME: &str = "bystander";
@@ -51,7 +51,7 @@ fn disturb(nvme: &Nvme, culprit: &'static dyn Overreach) -> Result<usize, &'stat
     let target = Iova::new(inspect::buffer(&canary).as_u64());
     let record = culprit.record();
     let flight = announce(record, Access::Write, target, Notice::Silent);
-    let flight = flight.ok_or("too many probes are under way")?;
+    let flight = flight.ok_or("too many attacks are under way")?;
     record.set_policy(Policy::Contain);
     let outcome = cut_off_again_and_again(culprit, target, &mut work);
     record.set_policy(faults::policy());

@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use dma_types::{Access, PAGE_SIZE};
 
 use super::{check, some_device, transfer};
+use crate::attack::Overreach;
 use crate::devices::Trust;
 use crate::dma::{Both, ByteBuffer, Device, DirectionType, FromDevice, Mapping, ToDevice, inspect};
 use crate::memory::{direct, frames};
-use crate::probe::Overreach;
 
 const NAME: &str = "byte-buffers";
 

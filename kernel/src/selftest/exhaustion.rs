@@ -7,10 +7,10 @@ use dma_types::{Access, Iova};
 use frames::Order;
 
 use super::{check, copying_devices};
+use crate::attack::{Notice, Overreach, Progress, announce, land};
 use crate::dma::{FromDevice, PageBuffer, inspect};
 use crate::memory::frames as allocator;
 use crate::platform::clock::{self, Deadline};
-use crate::probe::{Notice, Overreach, Progress, announce, land};
 
 const NAME: &str = "exhaustion";
 
@@ -88,7 +88,7 @@ fn is_refused() -> Result<(), &'static str> {
 fn fault(device: &'static dyn Overreach, canary: &PageBuffer) -> Result<(), &'static str> {
     let target = Iova::new(inspect::buffer(canary).as_u64());
     let flight = announce(device.record(), Access::Write, target, Notice::Announced);
-    let flight = flight.ok_or("too many probes are under way")?;
+    let flight = flight.ok_or("too many attacks are under way")?;
     let started = device.start(Access::Write, target).map_err(|_| "the device did not start");
     let deadline = Deadline::after(TRANSFER);
     while device.poll() == Progress::Busy && !deadline.expired() {

@@ -14,12 +14,12 @@ use report::Outcome;
 
 use super::nvme_reads::Reads;
 use super::skip;
+use crate::attack::{Notice, Overreach, announce, land};
 use crate::devices::nvme::{self as driver, Io, Nvme, Token};
 use crate::dma::{PageBuffer, inspect};
 use crate::faults;
 use crate::memory::{frames, heap};
 use crate::platform::clock::{self, Deadline};
-use crate::probe::{Notice, Overreach, announce, land};
 use crate::{journal, println};
 
 const NAME: &str = "storm";
@@ -82,7 +82,7 @@ fn storm(culprit: &Nvme, other: Option<&Nvme>, transfers: u64) -> Result<String,
     let target = Iova::new(inspect::buffer(&canary).as_u64());
     let record = Overreach::record(culprit);
     let flight = announce(record, Access::Write, target, Notice::Silent);
-    let flight = flight.ok_or_else(|| String::from("too many probes are under way"))?;
+    let flight = flight.ok_or_else(|| String::from("too many attacks are under way"))?;
     let outcome = rage(culprit, other, target, transfers);
     faults::poll();
     land(flight);

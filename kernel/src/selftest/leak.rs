@@ -6,8 +6,8 @@ use dma_types::Access;
 use options::Target;
 
 use super::{check, some_device};
+use crate::attack::{Judgement, Order, Overreach, Sabotage, run_attacks};
 use crate::devices;
-use crate::probe::{Judgement, Order, Overreach, Sabotage, run_probes};
 
 const NAME: &str = "leak-detector";
 
@@ -19,7 +19,7 @@ pub(super) fn run() {
     let order =
         |target, access| Order { sabotage: Sabotage::MapTarget, ..Order::of_self_test(access, target) };
     let judge = |(devices, target): (&[&'static dyn Overreach], _)| {
-        let both = [Access::Read, Access::Write].map(|access| run_probes(devices, order(target, access)));
+        let both = [Access::Read, Access::Write].map(|access| run_attacks(devices, order(target, access)));
         both.into_iter().flatten()
     };
     let aims = [(all.as_slice(), Target::Canary), (&[device], Target::Neighbour)];

@@ -37,9 +37,9 @@ use report::Outcome;
 use raise::RAISES;
 use verifier::MISUSES;
 
+use crate::attack::{Overreach, Progress, Skill};
 use crate::devices;
 use crate::platform::clock::{self, Deadline};
-use crate::probe::{Overreach, Progress, Skill};
 use crate::{journal, println};
 
 /// A self-test: its name, and whether it belongs to a plain `selftest`.

@@ -4,8 +4,8 @@ use report::Outcome;
 
 use super::nvme_reads::Reads;
 use super::skip;
+use crate::attack::Overreach;
 use crate::devices::nvme::{self as driver, Nvme};
-use crate::probe::Overreach;
 use crate::{journal, println};
 
 const NAME: &str = "nvme-depth";

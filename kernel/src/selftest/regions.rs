@@ -5,12 +5,12 @@ use core::time::Duration;
 use dma_types::{Access, Iova};
 
 use super::{check, copying_devices, skip, transfer};
+use crate::attack::Overreach;
 use crate::dma::{FromDevice, PageBuffer};
 use crate::iommu::regions;
 use crate::journal;
 use crate::memory::direct;
 use crate::platform::clock;
-use crate::probe::Overreach;
 
 const NAME: &str = "regions";
 

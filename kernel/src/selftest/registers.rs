@@ -8,11 +8,11 @@ use options::{Policy, Target};
 
 use super::register_probe::{self, Probed};
 use super::{check, copying_devices, some_device};
+use crate::attack::{Judgement, Notice, Order, Overreach, Progress, announce, land, run_attacks};
 use crate::dma::{PageBuffer, inspect};
 use crate::faults;
 use crate::journal;
 use crate::platform::clock;
-use crate::probe::{Judgement, Notice, Order, Overreach, Progress, announce, land, run_probes};
 use crate::text::Text;
 
 const NAME: &str = "registers";
@@ -69,7 +69,7 @@ impl core::fmt::Display for Failure {
 
 fn faults_in_a_row(devices: &[&'static dyn Overreach], notice: Notice) -> Result<(), Failure> {
     let twin = Order::of_self_test(Access::Write, Target::Canary);
-    if run_probes(devices, twin).iter().any(|judgement| !matches!(judgement, Judgement::Blocked { .. })) {
+    if run_attacks(devices, twin).iter().any(|judgement| !matches!(judgement, Judgement::Blocked { .. })) {
         return Err(Failure::DeadDevice);
     }
     let canary = PageBuffer::new(0).map_err(|_| Failure::NoMemory)?;

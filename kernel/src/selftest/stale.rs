@@ -10,9 +10,9 @@ use dma_types::{Access, Iova, PAGE_SIZE, Permissions};
 use options::Target;
 
 use super::{check, some_device, transfer};
+use crate::attack::{Judgement, Notice, Order, Overreach, announce, land, run_attacks};
 use crate::dma::{FromDevice, PageBuffer, inspect};
 use crate::platform::clock;
-use crate::probe::{Judgement, Notice, Order, Overreach, announce, land, run_probes};
 
 /// An address that no domain hands out: below every window but those of narrow devices, where it is free
 /// as long as nothing else is mapped there.
@@ -32,7 +32,7 @@ fn after_unmap() {
     let Some(device) = some_device(NAME) else { return };
     let judged = [Access::Write, Access::Read].map(|access| {
         let order = Order::of_self_test(access, Target::Freed);
-        run_probes(&[device], order)
+        run_attacks(&[device], order)
     });
     let blocked = Judgement::Blocked { verdict: Verdict::Stale, expected: Verdict::Stale };
     let held = judged.iter().flatten().all(|judgement| *judgement == blocked);
@@ -112,7 +112,7 @@ fn change_domain(device: &'static dyn Overreach) -> Result<(), &'static str> {
         .map_err(|_| "the page could not be mapped")?;
     transfer(device, Access::Write, mapping.iova())?;
     let flight = announce(device.record(), Access::Write, mapping.iova(), Notice::Announced);
-    let flight = flight.ok_or("too many probes are under way")?;
+    let flight = flight.ok_or("too many attacks are under way")?;
     let written = device.dma().change_domain().map_err(|_| "the device could not be moved").and_then(|()| {
         inspect::fill(&mut mapping, FILL);
         transfer(device, Access::Write, mapping.iova())

@@ -4,9 +4,9 @@ use dma_types::{Access, Iova};
 use options::Target;
 
 use super::{check, some_device, transfer};
+use crate::attack::{Judgement, Order, Overreach, run_attacks};
 use crate::dma::{self, PageBuffer, inspect};
 use crate::iommu::{self, Evidence, Unit};
-use crate::probe::{Judgement, Order, Overreach, run_probes};
 
 const NAME: &str = "takeover";
 
@@ -56,7 +56,7 @@ fn leave_a_record(
 fn works_as_before(device: &'static dyn Overreach) -> Result<(), &'static str> {
     let order = Order::of_self_test(Access::Write, Target::Canary);
     let blocked = |judgement: &Judgement| matches!(judgement, Judgement::Blocked { .. });
-    match run_probes(&[device], order).iter().all(blocked) {
+    match run_attacks(&[device], order).iter().all(blocked) {
         true => Ok(()),
         false => Err("the device does not work as before"),
     }

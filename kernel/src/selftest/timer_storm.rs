@@ -8,10 +8,10 @@ use dma_types::{Access, Iova};
 
 use super::register_probe::{self, Probed};
 use super::{check, copying_devices, some_device};
+use crate::attack::{Notice, Overreach, Progress, announce, land};
 use crate::dma::{PageBuffer, inspect};
 use crate::journal;
 use crate::platform::clock::{self, Deadline};
-use crate::probe::{Notice, Overreach, Progress, announce, land};
 use crate::text::Text;
 
 const NAME: &str = "timer-storm";

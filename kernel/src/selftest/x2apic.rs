@@ -6,11 +6,11 @@ use dma_types::Access;
 use options::Target;
 
 use super::{check, copying_devices, skip};
+use crate::attack::{Judgement, Order, run_attacks};
 use crate::irq::apic::{self, Mode};
 use crate::irq::{self, timer};
 use crate::journal;
 use crate::platform::clock::Deadline;
-use crate::probe::{Judgement, Order, run_probes};
 use crate::text::Text;
 
 const NAME: &str = "x2apic";
@@ -66,7 +66,7 @@ fn blocked_device_interrupts() -> Result<(), &'static str> {
     let Some(device) = copying_devices().next() else { return Ok(()) };
     let order = Order::of_self_test(Access::Write, Target::Canary);
     let (before, _) = journal::fault_interrupts();
-    let blocked = matches!(run_probes(&[device], order)[..], [Judgement::Blocked { .. }]);
+    let blocked = matches!(run_attacks(&[device], order)[..], [Judgement::Blocked { .. }]);
     let (after, _) = journal::fault_interrupts();
     match (blocked, after > before) {
         (true, true) => Ok(()),

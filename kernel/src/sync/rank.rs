@@ -86,7 +86,7 @@ ranks! {
     Domain,
     /// The domains that live.
     Domains,
-    /// Probes under way.
+    /// Attacks under way.
     Flights,
     /// Faults that somebody expects.
     Expected,

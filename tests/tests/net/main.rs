@@ -137,7 +137,7 @@ fn a_contained_card_works_again_after_its_release() {
         assert_eq!(results[from..from + 3], ["pass", "fail", "pass"], "{checks:?}");
         assert!(checks[from + 1].1.contains("cut off"), "{checks:?}");
     }
-    outcome.probes("attack").iter().for_each(|probe| assert_eq!(probe["result"], "blocked", "{probe}"));
+    outcome.attacks("attack").iter().for_each(|attack| assert_eq!(attack["result"], "blocked", "{attack}"));
 }
 
 /// Both `edu` devices are told from outside, past the kernel, to write where they may not, in the midst of a

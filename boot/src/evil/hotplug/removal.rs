@@ -19,7 +19,7 @@ const FIRST_PORT: u8 = 0x11;
 const NOWHERE: u64 = 0x7000_0000_0000;
 /// How often a device is looked at until it has come to its stage.
 const POLL: Duration = Duration::from_millis(2);
-/// What a removal may cost, of each: nothing. A drill keeps the targets of its probes until the power goes, for a look
+/// What a removal may cost, of each: nothing. A drill keeps the targets of its attacks until the power goes, for a look
 /// from outside: those of two devices, eight each, and a line about each.
 const NOTHING: Taken = Taken { frames: 0, heap_bytes: 0, mappings: 0 };
 const TARGETS: Taken = Taken { frames: 16, heap_bytes: 4096, mappings: 0 };

@@ -40,7 +40,7 @@ pub enum Event<'a> {
     Violation(Violation<'a>),
     /// A stop.
     Bugcheck(Bugcheck<'a>),
-    /// A probe.
+    /// An attack.
     Drill(Drill<'a>),
     /// A check.
     Check(Check<'a>),

@@ -48,7 +48,7 @@ pub struct ExpectedFault {
     pub access: Access,
 }
 
-/// The command behind a probe.
+/// The command behind an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DrillCommand {
@@ -60,7 +60,7 @@ pub enum DrillCommand {
     Demo,
 }
 
-/// What came of a probe.
+/// What came of an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DrillResult {
     /// The device did not get there.

@@ -25,10 +25,10 @@ use super::{
     DeviceRecord, Driver, Function, Kind, Link, Messages, Nic, NicError, Received, Settling, StartError,
     cut_off,
 };
+use crate::attack::Overreach;
 use crate::dma::{self, PageBuffer};
 use crate::memory::mmio::Mmio;
 use crate::platform::clock::{Deadline, KernelClock};
-use crate::probe::Overreach;
 use crate::sync::{Mutex, rank};
 
 /// The driver.
@@ -73,8 +73,8 @@ struct State {
 enum Work {
     /// It sends and receives.
     Network,
-    /// It moves bytes for a probe, until it is done or its time is over.
-    Probe(Deadline),
+    /// It moves bytes for an attack, until it is done or its time is over.
+    Attack(Deadline),
     /// Nothing: it is cut off, or did not come up.
     Nothing,
 }
@@ -134,7 +134,7 @@ impl E1000e {
     /// The next good frame, with its buffer back from the device. Buffers without one are given to it anew.
     fn next_frame(&self) -> Option<(PageBuffer, usize)> {
         let mut state = self.state.lock();
-        self.end_overdue_probe(&mut state);
+        self.end_overdue_attack(&mut state);
         if state.work != Work::Network || !self.dma.is_open() {
             return None;
         }
@@ -259,11 +259,11 @@ impl Nic for E1000e {
 
     fn send(&self, frame: &[u8]) -> Result<(), NicError> {
         let mut state = self.state.lock();
-        self.end_overdue_probe(&mut state);
+        self.end_overdue_attack(&mut state);
         self.end_stall(&mut state);
         match state.work {
             Work::Network if self.dma.is_open() => {}
-            Work::Probe(_) => return Err(NicError::Busy),
+            Work::Attack(_) => return Err(NicError::Busy),
             Work::Network | Work::Nothing => return Err(NicError::CutOff),
         }
         let tail = state.transmit.send(&self.dma, frame)?;

@@ -11,10 +11,10 @@ use e1000e::loopback::{self, FIRST_PART, SLOTS, Transfer};
 use e1000e::spec::receive::ReceiveDescriptor;
 
 use super::{E1000e, State, Work};
+use crate::attack::{Overreach, Progress, Skill, StartRefused};
 use crate::devices::DeviceRecord;
 use crate::dma::{self, Both, DmaError, Shared};
 use crate::platform::clock::{Deadline, KernelClock};
-use crate::probe::{Overreach, Progress, Skill, StartRefused};
 
 /// Bytes of one transfer.
 const BYTES: u16 = 64;
@@ -75,16 +75,16 @@ impl E1000e {
         self.controller.send(SLOTS as u16);
     }
 
-    /// Puts the controller back to work if a probe's time is over and nobody asked.
-    pub(super) fn end_overdue_probe(&self, state: &mut State) {
-        if let Work::Probe(deadline) = state.work
+    /// Puts the controller back to work if an attack's time is over and nobody asked.
+    pub(super) fn end_overdue_attack(&self, state: &mut State) {
+        if let Work::Attack(deadline) = state.work
             && deadline.expired()
         {
-            self.end_probe(state);
+            self.end_attack(state);
         }
     }
 
-    fn end_probe(&self, state: &mut State) {
+    fn end_attack(&self, state: &mut State) {
         if let Err(error) = self.start_again(state) {
             self.give_up(state, &error);
         }
@@ -106,8 +106,8 @@ impl Overreach for E1000e {
 
     fn start(&self, access: Access, iova: Iova) -> Result<(), StartRefused> {
         let mut state = self.state.lock();
-        self.end_overdue_probe(&mut state);
-        if matches!(state.work, Work::Probe(_)) {
+        self.end_overdue_attack(&mut state);
+        if matches!(state.work, Work::Attack(_)) {
             return Err(StartRefused::Busy);
         }
         let transfer = state.own_parts.transfer(access, iova)?;
@@ -117,18 +117,18 @@ impl Overreach for E1000e {
             return Err(StartRefused::Dead);
         }
         self.begin_transfer(&mut state, &transfer);
-        state.work = Work::Probe(Deadline::after(TRANSFER));
+        state.work = Work::Attack(Deadline::after(TRANSFER));
         Ok(())
     }
 
     fn poll(&self) -> Progress {
         let mut state = self.state.lock();
-        let Work::Probe(deadline) = state.work else { return Progress::Done };
+        let Work::Attack(deadline) = state.work else { return Progress::Done };
         let last = ReceiveDescriptor(state.receive.descriptors().read(SLOTS - 1));
         if !loopback::has_arrived(last) && !deadline.expired() && self.dma.is_open() {
             return Progress::Busy;
         }
-        self.end_probe(&mut state);
+        self.end_attack(&mut state);
         Progress::Done
     }
 }

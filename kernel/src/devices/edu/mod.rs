@@ -1,4 +1,4 @@
-//! The `edu` driver: claims the device, finds out how far its addresses reach, and lends it to probes.
+//! The `edu` driver: claims the device, finds out how far its addresses reach, and lends it to attacks.
 
 mod device;
 
@@ -9,9 +9,9 @@ use dma_types::{Access, Iova};
 
 use self::device::Edu;
 use super::{DeviceRecord, Driver, Function, Kind, Requests, Settling, StartError};
+use crate::attack::{Overreach, Progress, Skill, StartRefused};
 use crate::dma::{self, DmaError, ReachTrial};
 use crate::platform::clock::Deadline;
-use crate::probe::{Overreach, Progress, Skill, StartRefused};
 use crate::sync::{Mutex, rank};
 
 /// The driver.
@@ -19,8 +19,8 @@ pub const KIND: Kind = Kind { name: DRIVER, serves, start };
 
 const DRIVER: &str = "edu";
 
-/// Bytes that it moves for a probe.
-const PROBE_BYTES: u32 = 64;
+/// Bytes that it moves for an attack.
+const ATTACK_BYTES: u32 = 64;
 
 /// Longest time for one transfer.
 const TRANSFER: Duration = Duration::from_secs(10);
@@ -134,11 +134,11 @@ impl Overreach for EduDriver {
     }
 
     fn skill(&self) -> Skill {
-        Skill::Copies { bytes: PROBE_BYTES }
+        Skill::Copies { bytes: ATTACK_BYTES }
     }
 
     fn start(&self, access: Access, iova: Iova) -> Result<(), StartRefused> {
-        Ok(self.device.start(access, iova, PROBE_BYTES)?)
+        Ok(self.device.start(access, iova, ATTACK_BYTES)?)
     }
 
     fn poll(&self) -> Progress {

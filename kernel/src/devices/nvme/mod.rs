@@ -7,11 +7,11 @@
 //! A controller that does not complete a command in time is reset, and every request that it had ends with an error.
 //! Whatever it does after that, it can only do to memory that is mapped for it.
 
+mod attack;
 mod controller;
 mod error;
 mod identify;
 mod namespace;
-mod probe;
 mod queue;
 mod requests;
 
@@ -26,14 +26,14 @@ use nvme::Nonsense;
 use nvme::spec::command::{SubmissionEntry, Transfer};
 use nvme::spec::registers::QueueId;
 
+use self::attack::Attack;
 use self::controller::{AdminQueues, Controller};
-use self::probe::Probe;
 use self::queue::Queue;
 use self::requests::{COMMAND_TIME, End, Held, Requests};
 use super::{DeviceRecord, Disk, Driver, Function, Kind, Messages, Namespace, StartError};
+use crate::attack::Overreach;
 use crate::dma::{self, PageBuffer};
 use crate::platform::clock::Deadline;
-use crate::probe::Overreach;
 use crate::sync::{Mutex, rank};
 
 pub use error::NvmeError;
@@ -71,7 +71,7 @@ pub struct Nvme {
     /// Most bytes of one command.
     max_bytes: u64,
     has_compare: bool,
-    probe: Option<Probe>,
+    attack: Option<Attack>,
 }
 
 /// Whether requests can be made.
@@ -128,11 +128,11 @@ fn start(function: &Function) -> Result<Box<dyn Driver>, StartError> {
         namespaces: Vec::new(),
         max_bytes: requests::MAX_BYTES,
         has_compare: false,
-        probe: None,
+        attack: None,
     };
     nvme.bring_up(&|iova| iova)?;
     nvme.identify()?;
-    nvme.prepare_probe();
+    nvme.prepare_attack();
     Ok(Box::new(nvme))
 }
 
@@ -348,7 +348,7 @@ impl Driver for Nvme {
     }
 
     fn overreach(&self) -> Option<&dyn Overreach> {
-        self.probe.is_some().then_some(self)
+        self.attack.is_some().then_some(self)
     }
 
     fn disk(&self) -> Option<&dyn Disk> {

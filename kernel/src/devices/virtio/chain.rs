@@ -48,7 +48,7 @@ pub enum Part {
     Read(Loan<ToDevice>),
     /// The device writes it.
     Written(Loan<FromDevice>),
-    /// No buffer: an address that a probe aims at, and memory that stands for it on this side.
+    /// No buffer: an address that an attack aims at, and memory that stands for it on this side.
     Aim {
         /// What the device does there.
         access: Access,
@@ -84,7 +84,7 @@ impl Part {
         Ok(Self::Written(Loan::new(device, page_with(bytes)?, bytes.len(), label)?))
     }
 
-    /// An address that a probe aims at.
+    /// An address that an attack aims at.
     pub fn aim(access: Access, iova: Iova, bytes: usize) -> Self {
         Self::Aim { access, iova, stand_in: vec![0; bytes].into_boxed_slice() }
     }

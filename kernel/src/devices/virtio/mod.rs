@@ -2,7 +2,7 @@
 //!
 //! The crate `virtio-drivers` moves the requests; [`hal`] gives it memory, [`transport`] a device that it can
 //! trust, [`chain`] and [`queue`] keep what is under way. The drivers lay out the requests themselves: the
-//! crate's own wait without limit, and a probe needs requests that no driver makes.
+//! crate's own wait without limit, and an attack needs requests that no driver makes.
 //!
 //! Only devices that offer to pass through the IOMMU are driven.
 

@@ -12,10 +12,10 @@ use super::{
     ANSWER, Failure, Machine, NO_DEVICE, Seen, UNKNOWN_MACHINE, first_fault, obedient_devices, report,
     unmapped_page, wait_for_fault, work_as_before,
 };
+use crate::attack::{Notice, Overreach, announce, land};
 use crate::dma::PageBuffer;
 use crate::iommu::{self, Unit};
 use crate::platform::clock::{self, Deadline};
-use crate::probe::{Notice, Overreach, announce, land};
 use crate::selftest::{skip, transfer};
 use crate::{faults, journal};
 
@@ -122,7 +122,7 @@ fn strike_held_back(unit: &'static Unit, aims: &[Aim], status: FaultStatus) -> R
         .filter_map(|aim| announce(aim.device.record(), Access::Write, aim.iova, Notice::Announced))
         .collect();
     let outcome =
-        if announced.len() == aims.len() { told(unit, aims, status) } else { Err(Failure::TooManyProbes) };
+        if announced.len() == aims.len() { told(unit, aims, status) } else { Err(Failure::TooManyAttacks) };
     for flight in announced {
         land(flight);
     }

@@ -18,6 +18,7 @@ use dma_types::{Access, Bdf, Iova};
 use options::Target;
 
 use super::{check, copying_devices};
+use crate::attack::{Judgement, Order, Overreach, run_attacks};
 use crate::dma::{PageBuffer, inspect};
 use crate::faults;
 use crate::faults::FaultNote;
@@ -25,7 +26,6 @@ use crate::iommu::IommuError;
 use crate::iommu::misprogram::MisprogramError;
 use crate::platform::clock::{self, Deadline};
 use crate::platform::fw_cfg::FwCfg;
-use crate::probe::{Judgement, Order, Overreach, run_probes};
 use crate::text::Text;
 
 /// Longest time until a fault is answered: more than a window in which there was no time left for it.
@@ -82,8 +82,8 @@ impl Seen {
 enum Failure {
     /// No memory for buffers or books.
     NoMemory,
-    /// Too many probes are under way.
-    TooManyProbes,
+    /// Too many attacks are under way.
+    TooManyAttacks,
     /// The tables could not be made wrong.
     Misprogram(MisprogramError),
     /// The unit refused.
@@ -114,7 +114,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoMemory => f.write_str("no memory"),
-            Self::TooManyProbes => f.write_str("too many probes are under way"),
+            Self::TooManyAttacks => f.write_str("too many attacks are under way"),
             Self::Misprogram(error) => error.fmt(f),
             Self::Unit(error) => error.fmt(f),
             Self::Transfer(error) => f.write_str(error),
@@ -187,7 +187,7 @@ fn first_fault(device: &dyn Overreach, since: u64) -> Option<Seen> {
 fn work_as_before(devices: &[&'static dyn Overreach]) -> Result<(), Failure> {
     let order = Order::of_self_test(Access::Write, Target::Canary);
     let wrong = |judgement: &Judgement| !matches!(judgement, Judgement::Blocked { verdict, expected } if verdict == expected);
-    match run_probes(devices, order).into_iter().find(wrong) {
+    match run_attacks(devices, order).into_iter().find(wrong) {
         None => Ok(()),
         Some(judgement) => Err(Failure::Afterwards(judgement)),
     }

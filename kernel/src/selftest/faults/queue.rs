@@ -9,11 +9,11 @@ use super::{
     ANSWER, Failure, Machine, NO_DEVICE, UNKNOWN_MACHINE, obedient_devices, report, wait_for_fault,
     work_as_before,
 };
+use crate::attack::{Notice, Overreach, announce, land};
 use crate::dma::{FromDevice, Mapping, PageBuffer, inspect};
 use crate::iommu::misprogram::{UNKNOWN_DESCRIPTOR, queue_errors, stop_queue};
 use crate::iommu::{self, Unit};
 use crate::platform::clock::{self, Deadline};
-use crate::probe::{Notice, Overreach, announce, land};
 use crate::selftest::{skip, transfer};
 use crate::sync::InterruptsOff;
 
@@ -58,7 +58,7 @@ fn found_by_unmap(unit: &Unit, device: &'static dyn Overreach) -> Result<(), Fai
     inspect::fill(&mut mapping, FILL);
 
     let flight = announce(device.record(), Access::Write, iova, Notice::Announced);
-    let flight = flight.ok_or(Failure::TooManyProbes)?;
+    let flight = flight.ok_or(Failure::TooManyAttacks)?;
     let since = clock::now_ns();
     let (before, _) = queue_errors(unit);
     let unmapped = {

@@ -5,13 +5,13 @@ use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 
 use super::case::{Case, Target, Wrong};
 use super::{Failure, Seen, obedient_devices, unmapped_page, wait_for_fault};
+use crate::attack::{Notice, Overreach, announce, land};
 use crate::devices::{self, Attempt, DeviceRecord, Role};
 use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::iommu::misprogram::{Change, Half, Misprogrammed, Place, Way};
 use crate::iommu::{self, Unit};
 use crate::memory::direct;
 use crate::platform::clock;
-use crate::probe::{Notice, Overreach, announce, land};
 use crate::selftest::transfer;
 
 /// What every page here holds before a device is told to go there.
@@ -98,7 +98,7 @@ impl Subject {
         inspect::fill(&mut self.writable, FILL);
         self.unmapped.0.bytes_mut().fill(FILL);
         let (record, iova) = (self.device.record(), self.iova(case.target));
-        let flight = announce(record, case.access, iova, Notice::Announced).ok_or(Failure::TooManyProbes)?;
+        let flight = announce(record, case.access, iova, Notice::Announced).ok_or(Failure::TooManyAttacks)?;
         let seen = self.go_wrong(case, iova);
         land(flight);
         if !self.is_untouched() {

@@ -20,12 +20,12 @@ use report::Outcome;
 use self::outcome::{Failure, Mishap, Tally};
 use self::target::{Duty, Kind, Target};
 use super::random::Random;
+use crate::attack::{Notice, Overreach, announce, land};
 use crate::devices::nvme::{self as driver, Io, Nvme, NvmeError};
 use crate::devices::{Disk, Namespace};
 use crate::dma::PageBuffer;
 use crate::faults;
 use crate::platform::clock;
-use crate::probe::{Notice, Overreach, announce, land};
 use crate::{journal, println};
 
 /// Transfers of the short proof and of the long one.

@@ -8,11 +8,11 @@ use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 
 use super::outcome::Mishap;
 use super::{Plan, Proof};
+use crate::attack::Overreach;
 use crate::devices;
 use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::faults::predict;
 use crate::memory::{direct, map};
-use crate::probe::Overreach;
 use crate::{iommu, journal};
 
 /// Times a target is chosen anew because its number means something else as well.

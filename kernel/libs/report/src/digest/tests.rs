@@ -35,8 +35,8 @@ fn fault() -> Fault<'static> {
         nearest: Some(Nearest {
             start: Hex(0x00c0_0000_4000),
             length: 4096,
-            label: Some("probe source".into()),
-            site: Some("kernel/src/probe/attempt.rs:215".into()),
+            label: Some("attack source".into()),
+            site: Some("kernel/src/attack/attempt.rs:215".into()),
             unmap_site: None,
             direction: Some(Direction::ToDevice),
             live: true,
@@ -67,8 +67,8 @@ fn stop(fault: Option<Fault<'static>>, detail: Option<&'static str>) -> Bugcheck
 }
 
 const LINE: &str = "IVT1:stop=e6,26,ffff880000143cd0,1177000,5;ver=0.1.0;req=0000:00:03.0;dev=0000:00:03.0;\
-    id=1234:11e8;drv=edu;op=write;at=1177000;why=5;is=never-mapped;near=probe+source;\
-    site=probe/attempt.rs:215;n=1;";
+    id=1234:11e8;drv=edu;op=write;at=1177000;why=5;is=never-mapped;near=attack+source;\
+    site=attack/attempt.rs:215;n=1;";
 
 #[test]
 fn a_violation_is_one_short_line() {

@@ -12,8 +12,8 @@ const SIZES: [(usize, usize); 4] = [(640, 480), (1280, 720), (1920, 1080), (3840
 
 /// What a violation's line looks like, at its usual length.
 const DIGEST: &str = "IVT1:stop=e6,26,ffff880000143cd0,1177000,5;ver=0.1.0;req=0000:00:03.0;dev=0000:00:03.0;\
-    id=1234:11e8;drv=edu;op=write;at=1177000;why=5;is=never-mapped;near=probe+source;\
-    site=probe/attempt.rs:215;n=1;";
+    id=1234:11e8;drv=edu;op=write;at=1177000;why=5;is=never-mapped;near=attack+source;\
+    site=attack/attempt.rs:215;n=1;";
 
 const REGISTERS: [Register<'static>; 22] = [Register { name: "rflags", value: u64::MAX }; 22];
 
@@ -32,8 +32,8 @@ const FIELDS: [Field<'static>; 8] = [
         label: "explanation",
         value: &"QEMU edu, educational device at 0000:00:03.0 (driver edu) tried to write the page at \
             0xffffffff7000 and was blocked (reason 0x5). Nothing was ever mapped there for it. It is nowhere \
-            near a live mapping; the nearest is \"probe source\" (4096 bytes from 0xc0000004000, to-device, \
-            mapped at kernel/src/probe/attempt.rs:215, 300 ms before the fault).",
+            near a live mapping; the nearest is \"attack source\" (4096 bytes from 0xc0000004000, to-device, \
+            mapped at kernel/src/attack/attempt.rs:215, 300 ms before the fault).",
     },
     Field {
         label: "what next",

@@ -1,6 +1,6 @@
 //! The virtio block device: one namespace of blocks of 512 bytes, one request at a time.
 
-mod probe;
+mod attack;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -10,18 +10,18 @@ use core::time::Duration;
 use ::virtio::block::{self, Request, Status};
 use ::virtio::is_virtio;
 
-use self::probe::Strike;
+use self::attack::Strike;
 use super::VirtioError;
 use super::chain::{Chain, Loan, Part};
 use super::device::{VirtioDevice, Wishes};
 use super::queue::Finished;
+use crate::attack::Overreach;
 use crate::devices::{
     DeviceRecord, Disk, DiskError, Driver, Function, Kind, Messages, Namespace, StartError,
 };
 use crate::dma::{self, DmaError, PageBuffer};
 use crate::memory::arc::Arc;
 use crate::platform::clock::Deadline;
-use crate::probe::Overreach;
 use crate::sync::{Mutex, MutexGuard, rank};
 
 /// The driver.
@@ -219,7 +219,7 @@ impl BlkDriver {
         }
     }
 
-    /// The device, started again if the request before broke it, or a probe was left behind.
+    /// The device, started again if the request before broke it, or an attack was left behind.
     fn ready(&self) -> Result<MutexGuard<'_, State, rank::Driver>, DiskError> {
         if !self.dma.is_open() {
             return Err(DiskError::CutOff);

@@ -1,6 +1,6 @@
 //! The virtio network device: one pair of queues, no offloads, a page for each frame.
 
-mod probe;
+mod attack;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -9,17 +9,17 @@ use core::ops::Range;
 use ::virtio::net::{self, FRAME, HEADER};
 use ::virtio::{NegotiationError, is_virtio};
 
-use self::probe::Strike;
+use self::attack::Strike;
 use super::VirtioError;
 use super::chain::{Chain, Loan, Part};
 use super::device::{VirtioDevice, Wishes};
 use super::queue::{Finished, SIZE};
+use crate::attack::Overreach;
 use crate::devices::{
     DeviceRecord, Driver, Function, Kind, Link, Messages, Nic, NicError, Received, StartError,
 };
 use crate::dma::{self, DmaError, PageBuffer};
 use crate::memory::arc::Arc;
-use crate::probe::Overreach;
 use crate::sync::{Mutex, rank};
 
 /// The driver.

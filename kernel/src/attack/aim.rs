@@ -1,4 +1,4 @@
-//! What a probe is aimed at: an address, the memory behind it, and what keeps both as they are.
+//! What an attack is aimed at: an address, the memory behind it, and what keeps both as they are.
 
 use diagnosis::Verdict;
 use dma_types::{Access, INTERRUPT_RANGE, Iova, PAGE_SIZE, PhysAddr};
@@ -27,11 +27,11 @@ pub struct Aim {
     pub memory: Option<PhysAddr>,
     /// The verdict that the fault must get; none where no fault can come.
     pub expected: Option<Verdict>,
-    /// Keeps the target as it is until the probe is judged.
+    /// Keeps the target as it is until the attack is judged.
     pub hold: Hold,
 }
 
-/// What a probe moves.
+/// What an attack moves.
 #[derive(Clone, Copy)]
 pub struct Load<'a> {
     /// Bytes.
@@ -40,7 +40,7 @@ pub struct Load<'a> {
     pub secret: &'a [u8],
     /// What the device writes, if it cannot be told what.
     pub stamp: Option<&'a [u8]>,
-    /// What is done to the probe.
+    /// What is done to the attack.
     pub sabotage: Sabotage,
 }
 
@@ -131,7 +131,7 @@ impl NotPossible {
 }
 
 impl Aim {
-    /// Prepares every target but `freed`, which is made of the probe's own buffers.
+    /// Prepares every target but `freed`, which is made of the attack's own buffers.
     ///
     /// Memory that is made for the purpose is filled with `load.secret`.
     pub fn prepare(

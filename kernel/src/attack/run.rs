@@ -1,4 +1,4 @@
-//! Running probes: several devices side by side, and the commands made of that.
+//! Running attacks: several devices side by side, and the commands made of that.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -15,7 +15,7 @@ use crate::platform::clock::{self, Deadline};
 use crate::text::Text;
 use crate::{devices, journal};
 
-/// Longest time for the probes of one round.
+/// Longest time for the attacks of one round.
 const ROUND: Duration = Duration::from_secs(60);
 
 /// Pause after a device strikes before the next may: where a unit has one fault record, it needs the time
@@ -37,7 +37,7 @@ const TARGETS: [Target; 8] = [
     Target::Neighbour,
 ];
 
-/// Runs one probe on each device, side by side, and gives their judgements in order.
+/// Runs one attack on each device, side by side, and gives their judgements in order.
 pub fn run(devices: &[&'static dyn Overreach], order: Order) -> Vec<Judgement> {
     let seed = clock::now_ns();
     let mut attempts: Vec<_> = devices
@@ -78,7 +78,7 @@ pub fn run(devices: &[&'static dyn Overreach], order: Order) -> Vec<Judgement> {
         .collect()
 }
 
-/// Runs a probe for a command on each device, and reports what the probes themselves did not.
+/// Runs an attack for a command on each device, and reports what the attacks themselves did not.
 fn run_reported(devices: &[&'static dyn Overreach], order: Order, command: DrillCommand) {
     let judgements = run(devices, order);
     for (device, judgement) in devices.iter().zip(judgements) {
@@ -86,12 +86,12 @@ fn run_reported(devices: &[&'static dyn Overreach], order: Order, command: Drill
     }
 }
 
-/// Says what came of a probe, and fails the run where it must.
+/// Says what came of an attack, and fails the run where it must.
 fn settle(device: &'static dyn Overreach, order: Order, command: DrillCommand, judgement: Judgement) {
     let Order { access, target, .. } = order;
     let record = device.record();
     let fail = |detail: &str| {
-        let name = Text::<64>::of(&format_args!("probe {} {access} {target}", record.bdf));
+        let name = Text::<64>::of(&format_args!("attack {} {access} {target}", record.bdf));
         journal::check(name.as_str(), Outcome::Fail, Some(detail));
     };
     match judgement {
@@ -110,12 +110,12 @@ fn settle(device: &'static dyn Overreach, order: Order, command: DrillCommand, j
         Judgement::Leaked => crate::println!("{} {access} {target}: LEAKED", record.bdf),
         Judgement::Silent => fail("memory is untouched, but no fault was recorded"),
         Judgement::DeadDevice => fail("the device does not even reach the memory it was given"),
-        Judgement::Broken => fail("the probe's own steps failed"),
+        Judgement::Broken => fail("the attack's own steps failed"),
         Judgement::NotPossible(why) => not_possible(command, Some((record.bdf, access, target)), why.text()),
     }
 }
 
-/// Reports a probe that could not be tried.
+/// Reports an attack that could not be tried.
 fn not_possible(command: DrillCommand, what: Option<(Bdf, Access, Target)>, why: &str) {
     let target = what.map(|(_, _, target)| Text::<32>::of(&target));
     match what {
@@ -140,7 +140,7 @@ fn not_possible(command: DrillCommand, what: Option<(Bdf, Access, Target)>, why:
     }));
 }
 
-/// A probe for a command.
+/// An attack for a command.
 fn order(command: DrillCommand, notice: Notice, access: Access, target: Target) -> Order {
     Order { command: Some(command), notice, access, target, sabotage: Sabotage::None }
 }
@@ -175,7 +175,7 @@ pub fn drill_at_boot() {
 const NOTHING_TO_DRILL: &str = "no device here can be told to overreach";
 
 /// Lets one device overreach, not announced: the policy answers.
-pub fn attack(bdf: Bdf, access: Access, target: Target) {
+pub fn strike(bdf: Bdf, access: Access, target: Target) {
     overreach(bdf, access, target, DrillCommand::Attack);
 }
 

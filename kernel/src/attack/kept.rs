@@ -1,4 +1,4 @@
-//! Targets of probes that are over: they stay as they were reported until the power goes, so that a look from
+//! Targets of attacks that are over: they stay as they were reported until the power goes, so that a look from
 //! outside means something.
 
 use alloc::collections::VecDeque;
@@ -12,7 +12,7 @@ use crate::sync::{IrqLock, rank};
 /// Kept targets have one frame of so many: a drill of thousands of devices must not take the machine's memory.
 const SHARE: usize = 8;
 
-/// Memory that a probe was aimed at; in no domain.
+/// Memory that an attack was aimed at; in no domain.
 #[expect(dead_code, reason = "what is kept is never looked at from inside")]
 pub enum Target {
     /// A page.
@@ -27,7 +27,7 @@ static KEPT: IrqLock<VecDeque<Target>, rank::Kept> = IrqLock::new(VecDeque::new(
 /// The oldest had to be let go.
 static OVERFLOWN: AtomicBool = AtomicBool::new(false);
 
-/// Keeps the target of a probe that was reported, once the device cannot reach it any more. Where that is not
+/// Keeps the target of an attack that was reported, once the device cannot reach it any more. Where that is not
 /// confirmed, the memory is given up for good, and so stays as well.
 ///
 /// If all room is taken, the oldest goes, and it is said once.
@@ -45,7 +45,7 @@ pub fn keep(hold: Hold) {
     };
     if oldest.is_some() && !OVERFLOWN.swap(true, Ordering::Relaxed) {
         log::warn!(
-            "targets of the first probes are used again for want of room: a look from outside finds only those of the \
+            "targets of the first attacks are used again for want of room: a look from outside finds only those of the \
              last ones as they were reported"
         );
     }

@@ -1,7 +1,7 @@
 //! The network device told to overreach, with commands: no frame is sent.
 //!
 //! To read, it is given the target as a command. If the command that stands there sets its address, it has
-//! that address then, which its configuration shows; it gets its own back before the probe is over. To write,
+//! that address then, which its configuration shows; it gets its own back before the attack is over. To write,
 //! it is told to take the address it has, and given the target as the place for its acknowledgement.
 
 use alloc::vec;
@@ -13,18 +13,18 @@ use dma_types::{Access, Iova};
 use super::super::chain::{Chain, Part};
 use super::super::queue::Finished;
 use super::{NetDriver, State};
+use crate::attack::{Overreach, Progress, Skill, StartRefused};
 use crate::devices::DeviceRecord;
 use crate::dma::{self, DmaError};
 use crate::platform::clock::Deadline;
-use crate::probe::{Overreach, Progress, Skill, StartRefused};
 
-/// Longest time for a probe's command.
+/// Longest time for an attack's command.
 const STRIKE: Duration = Duration::from_secs(5);
 
 /// The address that the device gets for a moment: locally administered, nobody's.
 const OTHER_ADDRESS: [u8; 6] = [0x02, b'i', b'v', b't', 0xa5, 0x5a];
 
-/// A probe's command that is under way.
+/// An attack's command that is under way.
 pub struct Strike {
     stage: Stage,
     deadline: Deadline,

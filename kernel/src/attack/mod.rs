@@ -1,6 +1,6 @@
 //! Devices told to overreach, and what came of it: `drill`, `attack` and `demo`.
 //!
-//! A probe runs in steps: the device fetches a pattern from a buffer it was given and writes it to another;
+//! An attack runs in steps: the device fetches a pattern from a buffer it was given and writes it to another;
 //! only if it arrives is the device known to be alive, and the same transfer at the target means something.
 //! Then comes the overreach. It is judged by the fault record and by the target's memory, never by what the
 //! device says, which calls a blocked transfer done.
@@ -26,7 +26,7 @@ use crate::dma;
 pub use fault_response::Notice;
 pub use flight::{Flight, announce, behind, land};
 pub use order::{Judgement, Order, Sabotage};
-pub use run::{attack, demo, drill_all, drill_at_boot, run as run_probes};
+pub use run::{demo, drill_all, drill_at_boot, run as run_attacks, strike};
 
 /// A device that can be told to read or write any address, without changing a medium or sending a frame.
 pub trait Overreach: Sync {

@@ -1,4 +1,4 @@
-//! What probes move: bytes that are recognised wherever they turn up.
+//! What attacks move: bytes that are recognised wherever they turn up.
 
 use alloc::vec;
 use alloc::vec::Vec;

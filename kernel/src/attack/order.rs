@@ -1,4 +1,4 @@
-//! What a probe is asked to do, and what came of it.
+//! What an attack is asked to do, and what came of it.
 
 use diagnosis::Verdict;
 use dma_types::Access;
@@ -8,7 +8,7 @@ use report::DrillCommand;
 use super::Notice;
 use super::aim::NotPossible;
 
-/// How a probe was asked for.
+/// How an attack was asked for.
 #[derive(Clone, Copy)]
 pub struct Order {
     /// The command behind it; none for a self-test.
@@ -30,7 +30,7 @@ impl Order {
     }
 }
 
-/// What is done to a probe so that it must go wrong.
+/// What is done to an attack so that it must go wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sabotage {
     /// Nothing.
@@ -39,7 +39,7 @@ pub enum Sabotage {
     MapTarget,
 }
 
-/// What came of a probe.
+/// What came of an attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
     /// The fault came, and memory is untouched.

@@ -10,16 +10,16 @@ use nvme::spec::command::Transfer;
 
 use super::requests::{Io, Token};
 use super::{Nvme, NvmeError};
+use crate::attack::{Overreach, Progress, Skill, StartRefused};
 use crate::devices::{DeviceRecord, Disk, Namespace};
 use crate::dma::{self, PageBuffer};
-use crate::probe::{Overreach, Progress, Skill, StartRefused};
 use crate::sync::{Mutex, rank};
 
 /// Blocks that are looked at for such with contents to tell.
 const LOOKED_AT: u64 = 64;
 
 /// What a controller is made to overreach with, and the overreach under way.
-pub(super) struct Probe {
+pub(super) struct Attack {
     namespace: Namespace,
     key: Content,
     stamp: Content,
@@ -41,7 +41,7 @@ enum State {
 
 impl Nvme {
     /// Looks for blocks to work with; without any the device is not told to overreach.
-    pub(super) fn prepare_probe(&mut self) {
+    pub(super) fn prepare_attack(&mut self) {
         let fits = |namespace: &&Namespace| u64::from(namespace.block_bytes) <= PAGE_SIZE;
         let Some(namespace) = self.namespaces.iter().find(fits).copied() else { return };
         if !self.has_compare {
@@ -50,7 +50,7 @@ impl Nvme {
         match self.contents(namespace) {
             Ok(Some((key, stamp))) => {
                 let state = Mutex::new(State::Over(Progress::Done));
-                self.probe = Some(Probe { namespace, key, stamp, state });
+                self.attack = Some(Attack { namespace, key, stamp, state });
             }
             Ok(None) => {}
             Err(error) => log::warn!("{}: it cannot be told to overreach: {error}", self.record),
@@ -91,27 +91,27 @@ impl Overreach for Nvme {
     }
 
     fn skill(&self) -> Skill {
-        let (key, stamp) = match &self.probe {
-            Some(probe) => (probe.key.bytes.clone(), probe.stamp.bytes.clone()),
+        let (key, stamp) = match &self.attack {
+            Some(attack) => (attack.key.bytes.clone(), attack.stamp.bytes.clone()),
             None => (Vec::new(), Vec::new()),
         };
         Skill::Recognises { key, stamp }
     }
 
     fn start(&self, access: Access, iova: Iova) -> Result<(), StartRefused> {
-        let probe = self.probe.as_ref().ok_or(StartRefused::Dead)?;
+        let attack = self.attack.as_ref().ok_or(StartRefused::Dead)?;
         let (transfer, block) = match access {
-            Access::Read if self.has_compare => (Transfer::Compare, probe.key.block),
-            Access::Write => (Transfer::Read, probe.stamp.block),
+            Access::Read if self.has_compare => (Transfer::Compare, attack.key.block),
+            Access::Write => (Transfer::Read, attack.stamp.block),
             other => return Err(StartRefused::Access(other)),
         };
-        if self.poll_probe(probe) == Progress::Busy {
+        if self.poll_attack(attack) == Progress::Busy {
             return Err(StartRefused::Busy);
         }
-        let io = Io { transfer, namespace: probe.namespace, block, blocks: 1 };
+        let io = Io { transfer, namespace: attack.namespace, block, blocks: 1 };
         match self.submit_at(&io, iova) {
             Ok(token) => {
-                *probe.state.lock() = State::Going(access, token);
+                *attack.state.lock() = State::Going(access, token);
                 Ok(())
             }
             Err(NvmeError::Busy) => Err(StartRefused::Busy),
@@ -121,13 +121,13 @@ impl Overreach for Nvme {
     }
 
     fn poll(&self) -> Progress {
-        self.probe.as_ref().map_or(Progress::Done, |probe| self.poll_probe(probe))
+        self.attack.as_ref().map_or(Progress::Done, |attack| self.poll_attack(attack))
     }
 }
 
 impl Nvme {
-    fn poll_probe(&self, probe: &Probe) -> Progress {
-        let mut state = probe.state.lock();
+    fn poll_attack(&self, attack: &Attack) -> Progress {
+        let mut state = attack.state.lock();
         let progress = match *state {
             State::Over(progress) => progress,
             State::Going(access, token) => match (self.poll(token), access) {

@@ -1,4 +1,4 @@
-//! The buffers that a probe gives its device for transfers that it may make.
+//! The buffers that an attack gives its device for transfers that it may make.
 
 use alloc::vec::Vec;
 
@@ -24,11 +24,11 @@ impl Loans {
     pub(super) fn lend(dma: &Device, skill: &Skill, pattern: &[u8]) -> Result<Self, Judgement> {
         // Not what the pattern is, even where that is all zeros.
         let other = complement(pattern);
-        let source = dma.map(page(pattern)?, "probe source").map_err(|_| Judgement::Broken)?;
-        let landing = dma.map(page(&other)?, "probe landing").map_err(|_| Judgement::Broken)?;
+        let source = dma.map(page(pattern)?, "attack source").map_err(|_| Judgement::Broken)?;
+        let landing = dma.map(page(&other)?, "attack landing").map_err(|_| Judgement::Broken)?;
         let mut loans = Self { source: Some(source), decoy: None, landing: Some(landing) };
         if matches!(skill, Skill::Recognises { .. }) {
-            loans.decoy = Some(dma.map(page(&other)?, "probe decoy").map_err(|_| Judgement::Broken)?);
+            loans.decoy = Some(dma.map(page(&other)?, "attack decoy").map_err(|_| Judgement::Broken)?);
         }
         Ok(loans)
     }

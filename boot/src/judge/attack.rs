@@ -1,8 +1,8 @@
-//! Judges one probe: a device told to overreach.
+//! Judges one attack: a device told to overreach.
 
 use ::report::{Drill, DrillResult};
 
-/// What is wrong with a probe's outcome; `None` if it came out as it should, or could not be tried.
+/// What is wrong with an attack's outcome; `None` if it came out as it should, or could not be tried.
 pub(super) fn shortfall(drill: &Drill<'_>) -> Option<String> {
     let what = match drill.result {
         DrillResult::NotPossible => return None,

@@ -1,6 +1,6 @@
-//! Probes under way: which fault each must cause, and what came of it.
+//! Attacks under way: which fault each must cause, and what came of it.
 //!
-//! A probe is entered here before its device is started, and its fault is announced to the fault path, which must know it
+//! An attack is entered here before its device is started, and its fault is announced to the fault path, which must know it
 //! when it comes. Nothing here allocates.
 
 use diagnosis::Verdict;
@@ -20,7 +20,7 @@ use crate::text::Text;
 /// Bytes of the target that a report shows.
 pub const SHOWN: usize = 16;
 
-/// Probes that may be under way at once.
+/// Attacks that may be under way at once.
 const SLOTS: usize = 32;
 
 /// One overreach of one device.
@@ -52,13 +52,13 @@ pub struct Flight {
     pub expectation: Option<ExpectationId>,
 }
 
-/// A probe's place among those under way.
+/// An attack's place among those under way.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FlightId(usize);
 
 static FLIGHTS: IrqLock<[Option<Flight>; SLOTS], rank::Flights> = IrqLock::new([None; SLOTS]);
 
-/// Enters a probe; `None` if too many are under way.
+/// Enters an attack; `None` if too many are under way.
 ///
 /// The lines about its fault are written where nobody waits for a port. Whoever provokes faults one after another
 /// makes room for them here, so that none is lost however slow the port is.
@@ -73,7 +73,7 @@ pub fn launch(mut flight: Flight) -> Option<FlightId> {
     Some(FlightId(free))
 }
 
-/// Enters a probe that a self-test runs by its own steps, aimed at an address.
+/// Enters an attack that a self-test runs by its own steps, aimed at an address.
 pub fn announce(
     device: &'static DeviceRecord,
     access: Access,
@@ -96,7 +96,7 @@ pub fn announce(
     })
 }
 
-/// Ends a probe and gives it back with what was seen of it.
+/// Ends an attack and gives it back with what was seen of it.
 ///
 /// Where the fault interrupt is masked, its record still waits, and must not come to be taken for one that
 /// nobody announced: what waits is answered first.
@@ -107,7 +107,7 @@ pub fn land(id: FlightId) -> Option<Flight> {
     Some(flight)
 }
 
-/// The probe behind an expected fault, with the verdict that came. For the stop path.
+/// The attack behind an expected fault, with the verdict that came. For the stop path.
 pub fn behind(expectation: ExpectationId) -> Option<Flight> {
     let flights = FLIGHTS.try_lock()?;
     let flight = flights.iter().flatten().find(|flight| flight.expectation == Some(expectation))?;

@@ -1,4 +1,4 @@
-//! One probe, step by step.
+//! One attack, step by step.
 #![expect(unsafe_code, reason = "UNSAFETY: maps what a device must not reach, to see that it shows")]
 
 use alloc::vec::Vec;
@@ -20,13 +20,13 @@ use crate::dma::inspect;
 use crate::faults::predict;
 use crate::memory::direct;
 
-/// Times a target is chosen anew because the probe's own buffers took or neighbour its number.
+/// Times a target is chosen anew because the attack's own buffers took or neighbour its number.
 const AIMS: u8 = 8;
 
-/// Times a probe is tried while its fault is not seen: another device's record may have been in the way.
+/// Times an attack is tried while its fault is not seen: another device's record may have been in the way.
 const TRIES: u8 = 3;
 
-/// What the next step of a probe is.
+/// What the next step of an attack is.
 pub enum Step {
     /// Wait until the device is idle.
     Wait,
@@ -36,7 +36,7 @@ pub enum Step {
     Over(Judgement),
 }
 
-/// What a probe's next step waits for, so that a unit with one fault record has it free for the fault.
+/// What an attack's next step waits for, so that a unit with one fault record has it free for the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitsFor {
     /// Nothing: it is no overreach.
@@ -47,7 +47,7 @@ pub enum WaitsFor {
     Solitude,
 }
 
-/// A probe of one device.
+/// An attack of one device.
 pub struct Attempt {
     device: &'static dyn Overreach,
     skill: Skill,
@@ -64,7 +64,7 @@ pub struct Attempt {
     target_is_mapped: bool,
 }
 
-/// Where a probe stands: what the device does now.
+/// Where an attack stands: what the device does now.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Nothing yet.
@@ -86,7 +86,7 @@ enum Stage {
 }
 
 impl Attempt {
-    /// Prepares a probe. `seed` makes its patterns differ from those of others.
+    /// Prepares an attack. `seed` makes its patterns differ from those of others.
     pub fn new(device: &'static dyn Overreach, order: Order, seed: u64) -> Self {
         let skill = device.skill();
         let (pattern, secret) = contents(&skill, order.access, seed);
@@ -184,7 +184,7 @@ impl Attempt {
         Err(Judgement::NotPossible(NotPossible::Numbers))
     }
 
-    /// Prepares the target; one that is made of the probe's own buffers comes later.
+    /// Prepares the target; one that is made of the attack's own buffers comes later.
     fn take_aim(&mut self) -> Result<(), Judgement> {
         if self.order.target == Target::Freed {
             return Ok(());
@@ -210,7 +210,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// Tells whether the number aimed at still means what it meant before the probe's own buffers were
+    /// Tells whether the number aimed at still means what it meant before the attack's own buffers were
     /// mapped. An address that was given stays, with the verdict that it would get now.
     fn aim_stands(&mut self) -> Result<bool, Judgement> {
         let Some(aim) = self.aim.as_mut().filter(|aim| aim.expected.is_some()) else { return Ok(true) };
@@ -288,7 +288,7 @@ impl Attempt {
         Ok(Step::Struck)
     }
 
-    /// Maps the target for the device where the probe must go wrong.
+    /// Maps the target for the device where the attack must go wrong.
     fn map_target_for_sabotage(&mut self) -> Result<(), Judgement> {
         let to_map = self.order.sabotage == Sabotage::MapTarget && self.order.target != Target::Neighbour;
         if to_map && !self.target_is_mapped {
@@ -353,7 +353,7 @@ impl Attempt {
         }
     }
 
-    /// Takes the buffers back, and keeps the target of a probe that was reported. A failure there is the unit's, and
+    /// Takes the buffers back, and keeps the target of an attack that was reported. A failure there is the unit's, and
     /// is reported where it arises.
     pub fn finish(mut self) {
         if let Some(id) = self.flight.take() {

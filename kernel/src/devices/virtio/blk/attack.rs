@@ -13,18 +13,18 @@ use dma_types::{Access, Iova};
 
 use super::super::chain::Part;
 use super::{Answer, BlkDriver, State};
+use crate::attack::{Overreach, Progress, Skill, StartRefused};
 use crate::devices::{DeviceRecord, DiskError};
 use crate::dma::{self, DmaError};
 use crate::platform::clock::Deadline;
-use crate::probe::{Overreach, Progress, Skill, StartRefused};
 
-/// Longest time for a probe's request.
+/// Longest time for an attack's request.
 const STRIKE: Duration = Duration::from_secs(5);
 
 /// What stands in a buffer before the device writes its name there, two values of it.
 const FILLS: [u8; 2] = [0xa5, 0x5a];
 
-/// A probe's request that is under way.
+/// An attack's request that is under way.
 pub struct Strike {
     access: Access,
     deadline: Deadline,
@@ -104,7 +104,7 @@ impl BlkDriver {
         answer.status == Status::OK && page.is_some_and(|page| page.bytes().starts_with(&self.identity))
     }
 
-    /// Finds out what the device writes when it tells its name; nothing if that is no use to a probe.
+    /// Finds out what the device writes when it tells its name; nothing if that is no use to an attack.
     ///
     /// A device may write less than a name's full length, so what it leaves is told from what it writes by
     /// asking twice.
