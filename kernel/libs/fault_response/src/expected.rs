@@ -31,7 +31,7 @@ pub struct Expectation {
 impl Expectation {
     fn is_met_by(&self, fault: &Fault) -> bool {
         self.requester == fault.requester
-            && self.address.page() == fault.address.unwrap_or_default()
+            && fault.address == Some(self.address.page())
             && self.access == fault.access
     }
 }
@@ -140,6 +140,15 @@ mod tests {
             assert_eq!(expected.notice(&other), None, "{other:?}");
             assert_eq!(expected.note(&other, |_| Verdict::Stale), None);
         }
+    }
+
+    #[test]
+    fn a_fault_without_an_address_is_not_one_at_the_first_page() {
+        let mut expected = Expectations::<4>::new();
+        expected.enter(Expectation { address: Iova::new(0x10), ..expectation(Notice::Announced) }).unwrap();
+        let at_zero = fault("02:00.0", 0, Access::Write);
+        assert_eq!(expected.notice(&at_zero), Some(Notice::Announced));
+        assert_eq!(expected.notice(&Fault { address: None, ..at_zero }), None);
     }
 
     #[test]
