@@ -201,10 +201,8 @@ impl Accounts {
             (Cadence::Report(line @ Line { scope: Scope::Key(_), .. }), _) => Tell::Line { requester, line },
             _ if answer.action == Action::Bugcheck => {
                 let scope = Scope::Key(key);
-                Tell::Line {
-                    requester,
-                    line: Line { sender, scope, count: 1, at_least: false, answer: None },
-                }
+                let at_least = completeness == Completeness::AtLeast;
+                Tell::Line { requester, line: Line { sender, scope, count: 1, at_least, answer: None } }
             }
             (Cadence::Report(Line { count, .. }), holder @ (Holder::Port(_) | Holder::Elsewhere)) => {
                 Tell::Others { holder, count }

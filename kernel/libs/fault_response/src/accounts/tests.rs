@@ -77,6 +77,20 @@ fn a_stop_is_told_though_it_is_one_of_many() {
 }
 
 #[test]
+fn a_stop_between_two_lines_says_whether_it_stands_for_more() {
+    let mut accounts = accounts(Storm::Off);
+    let mut at_least = |arrival, n: u64| {
+        let stop = Judged { policy: Policy::Bugcheck, arrival, ..judged(0x1000, n * 100 * MILLISECOND) };
+        let Tell::Line { line, .. } = accounts.respond(&stop).tell else { panic!("{n}") };
+        line.at_least
+    };
+    // The third is none that is told for its number.
+    assert_eq!([1, 2, 3].map(|n| at_least(Arrival::Announced, n)), [false; 3]);
+    at_least(Arrival::Announced, 4);
+    assert!(at_least(Arrival::Masked, 5));
+}
+
+#[test]
 fn without_accounts_the_policy_alone_answers() {
     let mut none = Accounts::NONE;
     let response = none.respond(&Judged { policy: Policy::Contain, ..judged(0x1000, 0) });
