@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 use diagnosis::{Holder, Window};
 use dma_types::Bdf;
-use fault_response::{Haste, Measure, cannot_wait};
+use fault_response::{Accounts, Haste, Measure, cannot_wait};
 
 use super::drain::Captured;
 use super::{accounts, handle, interrupt};
@@ -12,12 +12,12 @@ use crate::platform::pci as bus;
 use crate::sync::{IrqLock, rank};
 use crate::{dma, iommu, journal};
 
-/// Requesters that are contained at the end of one window; the rest follows at the end of the next.
-const MOST_AT_ONCE: usize = 8;
+/// Devices that wait to be cut off; one more is cut off as it is condemned.
+const WAITING: usize = 8;
 
 /// Those that have lost bus mastering and are cut off once every fault that they caused before is answered: the
 /// verdict on those is by what held then.
-static CONDEMNED: IrqLock<ArrayVec<&DeviceRecord, MOST_AT_ONCE>, rank::Condemned> =
+static CONDEMNED: IrqLock<ArrayVec<&DeviceRecord, WAITING>, rank::Condemned> =
     IrqLock::new(ArrayVec::new_const());
 
 /// Takes bus mastering from whoever may have sent a request, if it costs each of them that whatever the verdict.
@@ -59,9 +59,8 @@ pub(super) fn is_due() -> bool {
 /// Takes note that a window of fault handling has ended. Those that kept the fault interrupt masked for many
 /// in a row are contained, unless storms are nobody's business.
 pub(super) fn end_window(window: Window) {
-    let stormy: ArrayVec<Holder, MOST_AT_ONCE> =
-        accounts::with(|accounts| accounts.end_window(window).take(MOST_AT_ONCE).collect());
-    for holder in stormy {
+    accounts::with(|accounts| accounts.end_window(window));
+    while let Some(holder) = accounts::with(Accounts::next_stormy) {
         match holder {
             Holder::Id(id) => {
                 for record in devices::behind(id).filter(|record| record.is_open()) {

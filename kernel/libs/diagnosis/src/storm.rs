@@ -97,18 +97,24 @@ impl StormDetector {
         self.senders.get_mut(sender.place()).map_or(Pace::Crowded, |activity| activity.pace(at))
     }
 
-    /// Ends a window of fault handling and tells who has to be contained: those that faulted in each of
-    /// the last ten windows, all of them masked.
-    pub fn end_window(&mut self, window: Window) -> impl Iterator<Item = Sender> {
-        let watching = self.threshold != Threshold::Off;
-        self.senders.iter_mut().enumerate().filter_map(move |(place, activity)| {
-            let faulted = core::mem::take(&mut activity.faulted_in_window);
-            activity.masked_windows = match window {
-                Window::Masked if faulted => activity.masked_windows.saturating_add(1),
-                _ => 0,
-            };
-            (watching && activity.masked_windows >= MASKED_WINDOWS).then_some(Sender::at(place))
-        })
+    /// Ends a window of fault handling, for every sender. Who has to be contained for it, [`next_stormy`] tells.
+    ///
+    /// [`next_stormy`]: Self::next_stormy
+    pub fn end_window(&mut self, window: Window) {
+        for activity in &mut self.senders {
+            activity.end_window(window);
+        }
+    }
+
+    /// Somebody who has to be contained: who faulted in each of the last ten windows, all of them masked. Each is told
+    /// once, and again only for ten more.
+    pub fn next_stormy(&mut self) -> Option<Sender> {
+        if self.threshold == Threshold::Off {
+            return None;
+        }
+        let place = self.senders.iter().position(|activity| activity.masked_windows >= MASKED_WINDOWS)?;
+        self.senders.get_mut(place)?.masked_windows = 0;
+        Some(Sender::at(place))
     }
 
     /// Forgets a sender's past, when it is released from containment.
@@ -140,6 +146,14 @@ impl Activity {
         let before = self.latest.replace(at);
         let soon = |before: Timestamp| at.as_nanos().saturating_sub(before.as_nanos()) < CROWDED;
         if before.is_some_and(soon) { Pace::Crowded } else { Pace::Spaced }
+    }
+
+    fn end_window(&mut self, window: Window) {
+        let faulted = core::mem::take(&mut self.faulted_in_window);
+        self.masked_windows = match window {
+            Window::Masked if faulted => self.masked_windows.saturating_add(1),
+            _ => 0,
+        };
     }
 
     /// Counts a fault in a slice; one that lies before the latest counts there.
@@ -181,6 +195,12 @@ mod tests {
 
     fn detector(limit: u32) -> StormDetector {
         StormDetector::new(Threshold::PerSecond(limit), 4).unwrap()
+    }
+
+    /// Ends a window, and gives whom that costs.
+    fn ended(storm: &mut StormDetector, window: Window) -> Vec<Sender> {
+        storm.end_window(window);
+        core::iter::from_fn(|| storm.next_stormy()).collect()
     }
 
     #[test]
@@ -231,13 +251,35 @@ mod tests {
         for _ in 0..9 {
             fault(&mut storm, 1);
             fault(&mut storm, 2);
-            assert_eq!(storm.end_window(Window::Masked).count(), 0);
+            assert_eq!(ended(&mut storm, Window::Masked), []);
         }
         // One that paused for a window starts anew.
         fault(&mut storm, 1);
-        assert!(storm.end_window(Window::Masked).eq([sender(1)]));
+        assert_eq!(ended(&mut storm, Window::Masked), [sender(1)]);
         fault(&mut storm, 1);
-        assert_eq!(storm.end_window(Window::Open).count(), 0);
+        assert_eq!(ended(&mut storm, Window::Open), []);
+    }
+
+    #[test]
+    fn every_sender_of_a_storm_is_told_however_many_are_asked_for_at_once() {
+        let mut storm = StormDetector::new(Threshold::PerSecond(1_000_000), 100).unwrap();
+        let window = |storm: &mut StormDetector| {
+            for place in 0..100 {
+                storm.note(sender(place), Timestamp::from_nanos(0));
+            }
+            storm.end_window(Window::Masked);
+        };
+        (0..MASKED_WINDOWS).for_each(|_| window(&mut storm));
+        // Who asks for a few takes the rest after a window more.
+        let mut told: Vec<Sender> = (0..8).map_while(|_| storm.next_stormy()).collect();
+        window(&mut storm);
+        told.extend(core::iter::from_fn(|| storm.next_stormy()));
+        assert!(told.into_iter().eq((0..100).map(sender)));
+        // It takes ten more for the same to be told again.
+        (0..MASKED_WINDOWS - 2).for_each(|_| window(&mut storm));
+        assert_eq!(storm.next_stormy(), None);
+        window(&mut storm);
+        assert_eq!(core::iter::from_fn(|| storm.next_stormy()).count(), 8);
     }
 
     #[test]
@@ -260,7 +302,7 @@ mod tests {
         let mut storm = StormDetector::new(Threshold::Off, 4).unwrap();
         for _ in 0..100 {
             assert_eq!(storm.note(sender(1), Timestamp::from_nanos(0)), Urgency::Calm);
-            assert_eq!(storm.end_window(Window::Masked).count(), 0);
+            assert_eq!(ended(&mut storm, Window::Masked), []);
         }
     }
 
@@ -304,7 +346,7 @@ mod tests {
         let mut stormy = Vec::new();
         for _ in 0..MASKED_WINDOWS {
             storm.note(senders.of(one_more), Timestamp::from_nanos(0));
-            stormy = storm.end_window(Window::Masked).map(|sender| senders.holder(sender)).collect();
+            stormy = ended(&mut storm, Window::Masked).iter().map(|sender| senders.holder(*sender)).collect();
         }
         assert_eq!(stormy, [Holder::Port(bdf("00:1c.0"))]);
     }

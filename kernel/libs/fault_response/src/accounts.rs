@@ -145,10 +145,16 @@ impl Accounts {
         self.ledger.note_dropped();
     }
 
-    /// Ends a window of fault handling; tells who kept the fault interrupt masked for too many in a row.
-    pub fn end_window(&mut self, window: Window) -> impl Iterator<Item = Holder> {
-        let Self { senders, storms, .. } = self;
-        storms.end_window(window).map(|sender| senders.holder(sender))
+    /// Ends a window of fault handling. Who kept the fault interrupt masked for too many in a row,
+    /// [`next_stormy`](Self::next_stormy) tells.
+    pub fn end_window(&mut self, window: Window) {
+        self.storms.end_window(window);
+    }
+
+    /// Somebody who kept the fault interrupt masked for too many windows in a row; each is told once.
+    pub fn next_stormy(&mut self) -> Option<Holder> {
+        let sender = self.storms.next_stormy()?;
+        Some(self.senders.holder(sender))
     }
 
     /// The port that a request counts for whose id no enumerated function carries.
