@@ -129,7 +129,7 @@ impl Group {
         if masters {
             // The bridges above pass on requests again, one that was closed for a storm too.
             for port in devices::above(member) {
-                port.life_events().open_for_device();
+                port.life_events().open_for(member.life_events());
                 port.report_change();
             }
         }

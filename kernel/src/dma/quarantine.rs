@@ -25,6 +25,17 @@ pub fn silence(record: &'static DeviceRecord) {
     }
 }
 
+/// Condemns a device, with all that are tied to it, to be cut off: whoever is letting one of them in finds that void, and
+/// nobody begins to. [`contain`] follows, and [`end_condemned`] once for each call.
+pub fn condemn(record: &'static DeviceRecord) {
+    tied_to(record).for_each(|member| member.life_events().condemn());
+}
+
+/// The condemned are cut off, and may be released.
+pub fn end_condemned(record: &'static DeviceRecord) {
+    tied_to(record).for_each(|member| member.life_events().end_cut_off());
+}
+
 /// Cuts a device off with all that are tied to it: bus mastering first, then every id that any of them may carry.
 ///
 /// Called by the fault path and by interrupts too. Allocates nothing.

@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 use diagnosis::{Holder, Window};
 use dma_types::Bdf;
 use fault_response::{Accounts, Haste, Measure, cannot_wait};
+use report::DeviceState;
 
 use super::drain::Captured;
 use super::{accounts, handle, interrupt};
@@ -15,9 +16,15 @@ use crate::{dma, iommu, journal};
 /// Devices that wait to be cut off; one more is cut off as it is condemned.
 const WAITING: usize = 8;
 
-/// Those that have lost bus mastering and are cut off once every fault that they caused before is answered: the
-/// verdict on those is by what held then.
-static CONDEMNED: IrqLock<ArrayVec<&DeviceRecord, WAITING>, rank::Condemned> =
+/// A device that has lost bus mastering, and is cut off once every fault that it caused before is answered: the verdict on
+/// those is by what held then.
+struct Condemned {
+    record: &'static DeviceRecord,
+    /// Its state before.
+    before: DeviceState,
+}
+
+static CONDEMNED: IrqLock<ArrayVec<Condemned, WAITING>, rank::Condemned> =
     IrqLock::new(ArrayVec::new_const());
 
 /// Takes bus mastering from whoever may have sent a request, if it costs each of them that whatever the verdict.
@@ -46,8 +53,8 @@ pub(super) fn carry_out(measure: Measure<&'static DeviceRecord>) {
 
 /// Cuts off who was condemned; to be called when no record waits.
 pub(super) fn cut_off_condemned() {
-    while let Some(record) = next_condemned() {
-        cut_off(record);
+    while let Some(condemned) = next_condemned() {
+        cut_off(&condemned);
     }
 }
 
@@ -84,38 +91,55 @@ pub fn contain_sender(record: &'static DeviceRecord) {
 }
 
 /// Closes a port: everybody below loses bus mastering, with them the port itself, and they are cut off as soon as no
-/// fault waits. Does nothing, and says nothing, where it is closed for that already.
+/// fault waits. Does nothing, and says nothing, where that is so already.
 fn close(bridge: Bdf) {
-    let Some(port) = devices::find(bridge).filter(|port| port.life_events().close()) else { return };
-    log::warn!("requests with ids that no function carries come through {port} without end");
-    port.report_change();
+    let Some(port) = devices::find(bridge) else { return };
     let has_something = |record: &&DeviceRecord| {
         record.role == Role::Endpoint && (record.life().works() || record.life().in_attempt())
     };
-    devices::below(bridge).filter(has_something).for_each(condemn);
-    bus::close_bridge(bridge);
-    log::warn!("{port} is closed; `release {bridge}` opens it again for the devices below");
-}
-
-/// Takes a device's bus mastering at once, and has it cut off as soon as no fault waits.
-fn condemn(record: &'static DeviceRecord) {
-    dma::silence(record);
-    let mut condemned = CONDEMNED.lock();
-    let known = condemned.iter().any(|other| other.bdf == record.bdf);
-    if !known && condemned.try_push(record).is_err() {
-        drop(condemned);
-        cut_off(record);
+    let stopped = devices::below(bridge).filter(has_something).map(condemn).count();
+    let changes = port.life_events().close();
+    if changes || stopped > 0 {
+        bus::close_bridge(bridge);
+    }
+    if changes {
+        log::warn!("requests with ids that no function carries come through {port} without end");
+        port.report_change();
+        log::warn!("{port} is closed; `release {bridge}` opens it again for the devices below");
     }
 }
 
-fn next_condemned() -> Option<&'static DeviceRecord> {
+/// Takes a device's bus mastering at once, and has it cut off as soon as no fault waits. Nobody lets it in meanwhile.
+fn condemn(record: &'static DeviceRecord) {
+    let mut condemned = CONDEMNED.lock();
+    let known = condemned.iter().any(|other| other.record.bdf == record.bdf);
+    let new = (!known).then(|| Condemned::new(record));
+    let over = new.and_then(|new| condemned.try_push(new).err());
+    drop(condemned);
+    // Again, too: who was letting it in may have switched it on.
+    dma::silence(record);
+    if let Some(over) = over {
+        cut_off(&over.element());
+    }
+}
+
+impl Condemned {
+    fn new(record: &'static DeviceRecord) -> Self {
+        let before = record.state();
+        dma::condemn(record);
+        Self { record, before }
+    }
+}
+
+fn next_condemned() -> Option<Condemned> {
     CONDEMNED.lock().pop()
 }
 
 /// Cuts a device off, and says so if that changes anything: one that goes on faulting is told of by its faults.
-fn cut_off(record: &'static DeviceRecord) {
-    let before = record.state();
+fn cut_off(condemned: &Condemned) {
+    let Condemned { record, before } = *condemned;
     let contained = dma::contain(record);
+    dma::end_condemned(record);
     if record.state() == before {
         return;
     }

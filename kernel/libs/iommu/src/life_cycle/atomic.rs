@@ -86,6 +86,11 @@ impl AtomicLifeCycle {
         self.change(LifeCycle::begin_cut_off);
     }
 
+    /// [`LifeCycle::condemn`].
+    pub fn condemn(&self) {
+        self.change(LifeCycle::condemn);
+    }
+
     /// [`LifeCycle::end_cut_off`].
     pub fn end_cut_off(&self) {
         self.change(LifeCycle::end_cut_off);
@@ -107,18 +112,22 @@ impl AtomicLifeCycle {
         self.change(LifeCycle::give_up_to_firmware);
     }
 
-    /// [`LifeCycle::close`]; false if it is closed and nobody opens it now.
+    /// [`LifeCycle::close`]; false if it was closed and nobody was opening it. To be called once the devices below are
+    /// condemned.
     pub fn close(&self) -> bool {
-        let close = |life: LifeCycle| {
-            let idle = life.state() == State::PortClosed && !life.in_attempt();
-            (!idle).then(|| life.close())
-        };
-        self.change_if(close).is_some()
+        let mut changes = false;
+        self.change_if(|life| {
+            changes = life.state() != State::PortClosed || life.in_attempt();
+            // Also where it is closed: who looked at it before opens it no more.
+            Some(life.close())
+        });
+        changes
     }
 
-    /// [`LifeCycle::open_for_device`].
-    pub fn open_for_device(&self) {
-        self.change(LifeCycle::open_for_device);
+    /// [`LifeCycle::open_for_device`], unless the device that was let in below is condemned or was cut off since. Whoever
+    /// closes the port meanwhile finds it open, or leaves it closed.
+    pub fn open_for(&self, device: &Self) {
+        self.change_if(|port| device.get().may_open_port().then(|| port.open_for_device()));
     }
 
     /// [`LifeCycle::begin_reset`].

@@ -243,6 +243,20 @@ impl LifeCycle {
         self.without_work().with_takers(self.takers() + 1)
     }
 
+    /// Notes that a device is going to be cut off, once what it did before has been judged. One at work keeps its state so
+    /// long; one that is being let in or moved is quarantined at once. No attempt begins any more.
+    ///
+    /// [`begin_cut_off`](Self::begin_cut_off) follows, and [`end_cut_off`](Self::end_cut_off) once for each of the two.
+    pub fn condemn(self) -> Self {
+        let stopped = if self.in_attempt() { self.without_work() } else { self };
+        stopped.with_takers(self.takers() + 1)
+    }
+
+    /// Tells whether a port above may be opened for this device: it works, and nobody is going to change that.
+    const fn may_open_port(self) -> bool {
+        self.works() && self.takers() == 0
+    }
+
     /// Everything is taken.
     pub const fn end_cut_off(self) -> Self {
         self.with_takers(self.takers().saturating_sub(1))

@@ -19,6 +19,8 @@ struct Party {
     step: usize,
     attempt: Option<Generation>,
     voided: bool,
+    /// The port as it was looked at before it is opened, if it may be.
+    port: Option<LifeCycle>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,22 +35,27 @@ enum Script {
     CutOff,
     /// It is pulled, or another one answers in its place.
     Leave,
+    /// The port above it is closed for a storm, and it is cut off later. No claim, release or move goes on between the
+    /// first of these steps, which an interrupt makes.
+    Storm,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct World {
     life: LifeCycle,
     hardware: Hardware,
+    /// The port above.
+    port: LifeCycle,
 }
 
 impl Party {
     const fn new(script: Script) -> Self {
-        Self { script, step: 0, attempt: None, voided: false }
+        Self { script, step: 0, attempt: None, voided: false, port: None }
     }
 
     /// Makes the next step; false if there is none.
     fn advance(&mut self, world: &mut World) -> bool {
-        let World { life, hardware } = world;
+        let World { life, hardware, port } = world;
         let step = self.step;
         self.step += 1;
         match (self.script, step) {
@@ -59,6 +66,19 @@ impl Party {
             (Script::CutOff, 2) | (Script::Leave, 3) => hardware.attached = false,
             (Script::CutOff, 3) | (Script::Leave, 4) => *life = life.end_cut_off(),
             (Script::CutOff | Script::Leave, _) => return false,
+            (Script::Storm, 0) if life.works() || life.in_attempt() => {
+                (*life, *port) = (life.condemn(), port.close());
+                hardware.bus_master = false;
+            }
+            (Script::Storm, 0) => {
+                *port = port.close();
+                self.step = usize::MAX - 1;
+            }
+            (Script::Storm, 1) => *life = life.begin_cut_off(),
+            (Script::Storm, 2) => hardware.bus_master = false,
+            (Script::Storm, 3) => hardware.attached = false,
+            (Script::Storm, 4 | 5) => *life = life.end_cut_off(),
+            (Script::Storm, _) => return false,
             (Script::Claim | Script::Release | Script::Move, 0) => {
                 let begun = match self.script {
                     Script::Claim => life.begin_entry(),
@@ -82,6 +102,13 @@ impl Party {
             },
             (_, 6) if self.voided => hardware.bus_master = false,
             (_, 7) if self.voided => hardware.attached = false,
+            // What `AtomicLifeCycle::open_for` does, from its look to its exchange.
+            (_, 6) => self.port = life.may_open_port().then_some(*port),
+            (_, 7) => match self.port {
+                Some(seen) if seen == *port => *port = port.open_for_device(),
+                Some(_) => self.step = 6,
+                None => {}
+            },
             _ => return false,
         }
         true
@@ -107,7 +134,8 @@ fn in_every_order(world: World, parties: &[Party], check: &mut dyn FnMut(World))
 const OPEN: Hardware = Hardware { attached: true, bus_master: true };
 
 fn starts() -> [(Script, World); 3] {
-    let world = |state, hardware| World { life: LifeCycle::new(state), hardware };
+    let port = LifeCycle::new(State::PortClosed);
+    let world = |state, hardware| World { life: LifeCycle::new(state), hardware, port };
     [
         (Script::Claim, world(State::Blocked, Hardware::default())),
         (Script::Release, world(State::Quarantined, Hardware::default())),
@@ -149,5 +177,27 @@ fn two_that_take_do_not_help_one_that_gives() {
             assert_ne!(end.life.state(), State::Assigned);
         });
         assert!(orders > 1000);
+    }
+}
+
+#[test]
+fn a_port_that_closes_for_a_storm_stays_closed_over_who_is_let_in_meanwhile() {
+    for (script, closed) in starts() {
+        for port in [State::PortOpen, State::PortClosed].map(LifeCycle::new) {
+            let (mut open, mut shut) = (0, 0);
+            let parties = [Party::new(script), Party::new(Script::Storm)];
+            in_every_order(World { port, ..closed }, &parties, &mut |end| {
+                let (granted, port) = match end.life.state() {
+                    State::Assigned => (OPEN, State::PortOpen),
+                    _ => (Hardware::default(), State::PortClosed),
+                };
+                assert_eq!((end.hardware, end.port.state()), (granted, port), "{script:?}: {end:?}");
+                assert_eq!((end.life.takers(), end.life.in_attempt()), (0, false));
+                if port == State::PortOpen { open += 1 } else { shut += 1 }
+            });
+            // Only what begins after the storm comes through, and opens the port again.
+            assert_eq!(open > 0, script != Script::Move, "{script:?}");
+            assert!(shut > 0);
+        }
     }
 }

@@ -89,7 +89,8 @@ fn attempts_begin_where_they_fit_and_nowhere_else() {
 #[test]
 fn whatever_cuts_a_device_off_makes_its_attempt_void() {
     type Event = fn(LifeCycle) -> LifeCycle;
-    let events: [Event; 3] = [LifeCycle::begin_cut_off, LifeCycle::leave, LifeCycle::give_up];
+    let events: [Event; 4] =
+        [LifeCycle::begin_cut_off, LifeCycle::condemn, LifeCycle::leave, LifeCycle::give_up];
     for life in every_life() {
         let begun = [life.begin_entry(), life.begin_release(), life.begin_move()];
         for (life, attempt) in begun.into_iter().flatten() {
@@ -167,6 +168,41 @@ fn one_that_has_left_stays_away() {
     assert_eq!(here.begin_reset().presence(), Presence::InReset);
     assert_eq!(here.begin_reset().end_reset(), here);
     assert_eq!(here.end_reset(), here);
+}
+
+#[test]
+fn the_condemned_keep_their_state_until_they_are_cut_off_unless_they_were_being_let_in() {
+    for life in every_life() {
+        let condemned = life.condemn();
+        let expected = if life.in_attempt() { life.begin_cut_off().state() } else { life.state() };
+        assert_eq!(condemned.state(), expected, "{life:?}");
+        assert!(!condemned.may_open_port());
+        let begun = [condemned.begin_entry(), condemned.begin_release(), condemned.begin_move()];
+        assert!(begun.iter().all(Result::is_err), "{life:?}");
+        let after = condemned.begin_cut_off().end_cut_off().end_cut_off();
+        assert_eq!((after.state(), after.takers()), (life.begin_cut_off().state(), 0));
+        assert_eq!(life.may_open_port(), life.works());
+    }
+}
+
+#[test]
+fn a_port_is_closed_again_for_who_is_opening_it() {
+    let port = AtomicLifeCycle::new(PortOpen);
+    assert_eq!([(); 3].map(|()| port.close()), [true, false, false]);
+    let device = AtomicLifeCycle::new(Assigned);
+    device.condemn();
+    port.open_for(&device);
+    assert_eq!(port.state(), PortClosed);
+    device.end_cut_off();
+    port.open_for(&device);
+    assert_eq!((port.state(), port.close()), (PortOpen, true));
+    let opening = port.begin_release().unwrap();
+    assert!(port.close());
+    assert_eq!(opening.finish(Work::OfFirmware), Err(Voided));
+    // Whoever looked at it before finds it changed, though it was closed then as well.
+    let seen = port.get();
+    assert!(!port.close());
+    assert_ne!(port.get(), seen);
 }
 
 #[test]
