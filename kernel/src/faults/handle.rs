@@ -66,9 +66,13 @@ pub(super) fn fault_of(captured: &Captured, unit: &Unit) -> Fault {
 
 /// What a unit recorded, in terms that fit every family of units.
 fn fault(requester: Bdf, address: Option<Iova>, access: Access, reason: FaultReason, at_ns: u64) -> Fault {
-    let meaning = reason.meaning().unwrap_or("the unit gave a reason that is not known here");
-    let at = Timestamp::from_nanos(at_ns);
-    Fault { requester, address, access, reason: Reason(reason.0), kind: reason.kind(), meaning, at }
+    let (kind, meaning, at) = (reason.kind(), meaning(reason), Timestamp::from_nanos(at_ns));
+    Fault { requester, address, access, reason: Reason(reason.0), kind, meaning, at }
+}
+
+/// What a unit's reason means, as a clause.
+pub(super) fn meaning(reason: FaultReason) -> &'static str {
+    reason.meaning().unwrap_or("the unit gave a reason that is not known here")
 }
 
 /// Takes one fault from its record to its answer. Does not return if the policy says to stop.

@@ -9,6 +9,7 @@ use vtd::spec::fault_reason::FaultReason;
 use vtd::tables::{RequestWalk, Step};
 
 use super::accounts;
+use super::handle::meaning;
 use crate::devices::DeviceRecord;
 use crate::journal;
 use crate::platform::clock;
@@ -118,7 +119,7 @@ impl Told {
             access: fault.access.into(),
             address: fault.address.filter(|_| !shared).map(|page| Hex(page.as_u64())),
             reason: Hex(u64::from(fault.reason.0)),
-            reason_name: reason_text(fault.reason.0).into(),
+            reason_name: fault.meaning.into(),
             expected: action == Action::Expected,
             verdict: text(self.verdict.as_str()),
             candidates: List::Borrowed(&lists.candidates),
@@ -170,7 +171,7 @@ pub(super) fn count(requester: Bdf, line: &Line<Answer>) {
         access: key.map_or(dma_types::Access::Unknown, |key| key.access).into(),
         address: key.and_then(|key| key.address).map(|page| Hex(page.as_u64())),
         reason: Hex(u64::from(reason)),
-        reason_name: reason_text(reason).into(),
+        reason_name: meaning(FaultReason(reason)).into(),
         expected: action == Action::Expected,
         verdict: verdict.as_ref().map(|verdict| verdict.as_str().into()),
         candidates: List::default(),
@@ -214,10 +215,6 @@ fn walk_entries<'a>(walk: &RequestWalk, entries: &'a [WalkStep]) -> Walk<'a> {
         context: pair(walk.context.map(|entry| (entry.low(), entry.high()))),
         entries: List::Borrowed(entries),
     }
-}
-
-fn reason_text(reason: u8) -> &'static str {
-    FaultReason(reason).meaning().unwrap_or("unknown reason")
 }
 
 /// A mapping and its calls in words.
