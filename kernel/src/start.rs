@@ -69,7 +69,7 @@ pub fn run(facts: &'static mut BootFacts) -> ! {
     report_boot(facts, cmdline, tables.as_ref(), &table);
     complaints.iter().for_each(complain);
 
-    devices::limit_messages(options.storm);
+    devices::take_messages(options.storm);
     dma::verifier::set(options.verifier);
     let topology = protect(tables.as_ref(), &table, &options);
     if let Some(tables) = &tables {

@@ -69,7 +69,7 @@ fn forged_messages_without_end_keep_nothing_from_its_turn() {
     running.wait_for_prompt();
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| flood(&mut outside, 0x33, &over));
+        scope.spawn(|| flood(&mut outside, 0xe3, &over));
         let _ended = EndsWhenDropped(&over);
         for _ in 0..5 {
             running.run_command("attack 00:03.0 write");

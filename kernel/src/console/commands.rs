@@ -8,7 +8,7 @@ use dma_types::{Access, Bdf};
 use options::{COMMANDS, Command, Policy, RecordForm, Switch, VerifierOrder};
 
 use super::disks::{self, DiskMistake};
-use super::{memory, network, output};
+use super::{interrupts, memory, network, output};
 use crate::arch::cpu;
 use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
@@ -64,6 +64,7 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         Command::Mappings(bdf) => mappings(find(bdf)?),
         Command::Faults { device, form: None } => super::faults::list(device),
         Command::Faults { device, form: Some(RecordForm::Cper) } => super::faults::show_records(device),
+        Command::Interrupts => interrupts::show(),
         Command::Memory => memory::show(),
         Command::Report => report(),
         Command::Drill => attack::drill_all(),
@@ -225,6 +226,7 @@ fn report() {
     iommu::units().iter().for_each(iommu::Unit::report);
     devices::presence::present().for_each(DeviceRecord::report);
     list_domains();
+    interrupts::show();
     let (interrupts, spurious) = journal::fault_interrupts();
     println!(
         "{} faults, {interrupts} fault interrupts, {spurious} of them spurious, {} ms since start",

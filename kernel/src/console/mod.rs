@@ -7,6 +7,7 @@ pub mod commands;
 pub mod disks;
 mod faults;
 pub mod input;
+mod interrupts;
 mod memory;
 mod network;
 pub mod output;

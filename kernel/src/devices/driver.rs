@@ -4,6 +4,9 @@ use alloc::boxed::Box;
 use core::any::Any;
 use core::fmt;
 
+use ::interrupts::NoVector;
+use ::interrupts::message::OutOfReach;
+
 use super::{DeviceRecord, Disk, Function, Nic};
 use crate::attack::Overreach;
 use crate::dma::DmaError;
@@ -93,8 +96,12 @@ pub enum StartError {
     },
     /// The register window cannot be mapped.
     Window(MmioError),
-    /// The function can send no messages, or no vector is free.
+    /// The function can send no messages.
     NoMessages,
+    /// There is no vector for its message.
+    NoVector(NoVector),
+    /// Its message does not reach the processor.
+    OutOfReach(OutOfReach),
     /// The device, or memory for it, was not given.
     Dma(DmaError),
     /// The device itself does not do what it should.
@@ -106,9 +113,9 @@ impl fmt::Display for StartError {
         match self {
             Self::NoWindow { bar } => write!(f, "the device has no register window {bar}"),
             Self::Window(error) => error.fmt(f),
-            Self::NoMessages => {
-                f.write_str("the device can send no interrupt message, or no vector is free for it")
-            }
+            Self::NoMessages => f.write_str("the device can send no interrupt message"),
+            Self::NoVector(refusal) => refusal.fmt(f),
+            Self::OutOfReach(refusal) => refusal.fmt(f),
             Self::Dma(error) => write!(f, "the driver did not get the device: {error}"),
             Self::Device(error) => error.fmt(f),
         }

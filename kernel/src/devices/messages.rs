@@ -1,11 +1,9 @@
 //! A device's interrupt: one message, counted, and a processor that sleeps until it comes. A device that sends it without
 //! end has it masked, and is contained.
 
-use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-
+use ::interrupts::{DEVICE_VECTORS, DeviceVector, FIRST_DEVICE_VECTOR, Flow, LAST_DEVICE_VECTOR, message};
 use diagnosis::{MessageCount, MessageLimit, Pressure, Threshold, Timestamp};
 use dma_types::MsiMessage;
-use exceptions::TrapFrame;
 use options::Storm;
 use pci::msi::MsixState;
 use pci::{MsixCapability, control};
@@ -14,20 +12,13 @@ use spin::Once;
 
 use super::{Function, StartError};
 use crate::faults;
-use crate::irq::{self, apic};
+use crate::irq::{self, Claimed, owners};
 use crate::platform::clock::{self, Deadline};
 use crate::platform::pci::config;
 use crate::sync::{IrqLock, rank};
 
-/// The first vector for devices' messages.
-const FIRST_VECTOR: u8 = 0x60;
-/// Devices that may have one.
-const VECTORS: u8 = 0x60;
-
-/// Vectors given out so far.
-static GIVEN: AtomicU8 = AtomicU8::new(0);
-/// Messages that arrived, by vector.
-static ARRIVED: [AtomicU64; VECTORS as usize] = [const { AtomicU64::new(0) }; VECTORS as usize];
+/// The message of a function that drivers use: the first.
+const FIRST_MESSAGE: u16 = 0;
 
 /// Bytes of a vector in the table of MSI-X, and where its parts stand (PCI "MSI-X Table Structure").
 mod table {
@@ -37,51 +28,62 @@ mod table {
     pub const CONTROL: usize = 12;
 }
 
-/// Who has which vector.
-static OWNERS: [Once<Function>; VECTORS as usize] = [const { Once::new() }; VECTORS as usize];
+/// What becomes of the messages at one vector.
+struct Inbox {
+    /// Whose they are.
+    held: Option<Held>,
+    /// Those of late.
+    of_late: MessageCount,
+}
 
-/// Messages of late, by vector.
-static OF_LATE: [IrqLock<MessageCount, rank::Messages>; VECTORS as usize] =
-    [const { IrqLock::new(MessageCount::new()) }; VECTORS as usize];
+/// A vector and the function that has it.
+struct Held {
+    function: Function,
+    vector: DeviceVector,
+}
+
+/// By vector.
+static INBOXES: [IrqLock<Inbox, rank::Messages>; DEVICE_VECTORS] =
+    [const { IrqLock::new(Inbox { held: None, of_late: MessageCount::new() }) }; DEVICE_VECTORS];
 
 /// When a device sends too many.
 static LIMIT: Once<MessageLimit> = Once::new();
 
-/// Says when a device sends too many messages: to be called once, before any device has one.
-pub fn limit_messages(storm: Storm) {
+/// Takes devices' messages from here on, and says when one sends too many: to be called once, before any device has one.
+pub fn take_messages(storm: Storm) {
     LIMIT.call_once(|| {
         MessageLimit::like(match storm {
             Storm::Off => Threshold::Off,
             Storm::After(faults) => Threshold::PerSecond(faults),
         })
     });
+    irq::set_message_handler(note);
 }
 
-/// One message of one device, switched on.
+/// One message of one device, switched on until this is dropped.
 pub struct Messages {
-    index: u8,
+    /// The number of its vector.
+    vector: u8,
     function: Function,
 }
 
 impl Messages {
     /// Takes a vector and programs the function's first message with it; MSI-X where there is both.
     pub(super) fn enable(function: &Function) -> Result<Self, StartError> {
-        let index = GIVEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |given| {
-            (given < VECTORS).then_some(given + 1)
-        });
-        let index = index.map_err(|_| StartError::NoMessages)?;
-        irq::register(FIRST_VECTOR + index, note).map_err(|_| StartError::NoMessages)?;
-        program(function, index)?;
-        if let Some(owner) = OWNERS.get(usize::from(index)) {
-            owner.call_once(|| *function);
+        let vector = owners::give(function.pci().bdf, FIRST_MESSAGE).map_err(StartError::NoVector)?;
+        let this = Self { vector: vector.number(), function: *function };
+        let held = Some(Held { function: *function, vector });
+        if let Some(inbox) = inbox(this.vector) {
+            *inbox.lock() = Inbox { held, of_late: MessageCount::new() };
         }
-        Ok(Self { index, function: *function })
+        this.program()?;
+        Ok(this)
     }
 
     /// Messages that arrived so far. Who asks has heeded them.
     pub fn arrived(&self) -> u64 {
         self.heed();
-        ARRIVED.get(usize::from(self.index)).map_or(0, |count| count.load(Ordering::Relaxed))
+        owners::count(self.vector)
     }
 
     /// Programs the message again, after a reset of the device by its own means.
@@ -89,7 +91,7 @@ impl Messages {
     /// # Errors
     /// If the function cannot send it.
     pub fn program(&self) -> Result<(), StartError> {
-        program(&self.function, self.index)
+        program(&self.function, self.vector)
     }
 
     /// Waits until `done` says so; it is asked first of all, and after every interrupt. Tells whether it did
@@ -103,10 +105,26 @@ impl Messages {
     }
 
     fn heed(&self) {
-        if let Some(of_late) = OF_LATE.get(usize::from(self.index)) {
-            of_late.lock().heed();
+        if let Some(inbox) = inbox(self.vector) {
+            inbox.lock().of_late.heed();
         }
     }
+}
+
+/// The function sends it no more, and another may have the vector.
+impl Drop for Messages {
+    fn drop(&mut self) {
+        mask(&self.function);
+        let held = inbox(self.vector).and_then(|inbox| inbox.lock().held.take());
+        if let Some(held) = held {
+            owners::give_back(held.vector);
+        }
+    }
+}
+
+/// What becomes of the messages at a vector, if it is a device's.
+fn inbox(vector: u8) -> Option<&'static IrqLock<Inbox, rank::Messages>> {
+    INBOXES.get(usize::from(vector.checked_sub(FIRST_DEVICE_VECTOR)?))
 }
 
 /// Programs a function's message again, after a reset of the function; nothing if it has none.
@@ -114,21 +132,32 @@ impl Messages {
 /// # Errors
 /// If the function cannot send it any more.
 pub(super) fn program_again(function: &Function) -> Result<(), StartError> {
-    let is_its = |owner: &Once<Function>| owner.get().is_some_and(|its| its.pci().bdf == function.pci().bdf);
-    let index = (0..VECTORS).zip(&OWNERS).find(|(_, owner)| is_its(owner)).map(|(index, _)| index);
-    index.map_or(Ok(()), |index| program(function, index))
+    let is_its = |held: &Held| held.function.pci().bdf == function.pci().bdf;
+    let vectors = FIRST_DEVICE_VECTOR..=LAST_DEVICE_VECTOR;
+    let held = vectors.zip(&INBOXES).find(|(_, inbox)| inbox.lock().held.as_ref().is_some_and(is_its));
+    held.map_or(Ok(()), |(vector, _)| program(function, vector))
+}
+
+/// The message that raises a vector: the one place where it is made.
+fn compose(vector: u8) -> Result<MsiMessage, StartError> {
+    let inbox = inbox(vector).ok_or(StartError::NoMessages)?.lock();
+    let held = inbox.held.as_ref().ok_or(StartError::NoMessages)?;
+    message::of_device(&held.vector).map_err(StartError::OutOfReach)
 }
 
 /// Programs a function's first message, and holds its pin back.
-fn program(function: &Function, index: u8) -> Result<(), StartError> {
-    let message = apic::msi_message(FIRST_VECTOR + index);
+fn program(function: &Function, vector: u8) -> Result<(), StartError> {
+    let message = compose(vector)?;
     let pci = function.pci();
     control::set_pin_interrupt(config(), pci.bdf, control::PinInterrupt::Disabled);
     if let Some(msix) = &pci.msix {
-        return program_table(function, msix, message);
+        program_table(function, msix, message)?;
+    } else {
+        let msi = pci.msi.as_ref().ok_or(StartError::NoMessages)?;
+        msi.enable(config(), pci.bdf, message).map_err(|_| StartError::NoMessages)?;
     }
-    let msi = pci.msi.as_ref().ok_or(StartError::NoMessages)?;
-    msi.enable(config(), pci.bdf, message).map_err(|_| StartError::NoMessages)
+    owners::note_flow(vector, Flow::Open);
+    Ok(())
 }
 
 /// Writes the first vector of a table, with the others held back as they are after a reset.
@@ -143,32 +172,42 @@ fn program_table(function: &Function, msix: &MsixCapability, message: MsiMessage
     Ok(())
 }
 
-/// Counts a message.
-fn note(frame: &TrapFrame) {
-    let index = usize::from((frame.vector as u8).wrapping_sub(FIRST_VECTOR));
-    let (Some(count), Some(of_late)) = (ARRIVED.get(index), OF_LATE.get(index)) else { return };
-    count.fetch_add(1, Ordering::Relaxed);
-    let Some(owner) = OWNERS.get(index).and_then(Once::get) else { return };
-    if owner.record().state() == DeviceState::Quarantined {
-        // It goes on although its message is masked, or somebody sends in its name.
-        return irq::note_unwanted();
-    }
-    let limit = LIMIT.get().copied().unwrap_or(MessageLimit::Off);
-    let pressure = of_late.lock().note(Timestamp::from_nanos(clock::now_ns()), limit);
-    if matches!(pressure, Pressure::TooMany { .. }) {
-        end_storm(owner, frame.vector);
-    }
-}
-
-/// Masks a function's message and contains its owner. Interrupts are off.
-fn end_storm(owner: &Function, vector: u64) {
-    let (record, pci) = (owner.record(), owner.pci());
-    log::warn!("{record} interrupts without end: vector {vector:#x} is masked");
+/// Lets a function send no message.
+fn mask(function: &Function) {
+    let pci = function.pci();
     if let Some(msix) = &pci.msix {
         msix.set_state(config(), pci.bdf, MsixState::Masked);
     }
     if let Some(msi) = &pci.msi {
         msi.disable(config(), pci.bdf);
     }
+}
+
+/// Takes a message.
+fn note(vector: u8) -> Claimed {
+    let Some(inbox) = inbox(vector) else { return Claimed::No };
+    let mut inbox = inbox.lock();
+    let Some(function) = inbox.held.as_ref().map(|held| held.function) else { return Claimed::No };
+    if function.record().state() == DeviceState::Quarantined {
+        // It goes on although its message is masked, or somebody sends in its name.
+        drop(inbox);
+        irq::note_unwanted();
+        return Claimed::Yes;
+    }
+    let limit = LIMIT.get().copied().unwrap_or(MessageLimit::Off);
+    let pressure = inbox.of_late.note(Timestamp::from_nanos(clock::now_ns()), limit);
+    drop(inbox);
+    if matches!(pressure, Pressure::TooMany { .. }) {
+        end_storm(&function, vector);
+    }
+    Claimed::Yes
+}
+
+/// Masks a function's message and contains its owner. Interrupts are off.
+fn end_storm(owner: &Function, vector: u8) {
+    let record = owner.record();
+    log::warn!("{record} interrupts without end: vector {vector:#x} is masked");
+    mask(owner);
+    owners::note_flow(vector, Flow::Masked);
     faults::contain_sender(record);
 }

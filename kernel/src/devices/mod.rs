@@ -32,7 +32,7 @@ use crate::{dma, faults};
 pub use disk::{Disk, DiskError, Namespace};
 pub use driver::{Driver, Kind, Requests, Settling, StartError};
 pub use function::{Function, ResetError};
-pub use messages::{Messages, limit_messages};
+pub use messages::{Messages, take_messages};
 pub use nic::{Link, Nic, NicError, Received};
 pub use presence::{above, below};
 pub use record::{Admission, Attempt, DeviceRecord, Facts, Path, Role, SELF_TEST, Trust};

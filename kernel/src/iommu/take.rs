@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use coverage::Plan;
 use dma_types::{Iova, MsiMessage, SourceId};
+use interrupts::message;
 use vtd::{ActiveUnit, NotEnabled};
 
 use super::unit::Window;
@@ -53,7 +54,7 @@ fn take_one(planned: &coverage::Unit, index: usize, found: Found) -> Unit {
 
 /// The message by which a unit tells of faults.
 fn fault_message() -> MsiMessage {
-    apic::msi_message(FAULT_VECTOR)
+    message::of_unit(apic::id(), FAULT_VECTOR)
 }
 
 /// What was found on taking a unit that enforced already.

@@ -7,7 +7,8 @@
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use dma_types::{INTERRUPT_RANGE, MsiMessage, PhysAddr};
+use ::interrupts::ApicId;
+use dma_types::PhysAddr;
 use exceptions::TrapFrame;
 use spin::Once;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags};
@@ -98,9 +99,7 @@ pub fn start() -> Result<Mode, MmioError> {
     write(Register::LVT_ERROR, u32::from(APIC_ERROR_VECTOR));
     write(Register::TASK_PRIORITY, 0);
     write(Register::SPURIOUS, SOFTWARE_ENABLE | u32::from(APIC_SPURIOUS_VECTOR));
-    if let Err(error) = vectors::register(APIC_ERROR_VECTOR, on_error) {
-        log::warn!("APIC errors go unseen: {error}");
-    }
+    vectors::register(APIC_ERROR_VECTOR, on_error);
     Ok(mode)
 }
 
@@ -172,24 +171,12 @@ pub(super) fn let_all_in() {
 }
 
 /// The id of this processor's APIC.
-pub fn id() -> u32 {
-    match APIC.get().map(Apic::window) {
+pub fn id() -> ApicId {
+    ApicId(match APIC.get().map(Apic::window) {
         Some(Some(_)) => read(Register::ID) >> 24,
         Some(None) => read(Register::ID),
         None => 0,
-    }
-}
-
-/// The message that raises a vector on this processor: fixed, edge-triggered (SDM "Message Signalled Interrupts").
-///
-/// Bits 31:8 of a large id go into the upper half of the address, as remapping units take it for their own
-/// events (VT-d "Fault Event Upper Address Register"); devices cannot reach such a processor directly.
-pub fn msi_message(vector: u8) -> MsiMessage {
-    let id = u64::from(id());
-    MsiMessage {
-        address: (id >> 8 << 40) | INTERRUPT_RANGE.start | (id & 0xff) << 12,
-        data: u32::from(vector),
-    }
+    })
 }
 
 /// Reads a register; 0 while there is no APIC.

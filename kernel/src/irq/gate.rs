@@ -3,9 +3,10 @@
 //! A device that ignores every switch goes on sending, and nothing tells who it is. The processor then takes no device's
 //! message until the window ends: drivers wait that long, while faults, the timer and everybody else go on.
 
+use ::interrupts::LAST_DEVICE_VECTOR;
 use diagnosis::{MessageCount, MessageLimit, Pressure, Timestamp};
 
-use super::{LAST_DEVICE_VECTOR, apic, timer};
+use super::{apic, timer};
 use crate::platform::clock::{self, Deadline};
 use crate::sync::{IrqLock, rank};
 

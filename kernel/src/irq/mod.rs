@@ -5,6 +5,7 @@ pub mod apic;
 mod backtrace;
 pub mod exceptions;
 mod gate;
+pub mod owners;
 pub mod panic;
 mod pic;
 pub mod timer;
@@ -12,8 +13,7 @@ mod vectors;
 
 pub use gate::note_unwanted;
 pub use vectors::{
-    APIC_ERROR_VECTOR, APIC_SPURIOUS_VECTOR, Handler, LAST_DEVICE_VECTOR, TIMER_VECTOR, raise_fault_vector,
-    register,
+    APIC_ERROR_VECTOR, APIC_SPURIOUS_VECTOR, Claimed, TIMER_VECTOR, raise_fault_vector, set_message_handler,
 };
 
 /// Sets up the local APIC and lets interrupts in.

@@ -47,9 +47,7 @@ pub(super) fn start() {
     if is_available() {
         clock::wake_by(arm);
     }
-    if let Err(error) = vectors::register(TIMER_VECTOR, on_tick) {
-        log::error!("no timer: {error}");
-    }
+    vectors::register(TIMER_VECTOR, on_tick);
 }
 
 /// Timer interrupts since the start.

@@ -7,17 +7,14 @@
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use ::interrupts::VectorClass;
 use exceptions::{TrapFrame, Vector};
 use spin::Once;
 
 use super::gate::note_unwanted;
-use super::{apic, exceptions as unexpected_exceptions};
+use super::{apic, exceptions as unexpected_exceptions, owners};
 use crate::arch::FAULT_VECTOR;
 
-/// The first vector that a device may have.
-pub const FIRST_DEVICE_VECTOR: u8 = 0x30;
-/// The last one.
-pub const LAST_DEVICE_VECTOR: u8 = 0xef;
 /// The timer of the local APIC.
 pub const TIMER_VECTOR: u8 = 0xf0;
 /// Errors of the local APIC.
@@ -25,52 +22,39 @@ pub const APIC_ERROR_VECTOR: u8 = 0xfe;
 /// Interrupts that the local APIC withdrew.
 pub const APIC_SPURIOUS_VECTOR: u8 = 0xff;
 
-/// What the kernel depends on outranks every device, whatever a device sends and how often (SDM "Interrupt, Task, and
-/// Processor Priority": the upper half of the vector).
-const _: () = assert!(TIMER_VECTOR >> 4 > LAST_DEVICE_VECTOR >> 4);
-const _: () = assert!(FAULT_VECTOR >> 4 > LAST_DEVICE_VECTOR >> 4);
-const _: () = assert!(APIC_ERROR_VECTOR >> 4 > LAST_DEVICE_VECTOR >> 4);
+/// What the kernel depends on outranks every device, whatever a device sends and how often.
+const _: () = assert!(matches!(VectorClass::of(TIMER_VECTOR), VectorClass::Kernel));
+const _: () = assert!(matches!(VectorClass::of(FAULT_VECTOR), VectorClass::Kernel));
+const _: () = assert!(matches!(VectorClass::of(APIC_ERROR_VECTOR), VectorClass::Kernel));
 
-/// What is called for a device's interrupt, with interrupts off. The end of interrupt is sent for it.
-pub type Handler = fn(&TrapFrame);
+/// What is called for an interrupt of the local APIC, with interrupts off. The end of interrupt is sent for it.
+pub(super) type Handler = fn(&TrapFrame);
 
 static HANDLERS: [Once<Handler>; 256] = [const { Once::new() }; 256];
 
-/// Gives a device vector its handler, for good.
-///
-/// # Errors
-/// If the vector is none for a device, or is taken.
-pub fn register(vector: u8, handler: Handler) -> Result<(), VectorError> {
-    if !matches!(vector, FIRST_DEVICE_VECTOR..=LAST_DEVICE_VECTOR | TIMER_VECTOR | APIC_ERROR_VECTOR) {
-        return Err(VectorError::Unavailable(vector));
-    }
-    let slot = &HANDLERS[usize::from(vector)];
-    if slot.is_completed() {
-        return Err(VectorError::Taken(vector));
-    }
-    slot.call_once(|| handler);
-    Ok(())
-}
+/// What takes a device's message, with interrupts off, and tells whether some device has the vector.
+pub type MessageHandler = fn(vector: u8) -> Claimed;
 
-/// Why a vector could not be had.
+/// Whether a message was somebody's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VectorError {
-    /// It belongs to the processor or to the remapping units.
-    Unavailable(u8),
-    /// It has a handler.
-    Taken(u8),
+pub enum Claimed {
+    /// A device has the vector.
+    Yes,
+    /// Nobody has it.
+    No,
 }
 
-impl core::fmt::Display for VectorError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Unavailable(vector) => write!(f, "vector {vector:#x} is not for devices"),
-            Self::Taken(vector) => write!(f, "vector {vector:#x} has a handler already"),
-        }
-    }
+static MESSAGE_HANDLER: Once<MessageHandler> = Once::new();
+
+/// Gives a vector of the local APIC its handler, for good.
+pub(super) fn register(vector: u8, handler: Handler) {
+    HANDLERS[usize::from(vector)].call_once(|| handler);
 }
 
-impl core::error::Error for VectorError {}
+/// Says what takes devices' messages, once and for good; until then nobody has any.
+pub fn set_message_handler(handler: MessageHandler) {
+    MESSAGE_HANDLER.call_once(|| handler);
+}
 
 /// Raises the fault vector's interrupt as an instruction does: nothing will be pending.
 pub fn raise_fault_vector() {
@@ -98,9 +82,20 @@ fn deliver(vector: u8, frame: &TrapFrame) {
     if vector == APIC_SPURIOUS_VECTOR && !apic::is_in_service(vector) {
         return;
     }
-    match HANDLERS[usize::from(vector)].get() {
-        Some(handler) => handler(frame),
-        None => note_unexpected(vector),
+    owners::note(vector);
+    match VectorClass::of(vector) {
+        VectorClass::Device => {
+            let claimed = MESSAGE_HANDLER.get().map_or(Claimed::No, |handler| handler(vector));
+            if claimed == Claimed::No {
+                note_unexpected(vector);
+            }
+        }
+        VectorClass::Exception | VectorClass::Legacy | VectorClass::Kernel => {
+            match HANDLERS[usize::from(vector)].get() {
+                Some(handler) => handler(frame),
+                None => note_unexpected(vector),
+            }
+        }
     }
     apic::end_of_interrupt();
 }
@@ -113,7 +108,8 @@ fn note_unexpected(vector: u8) {
     if SEEN[usize::from(vector / 64)].fetch_or(bit, Ordering::Relaxed) & bit != 0 {
         return;
     }
-    log::warn!("unexpected interrupt at vector {vector:#x}; further ones are dropped");
+    let source = owners::source(vector);
+    log::warn!("unexpected interrupt at vector {vector:#x}; further ones are dropped (owner: {source})");
     if Vector(vector).is_exception() || vector == APIC_SPURIOUS_VECTOR {
         log::warn!(
             "no device was given that vector: one of them forges messages; interrupts are not remapped"

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use dma_types::Access;
+use interrupts::ApicId;
 use options::Target;
 
 use super::{check, copying_devices, skip};
@@ -28,7 +29,7 @@ pub(super) fn run() {
     }
 }
 
-fn works_as_before(id: u32) -> Result<(), &'static str> {
+fn works_as_before(id: ApicId) -> Result<(), &'static str> {
     if apic::mode() != Some(Mode::X2Apic) {
         return Err("the mode did not change");
     }

@@ -108,8 +108,10 @@ ranks! {
     FaultBudget,
     /// What is not protected.
     Shortfalls,
-    /// Counts of messages.
+    /// A device's message: who takes it, and how many came.
     Messages,
+    /// Who has which vector.
+    Vectors,
     /// What the timer is to do.
     Alarms,
     /// Windows on device registers.

@@ -33,6 +33,8 @@ pub enum Command<'a> {
         /// How they are shown; `None`: a line each.
         form: Option<RecordForm>,
     },
+    /// List the interrupt vectors and who has them.
+    Interrupts,
     /// Show how much memory is in use.
     Memory,
     /// Show the protection report.
@@ -121,18 +123,19 @@ pub struct CommandHelp {
 }
 
 /// Every command, in the order in which `help` lists them.
-pub const COMMANDS: [CommandHelp; 23] = [
+pub const COMMANDS: [CommandHelp; 24] = [
     help(Verb::Help, "help", "", "list the commands"),
     help(Verb::Units, "units", "", "list the remapping units and what they can do"),
     help(Verb::Devices, "devices", "", "list every PCI function, its state and its driver"),
     help(Verb::Domains, "domains", "", "list the domains and what they hold"),
     help(Verb::Mappings, "mappings", "BDF", "list what a device can reach"),
     help(Verb::Faults, "faults", "[BDF [cper]]", "list the blocked accesses, or show them as error records"),
+    help(Verb::Interrupts, "interrupts", "", "list the interrupt vectors, their owners and counts"),
     help(Verb::Memory, "memory", "", "show the frames and the heap in use, and by whom"),
     help(Verb::Report, "report", "", "show how well this machine is protected"),
-    help(Verb::Drill, "drill", "", "let every capable device overreach once a target, announced"),
+    help(Verb::Drill, "drill", "", "let every capable device overreach, announced"),
     help(Verb::Attack, "attack", "BDF read|write [TARGET]", "let one device overreach, unannounced"),
-    help(Verb::Policy, "policy", "[BDF] [NEW]", "show or set what a fault leads to: bugcheck, contain, log"),
+    help(Verb::Policy, "policy", "[BDF] [NEW]", "show or set what faults lead to: bugcheck, contain, log"),
     help(Verb::Release, "release", "BDF", "end a device's quarantine"),
     help(Verb::Verifier, "verifier", "[on|off|reset]", "show or set whether drivers' use of DMA is checked"),
     help(Verb::Net, "net", "", "ask for an address on every network card"),
@@ -161,6 +164,7 @@ enum Verb {
     Domains,
     Mappings,
     Faults,
+    Interrupts,
     Memory,
     Report,
     Drill,
@@ -208,7 +212,7 @@ const ARGUMENTS_WIDTH: usize = 29;
 /// The line of `help`, in columns.
 impl fmt::Display for CommandHelp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<9}{:<ARGUMENTS_WIDTH$}  {}", self.name, self.arguments, self.summary)
+        write!(f, "{:<11}{:<ARGUMENTS_WIDTH$}  {}", self.name, self.arguments, self.summary)
     }
 }
 
@@ -241,6 +245,7 @@ impl<'a> Command<'a> {
             Verb::Domains => Self::Domains,
             Verb::Mappings => Self::Mappings(arguments.required(DEVICE)?),
             Verb::Faults => Self::parse_faults(arguments)?,
+            Verb::Interrupts => Self::Interrupts,
             Verb::Memory => Self::Memory,
             Verb::Report => Self::Report,
             Verb::Drill => Self::Drill,

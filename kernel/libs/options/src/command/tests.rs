@@ -30,6 +30,7 @@ fn every_form_is_read() {
         ("faults", Command::Faults { device: None, form: None }),
         ("faults 00:03.0", Command::Faults { device: Some(edu), form: None }),
         ("faults 00:03.0 cper", Command::Faults { device: Some(edu), form: Some(RecordForm::Cper) }),
+        ("interrupts", Command::Interrupts),
         ("memory", Command::Memory),
         ("report", Command::Report),
         ("drill", Command::Drill),
