@@ -3,7 +3,7 @@
 use core::fmt;
 
 use ::iommu::Error;
-use vtd::{EnableError, InvalidationError, UnitError};
+use vtd::{EnableError, InvalidationError, RemapError, UnitError};
 
 use crate::memory::mmio::MmioError;
 
@@ -29,6 +29,8 @@ pub enum IommuError {
     },
     /// Bringing the unit up.
     Enable(EnableError),
+    /// Having it remap interrupts.
+    Remap(RemapError),
     /// Mapping its registers.
     Window(MmioError),
 }
@@ -43,6 +45,7 @@ impl fmt::Display for IommuError {
             }
             Self::Sequence { error, .. } => error.fmt(f),
             Self::Enable(error) => error.fmt(f),
+            Self::Remap(error) => error.fmt(f),
             Self::Window(error) => error.fmt(f),
         }
     }
@@ -66,5 +69,11 @@ impl From<EnableError> for IommuError {
 impl From<UnitError> for IommuError {
     fn from(error: UnitError) -> Self {
         Self::Enable(error.into())
+    }
+}
+
+impl From<RemapError> for IommuError {
+    fn from(error: RemapError) -> Self {
+        Self::Remap(error)
     }
 }

@@ -46,7 +46,12 @@ fn take_one(planned: &coverage::Unit, index: usize, found: Found) -> Unit {
         Err(failure) => return Unit::failed(planned, index, None, failure),
     };
     match ActiveUnit::enable(unit, fault_message(), FrameMemory, KernelClock) {
-        Ok(active) => Unit::taken(planned, index, active),
+        Ok(mut active) => {
+            if let Err(error) = active.stop_remapping() {
+                log::error!("unit {index}: interrupt remapping stays on: {error}");
+            }
+            Unit::taken(planned, index, active)
+        }
         // The hardware may go on using its queue, whose pages stay taken.
         Err(NotEnabled { unit, error }) => Unit::failed(planned, index, Some(&unit), error.to_string()),
     }
@@ -88,9 +93,10 @@ impl Unit {
         let fresh = ActiveUnit::enable(fresh, fault_message(), FrameMemory, KernelClock)
             .map_err(|NotEnabled { error, .. }| error)?;
         let enforced_throughout = before && fresh.unit().is_enforcing();
-        self.note_bring_up(fresh.unit());
-        controller.unit_mut().replace(fresh);
+        let replaced = controller.unit_mut().replace(fresh);
+        self.note_bring_up(controller.unit().unit());
         drop(control);
+        replaced?;
         Ok(Evidence { translation_was_on, enforced_throughout, stale })
     }
 }

@@ -1,5 +1,6 @@
 //! Interrupts that are writes: where they go, and what one of them says.
 
+use core::fmt;
 use core::ops::Range;
 
 /// The addresses at which a device's write is an interrupt request and never reaches memory or a translation table
@@ -16,4 +17,25 @@ pub struct MsiMessage {
     pub address: u64,
     /// What is written; a function without MSI-X sends no more than the lower 16 bits.
     pub data: u32,
+}
+
+/// The id of a processor's local APIC: 32 bits in x2APIC mode, 8 in xAPIC mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApicId(pub u32);
+
+impl fmt::Display for ApicId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A place in a unit's table of interrupt entries: what a message names where interrupts are remapped (VT-d "Interrupt
+/// Remapping Table").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InterruptIndex(pub u16);
+
+impl fmt::Display for InterruptIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }

@@ -34,4 +34,4 @@ pub use access::{Access, Direction, Permissions};
 pub use address::{Iova, PAGE_SIZE, PageSize, PhysAddr};
 pub use device::{Bdf, DomainId, ParseBdfError, Segment, SourceId};
 pub use fault_kind::FaultKind;
-pub use interrupt::{INTERRUPT_RANGE, MsiMessage};
+pub use interrupt::{ApicId, INTERRUPT_RANGE, InterruptIndex, MsiMessage};

@@ -5,6 +5,9 @@
 //! Where it does not confirm, what it may still reach is given up, and the [`Error`] says so. The crate `vtd` has a unit,
 //! and its documentation an example.
 //!
+//! [`interrupts`] has the same for the interrupts that devices raise: entry, invalidation, and only then is an index given
+//! to somebody else.
+//!
 //! [`AtomicLifeCycle`] says what a device may do now. Giving a device memory takes many steps, and any of them may be
 //! interrupted by what takes everything from it: a violation, a unit that falls silent, the device being pulled. So
 //! whoever lets a device in holds an [`Attempt`], and what interrupts it makes the attempt void.
@@ -39,6 +42,7 @@ extern crate std;
 mod controller;
 mod domain;
 mod error;
+pub mod interrupts;
 mod life_cycle;
 mod unit;
 

@@ -2,16 +2,20 @@
 
 use core::fmt;
 
-use dma_types::{DomainId, Iova, MsiMessage, Permissions, PhysAddr, SourceId};
+use dma_types::{ApicId, DomainId, InterruptIndex, Iova, MsiMessage, Permissions, PhysAddr, SourceId};
+use iommu::interrupts::{IndexBlock, InterruptRemapper, Route, Sender};
 use iommu::{Error, IoPageTables, MapError, RemappingUnit, Stale, TableError, UnmapError};
 use mmio_regs::{Clock, Registers};
 
 use crate::invalidation::{BatchPlan, Invalidation, InvalidationError};
 use crate::queue::QueueError;
 use crate::spec::descriptor::Descriptor;
+use crate::spec::interrupt_entry::{DestinationMode, InterruptEntry};
+use crate::spec::interrupt_request::InterruptRequest;
 use crate::table_memory::TableMemory;
-use crate::tables::{Coherence, Format, RootTable, SecondStage, Unmapped};
-use crate::unit::{BringUp, Unit, UnitError};
+use crate::tables::{Coherence, Format, InterruptTable, RootTable, SecondStage, Unmapped};
+use crate::unit::{BringUp, RemapError, Unit, UnitError};
+use crate::wait::TimedOut;
 
 /// A unit that was brought up, its root table, and the machine around it. Holding one proves that the unit was seen to
 /// enforce that root table.
@@ -20,6 +24,8 @@ pub struct ActiveUnit<R, M, C> {
     unit: Unit<R>,
     roots: RootTable,
     format: Format,
+    /// The unit remaps interrupts by it, or might.
+    interrupts: Option<InterruptTable>,
     memory: M,
     clock: C,
 }
@@ -97,7 +103,7 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> ActiveUnit<R, M, C> {
             return Err(NotEnabled { unit, error: EnableError::Unit(error) });
         }
         let format = Format::of_unit(levels, unit.capabilities(), unit.extended_capabilities());
-        Ok(Self { unit, roots, format, memory, clock })
+        Ok(Self { unit, roots, format, interrupts: None, memory, clock })
     }
 
     /// Makes the unit enforce the present root table once more, after it did not answer.
@@ -110,10 +116,50 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> ActiveUnit<R, M, C> {
     }
 
     /// Puts another bring-up of the same unit in the place of this one, and frees the root table, which the unit uses no
-    /// more. Every requester is blocked then.
-    pub fn replace(&mut self, by: Self) {
-        let Self { roots, mut memory, .. } = core::mem::replace(self, by);
+    /// more. Every requester is blocked then. Interrupts go on being remapped by the same table.
+    ///
+    /// # Errors
+    /// The unit did not take the interrupt table anew: it stays taken, and interrupts are not known to be remapped.
+    pub fn replace(&mut self, by: Self) -> Result<(), RemapError> {
+        let Self { roots, interrupts, mut memory, .. } = core::mem::replace(self, by);
         roots.release(&mut memory);
+        interrupts.map_or(Ok(()), |table| self.remap_by(table))
+    }
+
+    /// Makes the unit remap interrupts by a new table that refuses all of them, with [`Unit::remap_interrupts`], whose
+    /// conditions hold here too. Entries come by [`iommu::interrupts::Interrupts`].
+    ///
+    /// # Errors
+    /// As there, or if there is no memory. A table that the unit may use stays taken.
+    pub fn remap_interrupts(&mut self, mode: DestinationMode) -> Result<(), RemapError> {
+        self.unit.can_remap_interrupts(mode)?;
+        let coherence = Coherence::of_unit(self.unit.extended_capabilities());
+        let table = InterruptTable::new(&mut self.memory, mode, coherence);
+        self.remap_by(table.map_err(|_| RemapError::OutOfMemory)?)
+    }
+
+    fn remap_by(&mut self, table: InterruptTable) -> Result<(), RemapError> {
+        // Kept whatever comes: the unit may use it, and entries can be taken out of it.
+        let table = self.interrupts.insert(table);
+        self.unit.remap_interrupts(table.address(), &mut self.memory, &self.clock)
+    }
+
+    /// [`Unit::stop_remapping`], of what was left on by firmware.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stop_remapping(&mut self) -> Result<(), TimedOut> {
+        self.unit.stop_remapping(&self.clock)
+    }
+
+    /// The table of interrupt entries that the unit was given.
+    pub const fn interrupt_table(&self) -> Option<&InterruptTable> {
+        self.interrupts.as_ref()
+    }
+
+    /// An interrupt entry as it stands in memory.
+    pub fn interrupt_entry(&self, index: InterruptIndex) -> Option<InterruptEntry> {
+        Some(self.interrupts.as_ref()?.entry(&self.memory, index))
     }
 
     /// The unit.
@@ -166,7 +212,7 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> ActiveUnit<R, M, C> {
         source: SourceId,
         domain: DomainId,
     ) -> Result<(), Error<InvalidationError>> {
-        let Self { unit, roots, format, memory, clock } = self;
+        let Self { unit, roots, format, memory, clock, .. } = self;
         Ok(unit.pass_through(roots, (source, domain), format.levels, memory, clock)?)
     }
 }
@@ -253,6 +299,45 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> RemappingUnit for ActiveUni
 
     fn retire(&mut self, domain: DomainId) -> Result<(), Error<InvalidationError>> {
         Ok(self.unit.retire(&mut self.roots, domain, &mut self.memory, &self.clock)?)
+    }
+}
+
+impl<R: Registers, M: TableMemory, C: Clock> InterruptRemapper for ActiveUnit<R, M, C> {
+    type InvalidationError = InvalidationError;
+
+    fn interrupt_entries(&self) -> u32 {
+        let remaps = self.interrupts.as_ref().filter(|_| self.unit.interrupt_table().is_some());
+        remaps.map_or(0, InterruptTable::entries)
+    }
+
+    fn reaches(&self, destination: ApicId) -> bool {
+        self.interrupts.as_ref().is_some_and(|table| table.mode().reaches(destination))
+    }
+
+    fn write_interrupt_entry(&mut self, index: InterruptIndex, route: Route, sender: Sender) {
+        if let Some(table) = &mut self.interrupts {
+            let entry = InterruptEntry::remapped(route, sender, table.mode());
+            table.write(&mut self.memory, index, entry);
+        }
+    }
+
+    fn clear_interrupt_entry(&mut self, index: InterruptIndex) {
+        if let Some(table) = &mut self.interrupts {
+            table.clear(&mut self.memory, index);
+        }
+    }
+
+    fn after_interrupt_entries_written(&mut self, block: IndexBlock) -> Result<(), InvalidationError> {
+        // What was not present may be remembered as such (caching mode).
+        self.unit.publish(&[Invalidation::InterruptEntries(block)], &mut self.memory, &self.clock)
+    }
+
+    fn after_interrupt_entries_cleared(&mut self, block: IndexBlock) -> Result<(), InvalidationError> {
+        self.unit.invalidate(Invalidation::InterruptEntries(block), &mut self.memory, &self.clock)
+    }
+
+    fn interrupt_message(&self, block: IndexBlock) -> MsiMessage {
+        InterruptRequest::remappable(block.first()).message()
     }
 }
 

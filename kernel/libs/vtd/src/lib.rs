@@ -66,7 +66,7 @@ pub use mmio_regs::{Clock, Registers, TypedAccess};
 pub use queue::{MAX_BATCH, QueueError};
 pub use table_memory::TableMemory;
 pub use unit::{
-    AttachError, BringUp, EnforcementLost, EnforcementPort, FirmwareState, InvalidationPath, RetireError,
-    Ticket, Unit, UnitError, WindowPart, register_bytes,
+    AttachError, BringUp, EnforcementLost, EnforcementPort, FirmwareState, InvalidationPath, RemapError,
+    RetireError, Ticket, Unit, UnitError, WindowPart, register_bytes,
 };
 pub use wait::{ANSWER_LIMIT_NS, EMPTY_QUEUE_LIMIT_NS, TimedOut};

@@ -3,5 +3,6 @@
 mod arms;
 mod dice;
 mod failing;
+mod interrupts;
 mod machine;
 mod random;

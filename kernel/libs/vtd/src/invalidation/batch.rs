@@ -4,7 +4,7 @@ use dma_types::{DomainId, Iova};
 
 use crate::tables::Stale;
 
-use super::{Changed, IotlbLimits, MAX_BLOCKS, RangePlan};
+use super::{Changed, Limits, MAX_BLOCKS, RangePlan};
 
 /// The ranges that a batch of unmaps has left, as long as they are few, or else their whole domain.
 ///
@@ -52,7 +52,7 @@ impl BatchPlan {
     }
 
     /// What the unit has to be asked for, by what it can do.
-    pub(crate) fn requests(&self, limits: &IotlbLimits) -> RangePlan {
+    pub(crate) fn requests(&self, limits: &Limits) -> RangePlan {
         let whole = RangePlan::whole(self.domain);
         let Some(ranges) = self.ranges.get(..self.len) else { return whole };
         let mut all = RangePlan::nothing(self.domain);
@@ -73,8 +73,13 @@ mod tests {
     use std::vec::Vec;
 
     const DOMAIN: DomainId = DomainId(3);
-    const EXACT: IotlbLimits =
-        IotlbLimits { page_selective: true, max_order: 9, drains_reads: true, drains_writes: true };
+    const EXACT: Limits = Limits {
+        page_selective: true,
+        max_order: 9,
+        drains_reads: true,
+        drains_writes: true,
+        max_index_order: 3,
+    };
 
     fn plan(ranges: &[(u64, u64)]) -> BatchPlan {
         let mut plan = BatchPlan::new(DOMAIN, ranges.len());

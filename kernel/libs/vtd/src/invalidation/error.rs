@@ -42,6 +42,8 @@ pub enum InvalidationError {
         /// What the unit says it did.
         done: Granularity,
     },
+    /// The queue alone can ask for it, and the unit has none.
+    QueueOnly,
 }
 
 impl fmt::Display for InvalidationError {
@@ -63,6 +65,7 @@ impl fmt::Display for InvalidationError {
             Self::Refused { requested, done } => {
                 write!(f, "invalidation of granularity {:#x} answered with {:#x}", requested.0, done.0)
             }
+            Self::QueueOnly => f.write_str("without a queue the unit forgets no interrupt entry"),
         }
     }
 }

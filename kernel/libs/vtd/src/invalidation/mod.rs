@@ -9,8 +9,9 @@ mod error;
 mod pages;
 
 use dma_types::{DomainId, Iova, SourceId};
+use iommu::interrupts::IndexBlock;
 
-use crate::spec::capability::Capabilities;
+use crate::spec::capability::{Capabilities, ExtendedCapabilities};
 use crate::spec::descriptor::Descriptor;
 
 pub use batch::BatchPlan;
@@ -53,6 +54,10 @@ pub enum Invalidation {
         /// What else was changed.
         changed: Changed,
     },
+    /// Every interrupt entry.
+    InterruptGlobal,
+    /// Some interrupt entries. Widened to all of them where the unit cannot be so exact.
+    InterruptEntries(IndexBlock),
 }
 
 impl Invalidation {
@@ -103,22 +108,24 @@ impl RangePlan {
     }
 }
 
-/// What the IOTLB of a unit can be asked for.
+/// How exact a unit's invalidations are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct IotlbLimits {
+pub(crate) struct Limits {
     page_selective: bool,
     max_order: u8,
     pub(crate) drains_reads: bool,
     pub(crate) drains_writes: bool,
+    max_index_order: u8,
 }
 
-impl IotlbLimits {
-    pub(crate) const fn new(capabilities: Capabilities) -> Self {
+impl Limits {
+    pub(crate) const fn new(capabilities: Capabilities, extended: ExtendedCapabilities) -> Self {
         Self {
             page_selective: capabilities.page_selective_invalidation(),
             max_order: capabilities.max_address_mask(),
             drains_reads: capabilities.drains_reads(),
             drains_writes: capabilities.drains_writes(),
+            max_index_order: extended.max_handle_mask(),
         }
     }
 
@@ -158,6 +165,9 @@ impl IotlbLimits {
             {
                 Invalidation::IotlbDomain(domain)
             }
+            Invalidation::InterruptEntries(block) if block.order() > self.max_index_order => {
+                Invalidation::InterruptGlobal
+            }
             exact => exact,
         }
     }
@@ -175,6 +185,10 @@ impl IotlbLimits {
             Invalidation::ContextDomain(domain) => return Descriptor::context_domain(domain),
             Invalidation::ContextDevice { domain, source } => {
                 return Descriptor::context_device(domain, source);
+            }
+            Invalidation::InterruptGlobal => return Descriptor::interrupt_global(),
+            Invalidation::InterruptEntries(block) => {
+                return Descriptor::interrupt_entries(block.first(), block.order());
             }
             Invalidation::IotlbGlobal => Descriptor::iotlb_global(),
             Invalidation::IotlbDomain(domain) => Descriptor::iotlb_domain(domain),
@@ -198,10 +212,16 @@ impl IotlbLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dma_types::InterruptIndex;
 
     const DOMAIN: DomainId = DomainId(3);
-    const EXACT: IotlbLimits =
-        IotlbLimits { page_selective: true, max_order: 9, drains_reads: true, drains_writes: true };
+    const EXACT: Limits = Limits {
+        page_selective: true,
+        max_order: 9,
+        drains_reads: true,
+        drains_writes: true,
+        max_index_order: 3,
+    };
 
     #[test]
     fn an_aligned_range_is_one_block() {
@@ -213,7 +233,7 @@ mod tests {
 
     #[test]
     fn what_takes_too_many_blocks_takes_the_domain() {
-        let blunt = IotlbLimits { page_selective: false, ..EXACT };
+        let blunt = Limits { page_selective: false, ..EXACT };
         for (limits, pages) in [(EXACT, 512 * 9), (blunt, 1)] {
             let plan = limits.plan(DOMAIN, Iova::new(0), pages, Changed::Tables);
             assert_eq!(plan.as_slice(), [Invalidation::IotlbDomain(DOMAIN)]);
@@ -234,10 +254,18 @@ mod tests {
     }
 
     #[test]
+    fn interrupt_entries_beyond_the_units_mask_take_all_of_them() {
+        let request =
+            |order| Invalidation::InterruptEntries(IndexBlock::new(InterruptIndex(0x20), order).unwrap());
+        assert_eq!(EXACT.descriptor(request(3)), Descriptor::interrupt_entries(InterruptIndex(0x20), 3));
+        assert_eq!(EXACT.descriptor(request(4)), Descriptor::interrupt_global());
+    }
+
+    #[test]
     fn drains_are_asked_for_where_offered() {
         let both = EXACT.descriptor(Invalidation::IotlbGlobal);
         assert!(both.drains_reads() && both.drains_writes());
-        let neither = IotlbLimits { drains_reads: false, drains_writes: false, ..EXACT };
+        let neither = Limits { drains_reads: false, drains_writes: false, ..EXACT };
         assert_eq!(neither.descriptor(Invalidation::IotlbGlobal), Descriptor::iotlb_global());
         assert_eq!(EXACT.descriptor(Invalidation::ContextGlobal), Descriptor::context_global());
     }

@@ -117,6 +117,16 @@ impl Capabilities {
         field(self.0, 55, 1) != 0
     }
 
+    /// ESIRTPS: a new interrupt table pointer empties the cache of interrupt entries by itself.
+    pub const fn forgets_at_interrupt_table(self) -> bool {
+        field(self.0, 62, 1) != 0
+    }
+
+    /// PI: interrupt entries may post interrupts in memory.
+    pub const fn posted_interrupts(self) -> bool {
+        field(self.0, 59, 1) != 0
+    }
+
     /// ESRTPS: a new root table pointer empties the caches by itself, and may be of another table mode while
     /// translation is on.
     pub const fn changes_table_mode(self) -> bool {
@@ -171,6 +181,11 @@ impl ExtendedCapabilities {
     /// IRO: bytes from the window's start to the IOTLB registers.
     pub const fn iotlb_offset(self) -> usize {
         field(self.0, 8, 10) as usize * 16
+    }
+
+    /// MHMV: the largest power of two of interrupt entries that one invalidation covers.
+    pub const fn max_handle_mask(self) -> u8 {
+        field(self.0, 20, 4) as u8
     }
 
     /// SMTS: scalable mode is supported.
@@ -259,6 +274,7 @@ mod tests {
         assert_eq!(extended.iotlb_offset(), 0xf0);
         assert!(extended.queued_invalidation() && extended.interrupt_remapping());
         assert!(extended.pass_through());
+        assert_eq!(extended.max_handle_mask(), 15);
         assert!(!extended.coherent_walks() && !extended.device_tlb() && !extended.snoop_control());
         assert!(!extended.extended_interrupt_mode() && !extended.scalable_mode());
     }

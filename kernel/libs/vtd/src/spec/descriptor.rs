@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use dma_types::{DomainId, Iova, PhysAddr, SourceId};
+use dma_types::{DomainId, InterruptIndex, Iova, PhysAddr, SourceId};
 
 use super::register_invalidation::Granularity;
 
@@ -137,6 +137,38 @@ impl Descriptor {
     }
 }
 
+/// VT-d "Interrupt Entry Cache Invalidate Descriptor".
+impl Descriptor {
+    const INDEX_SELECTIVE: u64 = 1 << 4;
+
+    /// Drops every interrupt entry.
+    pub const fn interrupt_global() -> Self {
+        Self { low: DescriptorKind::INTERRUPT.0 as u64, high: 0 }
+    }
+
+    /// Drops the interrupt entries of 2^`order` indices, from one that is a multiple of their number.
+    pub const fn interrupt_entries(first: InterruptIndex, order: u8) -> Self {
+        let fields = (first.0 as u64) << 32 | (order as u64 & 0x1f) << 27;
+        let low = DescriptorKind::INTERRUPT.0 as u64 | Self::INDEX_SELECTIVE | fields;
+        Self { low, high: 0 }
+    }
+
+    /// The bit G as it stands: only some indices are to go.
+    pub const fn is_index_selective(self) -> bool {
+        self.low & Self::INDEX_SELECTIVE != 0
+    }
+
+    /// IIDX: the first index.
+    pub const fn interrupt_index(self) -> InterruptIndex {
+        InterruptIndex((self.low >> 32) as u16)
+    }
+
+    /// IM: power of two of indices.
+    pub const fn index_order(self) -> u8 {
+        (self.low >> 27) as u8 & 0x1f
+    }
+}
+
 /// VT-d "Invalidation Wait Descriptor".
 impl Descriptor {
     const STATUS_WRITE: u64 = 1 << 5;
@@ -235,6 +267,16 @@ mod tests {
     fn a_device_tlb_descriptor_is_worked_out_by_hand() {
         let descriptor = Descriptor::device_tlb_page(SourceId::from_bits(0x0118), Iova::new(0x5678));
         assert_eq!(halves(descriptor), (0x5000, 0x0118_0000_0003));
+    }
+
+    #[test]
+    fn interrupt_descriptors_are_worked_out_by_hand() {
+        assert_eq!(halves(Descriptor::interrupt_global()), (0, 4));
+        let some = Descriptor::interrupt_entries(InterruptIndex(0x1238), 3);
+        assert_eq!(halves(some), (0, 0x1238_1800_0014));
+        assert!(some.is_index_selective() && !Descriptor::interrupt_global().is_index_selective());
+        assert_eq!((some.interrupt_index(), some.index_order()), (InterruptIndex(0x1238), 3));
+        assert_eq!(some.kind(), DescriptorKind::INTERRUPT);
     }
 
     #[test]

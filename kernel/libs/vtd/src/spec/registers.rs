@@ -8,6 +8,7 @@ use mmio_regs::{ReadOnly, ReadWrite, Register, WriteOneToClear, WriteOnly};
 use super::capability::{Capabilities, ExtendedCapabilities, Version};
 use super::command::{GlobalCommand, GlobalStatus, ProtectedMemoryEnable, RootTableAddress};
 use super::fault_event::{FaultEventControl, FaultStatus};
+use super::interrupt_table::InterruptTableAddress;
 use super::queue_registers::{QueueAddress, QueueErrorRecord, QueuePosition};
 use super::register_invalidation::{ContextCommand, InvalidateAddress, IotlbCommand};
 
@@ -45,6 +46,8 @@ pub const IQT: Register<QueuePosition, ReadWrite> = Register::new("IQT", 0x88);
 pub const IQA: Register<QueueAddress, ReadWrite> = Register::new("IQA", 0x90);
 /// VT-d "Invalidation Queue Error Record Register".
 pub const IQERCD: Register<QueueErrorRecord, ReadOnly> = Register::new("IQERCD", 0xb0);
+/// VT-d "Interrupt Remapping Table Address Register".
+pub const IRTA: Register<InterruptTableAddress, ReadWrite> = Register::new("IRTA", 0xb8);
 
 /// Bytes that every unit's window has at least: up to the end of IRTA, the interrupt table's address.
 pub const FIXED_PART: usize = 0xc0;

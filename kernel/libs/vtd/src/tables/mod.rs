@@ -1,7 +1,7 @@
-//! The tables that say which memory each requester may reach.
+//! The tables that say which memory each requester may reach, and which interrupts it may raise.
 //!
-//! [`RootTable`] leads a requester to its domain, [`SecondStage`] is the domain's address space. Both
-//! change memory only; what the unit may still have cached is said at each call and is the caller's to
+//! [`RootTable`] leads a requester to its domain, [`SecondStage`] is the domain's address space,
+//! [`InterruptTable`] has the interrupts of all. They change memory only; what the unit may still have cached is said at each call and is the caller's to
 //! invalidate. Neither frees anything when dropped.
 
 use dma_types::PhysAddr;
@@ -10,12 +10,14 @@ pub use iommu::TableError;
 use crate::TableMemory;
 use crate::spec::capability::ExtendedCapabilities;
 
+mod interrupt_table;
 mod page_list;
 mod root_table;
 mod second_stage;
 #[cfg(test)]
 mod test_memory;
 
+pub use interrupt_table::InterruptTable;
 pub use root_table::{Attached, RootTable};
 pub use second_stage::{
     Format, IDLE_TABLES, MapError, RequestWalk, SecondStage, Stale, Step, UnmapError, Unmapped, WalkPath,

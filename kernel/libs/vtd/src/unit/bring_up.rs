@@ -1,9 +1,9 @@
 //! Default-deny bring-up without an unprotected moment.
 //!
-//! 1. fault interrupt masked; what firmware left on is taken over, save translation and protected memory
+//! 1. fault interrupt masked; what firmware left on is taken over, save translation, protected memory and interrupt remapping
 //! 2. root table pointer replaced: with translation on, the new table counts from here
 //! 3. invalidation queue on, or registers where there is none: the other table modes take no descriptor of ours
-//! 4. context cache and IOTLB emptied
+//! 4. context cache and IOTLB emptied; the cache of interrupt entries too, where they are remapped by a table of ours
 //! 5. translation on, and verified
 //! 6. protected memory regions off: only now is nothing else needed
 //! 7. fault interrupt programmed and unmasked
@@ -66,6 +66,9 @@ impl<R: Registers> Unit<R> {
         self.set_root(config.root, clock)?;
         self.start_invalidation(clock)?;
         self.invalidate_all(&[Invalidation::ContextGlobal, Invalidation::IotlbGlobal], memory, clock)?;
+        if self.interrupts.is_some() {
+            self.invalidate(Invalidation::InterruptGlobal, memory, clock)?;
+        }
         self.command(Command::TranslationOn, clock)?;
         self.root = Some(config.root);
         if !self.is_enforcing() {
@@ -96,16 +99,14 @@ impl<R: Registers> Unit<R> {
         Ok(())
     }
 
-    /// Ends what firmware left running, save translation and the protected memory regions.
+    /// Ends what firmware left running, save translation, the protected memory regions and interrupt remapping: whoever
+    /// turned that off would have live messages taken for what they do not say. [`Unit::remap_interrupts`] exchanges its
+    /// table while it is on.
     fn take_over(&mut self, clock: &impl Clock) -> Result<(), UnitError> {
         self.path = InvalidationPath::None;
         let status = self.status();
         if status.contains(GlobalStatus::ADVANCED_FAULT_LOG) {
             self.command(Command::AdvancedFaultLogOff, clock)?;
-        }
-        // Interrupts before the queue: remapping must not be on without one.
-        if status.contains(GlobalStatus::INTERRUPT_REMAPPING) {
-            self.command(Command::InterruptRemappingOff, clock)?;
         }
         if status.contains(GlobalStatus::QUEUE) {
             let all = QueuePosition(u64::MAX);

@@ -37,6 +37,10 @@ impl<R: Registers> Unit<R> {
                 };
                 self.iotlb_command(Granularity::SELECTIVE, domain, Some(address), clock)
             }
+            // There is no register for them (VT-d "Interrupt Entry Cache").
+            Invalidation::InterruptGlobal | Invalidation::InterruptEntries(_) => {
+                Err(InvalidationError::QueueOnly)
+            }
         }
     }
 

@@ -18,7 +18,10 @@ pub(super) enum Command {
     FlushWriteBuffer,
     QueueOn,
     QueueOff,
+    SetInterruptTable,
+    InterruptRemappingOn,
     InterruptRemappingOff,
+    CompatibilityInterruptsOff,
     AdvancedFaultLogOff,
 }
 
@@ -38,6 +41,21 @@ impl Command {
             }
             Self::QueueOn => (GlobalCommand::QUEUE, NO, GlobalStatus::QUEUE, GlobalStatus::QUEUE),
             Self::QueueOff => (NO, GlobalCommand::QUEUE, GlobalStatus::QUEUE, OFF),
+            Self::SetInterruptTable => (
+                GlobalCommand::SET_INTERRUPT_TABLE,
+                NO,
+                GlobalStatus::INTERRUPT_TABLE_SET,
+                GlobalStatus::INTERRUPT_TABLE_SET,
+            ),
+            Self::InterruptRemappingOn => (
+                GlobalCommand::INTERRUPT_REMAPPING,
+                NO,
+                GlobalStatus::INTERRUPT_REMAPPING,
+                GlobalStatus::INTERRUPT_REMAPPING,
+            ),
+            Self::CompatibilityInterruptsOff => {
+                (NO, GlobalCommand::COMPATIBILITY_INTERRUPTS, GlobalStatus::COMPATIBILITY_INTERRUPTS, OFF)
+            }
             Self::InterruptRemappingOff => {
                 (NO, GlobalCommand::INTERRUPT_REMAPPING, GlobalStatus::INTERRUPT_REMAPPING, OFF)
             }

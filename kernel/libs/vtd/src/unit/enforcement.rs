@@ -1,6 +1,7 @@
 //! Asking the hardware whether it still enforces.
 //!
-//! Translation, root table pointer and queue stay as [`Unit::bring_up`] left them, unless somebody else writes the
+//! Translation, root table pointer and queue stay as [`Unit::bring_up`] left them, interrupt remapping and its table as
+//! [`Unit::remap_interrupts`] did, unless somebody else writes the
 //! unit's registers: a device that reached them, firmware, or a fault of the hardware. So they are asked again,
 //! and never taken for granted.
 
@@ -10,7 +11,8 @@ use dma_types::PhysAddr;
 use mmio_regs::{Registers, TypedAccess};
 
 use crate::spec::command::{GlobalStatus, RootTableAddress};
-use crate::spec::registers::{GSTS, RTADDR};
+use crate::spec::interrupt_table::InterruptTableAddress;
+use crate::spec::registers::{GSTS, IRTA, RTADDR};
 
 use super::Unit;
 
@@ -20,12 +22,14 @@ struct Enforcement {
     root: PhysAddr,
     /// It was given a queue, and so must have it on.
     queue: bool,
+    /// The interrupt table that it was given, by which alone it must remap.
+    interrupts: Option<InterruptTableAddress>,
 }
 
 /// The side of a unit that tells whether it still enforces, to be kept apart from the unit: for interrupt handlers
 /// and the stop path.
 ///
-/// It only reads registers, two of them.
+/// It only reads registers, three of them at most.
 #[derive(Clone, Copy, Debug)]
 pub struct EnforcementPort<R> {
     registers: R,
@@ -39,6 +43,8 @@ pub struct EnforcementLost {
     pub status: GlobalStatus,
     /// The root table register as read.
     pub register: RootTableAddress,
+    /// The interrupt table register as read, where the unit is to remap interrupts.
+    pub interrupts: Option<InterruptTableAddress>,
     expected: Enforcement,
 }
 
@@ -46,7 +52,8 @@ impl<R: Registers> EnforcementPort<R> {
     /// Asks the hardware (VT-d "Global Status Register", "Root Table Address Register").
     ///
     /// # Errors
-    /// If translation or the queue is off, or the root table is another one than it was given.
+    /// If translation or the queue is off, or the root table is another one than it was given; the same of interrupt
+    /// remapping and its table, if it was given one.
     pub fn ask(&self) -> Result<(), EnforcementLost> {
         self.expected.ask(&self.registers)
     }
@@ -55,8 +62,9 @@ impl<R: Registers> EnforcementPort<R> {
 impl Enforcement {
     fn ask(self, registers: &impl Registers) -> Result<(), EnforcementLost> {
         let (status, register) = (registers.get(GSTS), registers.get(RTADDR));
-        let lost = EnforcementLost { status, register, expected: self };
-        if lost.translation() || lost.root() || lost.queue() { Err(lost) } else { Ok(()) }
+        let interrupts = self.interrupts.map(|_| registers.get(IRTA));
+        let lost = EnforcementLost { status, register, interrupts, expected: self };
+        if lost.kinds().iter().any(|(is_lost, _)| *is_lost) { Err(lost) } else { Ok(()) }
     }
 }
 
@@ -72,17 +80,40 @@ impl EnforcementLost {
     fn queue(&self) -> bool {
         self.expected.queue && !self.status.contains(GlobalStatus::QUEUE)
     }
+
+    fn stands(&self, state: GlobalStatus) -> bool {
+        self.expected.interrupts.is_some() && self.status.contains(state)
+    }
+
+    fn remapping(&self) -> bool {
+        self.expected.interrupts.is_some() && !self.stands(GlobalStatus::INTERRUPT_REMAPPING)
+    }
+
+    fn compatibility(&self) -> bool {
+        self.stands(GlobalStatus::COMPATIBILITY_INTERRUPTS)
+    }
+
+    fn interrupt_table(&self) -> bool {
+        self.interrupts != self.expected.interrupts
+    }
+
+    /// Everything that can be lost, and whether it is.
+    fn kinds(&self) -> [(bool, &'static str); 6] {
+        [
+            (self.translation(), "translation is off"),
+            (self.root(), "the root table is another one"),
+            (self.queue(), "the invalidation queue is off"),
+            (self.remapping(), "interrupt remapping is off"),
+            (self.compatibility(), "interrupts of the compatibility format pass"),
+            (self.interrupt_table(), "the interrupt table is another one"),
+        ]
+    }
 }
 
 impl fmt::Display for EnforcementLost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lost = [
-            (self.translation(), "translation is off"),
-            (self.root(), "the root table is another one"),
-            (self.queue(), "the invalidation queue is off"),
-        ];
         let mut link = "";
-        for (_, words) in lost.iter().filter(|(is_lost, _)| *is_lost) {
+        for (_, words) in self.kinds().iter().filter(|(is_lost, _)| *is_lost) {
             write!(f, "{link}{words}")?;
             link = ", ";
         }
@@ -100,8 +131,8 @@ impl<R: Registers> Unit<R> {
         self.expected().is_some_and(|expected| expected.ask(&self.registers).is_ok())
     }
 
-    /// The side that is asked again; `None` before [`Unit::bring_up`] has come to its end. After a second
-    /// bring-up it has to be taken anew.
+    /// The side that is asked again; `None` before [`Unit::bring_up`] has come to its end. After a second bring-up, or a
+    /// change of interrupt remapping, it has to be taken anew.
     pub fn enforcement_port(&self) -> Option<EnforcementPort<R>>
     where
         R: Clone,
@@ -110,6 +141,6 @@ impl<R: Registers> Unit<R> {
     }
 
     fn expected(&self) -> Option<Enforcement> {
-        Some(Enforcement { root: self.root?, queue: self.queue.is_some() })
+        Some(Enforcement { root: self.root?, queue: self.queue.is_some(), interrupts: self.interrupts })
     }
 }

@@ -5,7 +5,7 @@ use core::task::Poll;
 use dma_types::{DomainId, Iova};
 use mmio_regs::{Clock, Registers, TypedAccess};
 
-use crate::invalidation::{Changed, Invalidation, InvalidationError, IotlbLimits, RangePlan};
+use crate::invalidation::{Changed, Invalidation, InvalidationError, Limits, RangePlan};
 use crate::queue::{MAX_BATCH, Progress, QueueError, Submission};
 use crate::spec::descriptor::Descriptor;
 use crate::spec::fault_event::FaultStatus;
@@ -81,7 +81,7 @@ impl<R: Registers> Unit<R> {
     #[inline(always)]
     pub(super) fn run_fast(
         &mut self,
-        descriptor: impl FnOnce(&IotlbLimits) -> Descriptor,
+        descriptor: impl FnOnce(&Limits) -> Descriptor,
         memory: &mut impl TableMemory,
     ) -> bool {
         let (InvalidationPath::Queue, Some(queue)) = (self.path, &mut self.queue) else { return false };

@@ -1,8 +1,8 @@
 //! One remapping unit: what it can do, and that it enforces.
 //!
 //! Order of use: [`register_bytes`] and [`Unit::probe`] (reads only), [`Unit::firmware_state`] and a first drain of
-//! [`Unit::fault_port`] (evidence of what happened before), [`Unit::bring_up`], then
-//! [`Unit::attach`], [`Unit::after_unmap`] and their siblings, best by way of an [`ActiveUnit`], for as long as the machine runs.
+//! [`Unit::fault_port`] (evidence of what happened before), [`Unit::bring_up`],
+//! [`Unit::remap_interrupts`], then [`Unit::attach`], [`Unit::after_unmap`] and their siblings, best by way of an [`ActiveUnit`], for as long as the machine runs.
 //! Translation is never turned off.
 
 mod bring_up;
@@ -12,6 +12,7 @@ mod command;
 mod enforcement;
 mod error;
 mod firmware;
+mod interrupts;
 mod invalidate;
 mod probe;
 mod requesters;
@@ -25,10 +26,11 @@ use mmio_regs::{Registers, TypedAccess};
 #[cfg(doc)]
 use crate::ActiveUnit;
 use crate::fault::FaultPort;
-use crate::invalidation::IotlbLimits;
+use crate::invalidation::Limits;
 use crate::queue::Queue;
 use crate::spec::capability::{Capabilities, ExtendedCapabilities, SupportedLevels, Version};
 use crate::spec::command::GlobalStatus;
+use crate::spec::interrupt_table::InterruptTableAddress;
 use crate::spec::registers::GSTS;
 use crate::spec::second_stage::TableLevels;
 
@@ -37,6 +39,7 @@ pub use change_error::{AttachError, RetireError};
 pub use enforcement::{EnforcementLost, EnforcementPort};
 pub use error::{UnitError, WindowPart};
 pub use firmware::FirmwareState;
+pub use interrupts::RemapError;
 pub use invalidate::Ticket;
 pub use probe::register_bytes;
 
@@ -47,8 +50,10 @@ pub struct Unit<R> {
     version: Version,
     capabilities: Capabilities,
     extended: ExtendedCapabilities,
-    limits: IotlbLimits,
+    limits: Limits,
     root: Option<PhysAddr>,
+    /// The interrupt table that it was given, once it remaps by it.
+    interrupts: Option<InterruptTableAddress>,
     path: InvalidationPath,
     /// The queue's memory is kept while the hardware might still reach it, even if bringing up failed.
     queue: Option<Queue>,

@@ -3,7 +3,7 @@
 use dma_types::PAGE_SIZE;
 use mmio_regs::{Registers, TypedAccess};
 
-use crate::invalidation::IotlbLimits;
+use crate::invalidation::Limits;
 use crate::spec::capability::{Capabilities, ExtendedCapabilities, Version};
 use crate::spec::registers::{CAP, ECAP, FAULT_RECORD, FIXED_PART, IOTLB_REGISTERS, VER};
 
@@ -35,12 +35,13 @@ impl<R: Registers> Unit<R> {
         let (version, capabilities, extended) = identify(&registers)?;
         check_window(&registers)?;
         Ok(Self {
-            limits: IotlbLimits::new(capabilities),
+            limits: Limits::new(capabilities, extended),
             registers,
             version,
             capabilities,
             extended,
             root: None,
+            interrupts: None,
             path: InvalidationPath::None,
             queue: None,
         })

@@ -22,6 +22,7 @@ impl State {
         if changes.contains(GlobalCommand::TRANSLATION) && command.contains(GlobalCommand::TRANSLATION) {
             assert!(self.status.contains(GlobalStatus::ROOT_SET), "translation without a root table");
         }
+        self.check_interrupts(command, changes);
         self.pending = Some((command, self.config.delay));
         self.confirm();
     }
@@ -54,8 +55,12 @@ impl State {
             }
         };
         follow(GlobalCommand::TRANSLATION, Some(Stuck::Translation));
-        follow(GlobalCommand::INTERRUPT_REMAPPING, None);
+        follow(GlobalCommand::INTERRUPT_REMAPPING, Some(Stuck::InterruptRemapping));
         follow(GlobalCommand::ADVANCED_FAULT_LOG, None);
+        if !self.stuck.contains(&Stuck::CompatibilityInterrupts) {
+            let pass = command.contains(GlobalCommand::COMPATIBILITY_INTERRUPTS);
+            self.status.set(GlobalStatus::COMPATIBILITY_INTERRUPTS, pass);
+        }
         // A queue that does not end in a wait, or is not empty, stays on.
         let ends = self.queue.ends_with_wait && self.queue.head == self.queue.tail;
         let stopped = self.faults.stands(crate::spec::fault_event::FaultStatus::QUEUE_ERRORS);
@@ -67,10 +72,45 @@ impl State {
         if command.contains(GlobalCommand::SET_ROOT) && !self.is_stuck(Stuck::RootPointer) {
             self.set_root();
         }
+        if command.contains(GlobalCommand::SET_INTERRUPT_TABLE) && !self.is_stuck(Stuck::InterruptTable) {
+            self.set_interrupt_table();
+        }
         if command.contains(GlobalCommand::WRITE_BUFFER_FLUSH) && !self.is_stuck(Stuck::WriteBuffer) {
             self.status -= GlobalStatus::WRITE_BUFFER_FLUSH;
         }
         self.note();
+    }
+
+    /// What must not be commanded of interrupt remapping.
+    fn check_interrupts(&mut self, command: GlobalCommand, changes: GlobalCommand) {
+        let about = GlobalCommand::INTERRUPT_REMAPPING
+            | GlobalCommand::SET_INTERRUPT_TABLE
+            | GlobalCommand::COMPATIBILITY_INTERRUPTS;
+        let offered = self.config.interrupt_remapping.is_yes();
+        assert!(offered || !command.intersects(about), "there is no interrupt remapping");
+        if command.contains(GlobalCommand::SET_INTERRUPT_TABLE) {
+            self.status -= GlobalStatus::INTERRUPT_TABLE_SET;
+        }
+        if changes.contains(GlobalCommand::INTERRUPT_REMAPPING)
+            && command.contains(GlobalCommand::INTERRUPT_REMAPPING)
+        {
+            let set = self.status.contains(GlobalStatus::INTERRUPT_TABLE_SET);
+            assert!(set, "interrupt remapping without a table");
+            assert!(self.status.contains(GlobalStatus::QUEUE), "interrupt remapping without a queue");
+        }
+    }
+
+    fn set_interrupt_table(&mut self) {
+        let on = self.status.contains(GlobalStatus::INTERRUPT_REMAPPING);
+        assert!(
+            !on || self.interrupts.register.mode() == self.interrupts.table.mode(),
+            "another interrupt mode while remapping is on"
+        );
+        self.interrupts.table = self.interrupts.register;
+        self.status |= GlobalStatus::INTERRUPT_TABLE_SET;
+        if self.config.forgets_at_interrupt_table.is_yes() {
+            self.interrupts.forget_all();
+        }
     }
 
     fn set_root(&mut self) {

@@ -3,6 +3,7 @@
 use dma_types::PhysAddr;
 
 use crate::spec::capability::{Capabilities, ExtendedCapabilities};
+use crate::spec::interrupt_table::InterruptTableAddress;
 
 /// Whether the unit has a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,14 @@ pub struct FakeConfig {
     pub upper_message_address: Offer,
     /// ESRTPS.
     pub table_mode_changes: Offer,
+    /// IR.
+    pub interrupt_remapping: Offer,
+    /// ESIRTPS.
+    pub forgets_at_interrupt_table: Offer,
+    /// PI.
+    pub posted_interrupts: Offer,
+    /// MHMV.
+    pub max_handle_mask: u8,
     /// Whether further faults of a requester vanish in its waiting record.
     pub merge_faults: Offer,
     /// Reads of a status register until a command is confirmed.
@@ -112,6 +121,10 @@ impl Default for FakeConfig {
             extended_interrupts: Offer::No,
             upper_message_address: Offer::Yes,
             table_mode_changes: Offer::No,
+            interrupt_remapping: Offer::Yes,
+            forgets_at_interrupt_table: Offer::No,
+            posted_interrupts: Offer::No,
+            max_handle_mask: 3,
             merge_faults: Offer::No,
             delay: 0,
             pace: Pace::AtOnce,
@@ -137,14 +150,17 @@ impl FakeConfig {
                 | u64::from(self.max_address_mask) << 48
                 | self.drains.bit(54)
                 | self.drains.bit(55)
+                | self.posted_interrupts.bit(59)
+                | self.forgets_at_interrupt_table.bit(62)
                 | self.table_mode_changes.bit(63),
         )
     }
 
-    /// ECAP, with interrupt remapping.
+    /// ECAP.
     pub fn extended_capabilities(&self) -> ExtendedCapabilities {
         ExtendedCapabilities(
-            1 << 3
+            self.interrupt_remapping.bit(3)
+                | u64::from(self.max_handle_mask) << 20
                 | self.coherent_walks.bit(0)
                 | self.queue.bit(1)
                 | self.extended_interrupts.bit(4)
@@ -163,8 +179,10 @@ pub struct Leftovers {
     pub table_mode: u8,
     /// Protected memory regions.
     pub protected_memory: bool,
-    /// Interrupt remapping.
-    pub interrupt_remapping: bool,
+    /// Interrupt remapping by this table.
+    pub interrupt_table: Option<InterruptTableAddress>,
+    /// Interrupts of the compatibility format.
+    pub compatibility_interrupts: bool,
     /// Logging of faults to memory.
     pub fault_log: bool,
     /// The queue, and how.
@@ -199,6 +217,12 @@ pub enum Stuck {
     IotlbInvalidation,
     /// PRS never goes off.
     ProtectedMemory,
+    /// IRTPS never comes on.
+    InterruptTable,
+    /// IRES never comes on.
+    InterruptRemapping,
+    /// CFIS never goes off.
+    CompatibilityInterrupts,
     /// The queue is never worked through.
     QueueHead,
     /// No descriptor but a wait is taken: IQE at each.

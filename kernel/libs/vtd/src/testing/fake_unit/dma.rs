@@ -74,8 +74,14 @@ impl FakeUnit {
     pub fn let_ask_meanwhile(&self, source: SourceId, iova: Iova) {
         let mut state = self.state.borrow_mut();
         state.eager.push((source, iova));
+        drop(state);
+        self.watch_memory();
+    }
+
+    /// Has those who do not wait make their requests at each store to memory.
+    pub(super) fn watch_memory(&self) {
         let unit = Rc::downgrade(&self.state);
-        state.memory.watch(move || {
+        self.state.borrow().memory.watch(move || {
             // Not while the unit itself writes.
             if let Some(state) = unit.upgrade()
                 && let Ok(mut state) = state.try_borrow_mut()
@@ -94,6 +100,7 @@ impl FakeUnit {
 impl State {
     /// Requests of the devices that do not wait.
     pub(super) fn ask_meanwhile(&mut self) {
+        self.send_meanwhile();
         if !self.status.contains(GlobalStatus::TRANSLATION) || self.root.table_mode() != 0 {
             return;
         }

@@ -41,8 +41,23 @@ impl Faults {
         }
     }
 
-    /// Records a fault as far as there is room, and tells.
+    /// Records a request for memory that was blocked.
     pub(super) fn record(&mut self, reason: FaultReason, source: SourceId, page: Iova, access: Access) {
+        let kind = match access {
+            Access::Write => 0,
+            Access::Atomic => 1 << 62 | 1 << 28,
+            _ => 1 << 62,
+        };
+        self.keep(reason, source, (page.page().as_u64(), kind));
+    }
+
+    /// Records an interrupt request that was blocked: an index stands for the address, and neither kind of access.
+    pub(super) fn record_interrupt(&mut self, reason: FaultReason, source: SourceId, index: u16) {
+        self.keep(reason, source, (u64::from(index) << 48, 0));
+    }
+
+    /// Records a fault as far as there is room, and tells.
+    fn keep(&mut self, reason: FaultReason, source: SourceId, (low, kind): (u64, u64)) {
         let same = |record: &(u64, u64)| record.1 & VALID != 0 && record.1 as u16 == source.bits();
         let merged = self.merge.is_yes() && self.records.iter().any(same);
         if merged || self.standing.contains(FaultStatus::OVERFLOW) {
@@ -51,14 +66,9 @@ impl Faults {
             self.lost += 1;
             self.stand(FaultStatus::OVERFLOW);
         } else {
-            let kind = match access {
-                Access::Write => 0,
-                Access::Atomic => 1 << 62 | 1 << 28,
-                _ => 1 << 62,
-            };
             let high = VALID | kind | u64::from(reason.0) << 32 | u64::from(source.bits());
             let quiet = self.status().is_empty();
-            self.records[self.next] = (page.page().as_u64(), high);
+            self.records[self.next] = (low, high);
             self.next = (self.next + 1) % self.records.len();
             self.tell(quiet);
         }

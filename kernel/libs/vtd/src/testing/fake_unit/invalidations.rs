@@ -1,6 +1,7 @@
 //! Invalidation, by register and by queue.
 
 use dma_types::{DomainId, PhysAddr, SourceId};
+use iommu::interrupts::IndexBlock;
 
 use crate::invalidation::PageBlock;
 use crate::spec::command::GlobalStatus;
@@ -21,6 +22,8 @@ const CONTEXT_FIELDS: u64 = 0x0003_ffff_ffff_003f;
 const IOTLB_FIELDS: (u64, u64) = (0xffff_003f, 0xffff_ffff_ffff_f07f);
 /// What a wait may set.
 const WAIT_FIELDS: (u64, u64) = (0xffff_ffff_0000_007f, !0b11);
+/// What a descriptor for interrupt entries may set: all of it with G, the type and G alone without.
+const INTERRUPT_FIELDS: (u64, u64) = (0xffff_f800_001f, 0x1f);
 /// Cause 3 of the error record: the descriptor is not one.
 const BAD_DESCRIPTOR: u64 = 3;
 /// The device that never answers.
@@ -192,6 +195,9 @@ impl State {
             kind if kind != DescriptorKind::WAIT && self.is_stuck(Stuck::Descriptors) => Err(Unusable),
             DescriptorKind::CONTEXT => self.context_descriptor(descriptor),
             DescriptorKind::IOTLB => self.iotlb_descriptor(descriptor),
+            DescriptorKind::INTERRUPT if self.config.interrupt_remapping.is_yes() => {
+                self.interrupt_descriptor(descriptor)
+            }
             DescriptorKind::WAIT => self.wait_descriptor(descriptor),
             _ => Err(Unusable),
         }
@@ -216,6 +222,22 @@ impl State {
             self.drop_translations(descriptor.granularity(), descriptor.domain());
         }
         self.drain_writes(descriptor.drains_writes());
+        Ok(())
+    }
+
+    fn interrupt_descriptor(&mut self, descriptor: Descriptor) -> Result<(), Unusable> {
+        if !descriptor.is_index_selective() {
+            check_reserved(descriptor, (INTERRUPT_FIELDS.1, 0))?;
+            self.interrupts.forget_all();
+            return Ok(());
+        }
+        check_reserved(descriptor, (INTERRUPT_FIELDS.0, 0))?;
+        let (first, order) = (descriptor.interrupt_index(), descriptor.index_order());
+        if order > self.config.max_handle_mask {
+            return Err(Unusable);
+        }
+        let block = IndexBlock::new(first, order).ok_or(Unusable)?;
+        self.interrupts.forget(block);
         Ok(())
     }
 

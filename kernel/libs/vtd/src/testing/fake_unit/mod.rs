@@ -11,6 +11,7 @@ mod config;
 mod dma;
 mod faults;
 mod halves;
+mod interrupts;
 mod invalidations;
 #[cfg(test)]
 mod tests;
@@ -27,16 +28,19 @@ use crate::spec::command::{GlobalCommand, GlobalStatus, RootTableAddress};
 use crate::spec::descriptor::Descriptor;
 use crate::spec::fault_event::FaultStatus;
 use crate::spec::fault_record::FaultRecord;
+use crate::spec::interrupt_table::InterruptTableAddress;
 use crate::spec::queue_registers::{QueueAddress, QueueErrorRecord};
 use crate::spec::register_invalidation::{ContextCommand, InvalidateAddress, IotlbCommand};
 use crate::testing::memory::{FakeMemory, View};
 
 pub use config::{FakeConfig, Injection, LeftQueue, Leftovers, Offer, Pace, Stuck};
 pub use dma::Blocked;
+pub use interrupts::Delivery;
 
 use caches::Caches;
 use faults::Faults;
 use halves::Halves;
+use interrupts::Interrupts;
 
 /// A remapping unit in software; clones are the same unit.
 #[derive(Clone, Debug)]
@@ -70,6 +74,7 @@ struct State {
     protected: bool,
     faults: Faults,
     caches: Caches,
+    interrupts: Interrupts,
     context_command: ContextCommand,
     invalidate_address: InvalidateAddress,
     iotlb_command: IotlbCommand,
@@ -117,6 +122,7 @@ impl FakeUnit {
             protect: left.protected_memory,
             protected: left.protected_memory,
             caches: Caches::default(),
+            interrupts: Interrupts::default(),
             context_command: ContextCommand::IDLE,
             invalidate_address: InvalidateAddress(0),
             iotlb_command: IotlbCommand::IDLE,
@@ -176,6 +182,17 @@ impl FakeUnit {
         state.note();
     }
 
+    /// Leads the unit to another table of interrupt entries, as somebody does who reached its registers.
+    pub fn interrupt_table_by_a_stranger(&self, table: InterruptTableAddress) {
+        let mut state = self.state.borrow_mut();
+        (state.interrupts.register, state.interrupts.table) = (table, table);
+    }
+
+    /// Lets interrupts of the compatibility format pass, as somebody does who reached its registers.
+    pub fn let_compatibility_interrupts_pass(&self) {
+        self.state.borrow_mut().status |= GlobalStatus::COMPATIBILITY_INTERRUPTS;
+    }
+
     /// Works through one descriptor of the queue, if there is one and nothing stands against it.
     pub fn step(&self) {
         self.state.borrow_mut().work_through(1);
@@ -211,12 +228,17 @@ impl State {
             }
         };
         on(left.root.is_some(), GlobalStatus::TRANSLATION | GlobalStatus::ROOT_SET);
-        on(left.interrupt_remapping, GlobalStatus::INTERRUPT_REMAPPING | GlobalStatus::INTERRUPT_TABLE_SET);
+        let remapping = GlobalStatus::INTERRUPT_REMAPPING | GlobalStatus::INTERRUPT_TABLE_SET;
+        on(left.interrupt_table.is_some(), remapping);
+        on(left.compatibility_interrupts, GlobalStatus::COMPATIBILITY_INTERRUPTS);
         on(left.fault_log, GlobalStatus::ADVANCED_FAULT_LOG | GlobalStatus::FAULT_LOG_SET);
         on(left.queue.is_some(), GlobalStatus::QUEUE);
         let root = left.root.map_or(0, PhysAddr::as_u64);
         self.root_register = RootTableAddress(root | u64::from(left.table_mode) << 10);
         self.root = self.root_register;
+        if let Some(table) = left.interrupt_table {
+            (self.interrupts.register, self.interrupts.table) = (table, table);
+        }
         match left.queue {
             Some(LeftQueue::Stopped) => {
                 self.queue.tail = 5;

@@ -3,11 +3,12 @@
 use mmio_regs::Registers;
 
 use crate::spec::command::{GlobalCommand, ProtectedMemoryEnable, RootTableAddress};
+use crate::spec::interrupt_table::InterruptTableAddress;
 use crate::spec::queue_registers::{QueueAddress, QueuePosition};
 use crate::spec::register_invalidation::{ContextCommand, InvalidateAddress, IotlbCommand};
 use crate::spec::registers::{
     CAP, CCMD, ECAP, FAULT_RECORD, FEADDR, FECTL, FEDATA, FEUADDR, FSTS, GCMD, GSTS, IQA, IQERCD, IQH, IQT,
-    PMEN, RTADDR, VER,
+    IRTA, PMEN, RTADDR, VER,
 };
 
 use super::{FakeUnit, State, Stuck};
@@ -30,6 +31,7 @@ const HEAD: usize = IQH.offset();
 const TAIL: usize = IQT.offset();
 const QUEUE: usize = IQA.offset();
 const QUEUE_ERROR: usize = IQERCD.offset();
+const INTERRUPT_TABLE: usize = IRTA.offset();
 
 impl Registers for FakeUnit {
     fn len(&self) -> usize {
@@ -88,6 +90,7 @@ impl State {
             TAIL => QueuePosition::at(self.queue.tail).0,
             QUEUE => self.queue.address.0,
             QUEUE_ERROR => self.queue.error.0,
+            INTERRUPT_TABLE => self.interrupts.register.0,
             _ if offset == self.config.iotlb_offset + 8 => self.read_iotlb_command().0,
             _ => match self.record_at(offset) {
                 Some((index, 0)) => self.faults.halves(index).0,
@@ -130,6 +133,12 @@ impl State {
                 self.root_register = RootTableAddress(value);
             }
             CONTEXT => self.context_invalidation(ContextCommand(value)),
+            INTERRUPT_TABLE => {
+                assert!(self.config.interrupt_remapping.is_yes(), "IRTA is reserved");
+                let extended = u64::from(self.config.extended_interrupts.is_yes()) << 11;
+                assert_eq!(value & 0xff0 & !extended, 0, "reserved bits of IRTA");
+                self.interrupts.register = InterruptTableAddress(value);
+            }
             TAIL => self.move_tail(QueuePosition(value)),
             QUEUE => self.place_queue(QueueAddress(value)),
             _ if offset == self.config.iotlb_offset => {

@@ -6,6 +6,7 @@ mod end_to_end;
 mod enforcement;
 mod faults;
 mod interleavings;
+mod interrupts;
 mod invalidation;
 mod probe;
 mod recovery;

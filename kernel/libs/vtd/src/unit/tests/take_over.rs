@@ -43,19 +43,13 @@ fn translation_stays_on_while_the_tables_are_exchanged() {
 #[test]
 fn whatever_else_was_left_on_is_ended() {
     for queue in [LeftQueue::Idle, LeftQueue::Stopped] {
-        let left = Leftovers {
-            interrupt_remapping: true,
-            fault_log: true,
-            queue: Some(queue),
-            ..Leftovers::default()
-        };
+        let left = Leftovers { fault_log: true, queue: Some(queue), ..Leftovers::default() };
         let mut bench = translating(FakeConfig::default(), left);
         let state = bench.unit.firmware_state();
-        assert!(state.queued_invalidation && state.interrupt_remapping);
+        assert!(state.queued_invalidation);
         assert_eq!(state.fault_status.contains(FaultStatus::QUEUE_ERROR), queue == LeftQueue::Stopped);
         assert_eq!(bench.bring_up(), Ok(FaultStatus::empty()));
-        let off = GlobalStatus::INTERRUPT_REMAPPING | GlobalStatus::ADVANCED_FAULT_LOG;
-        assert!(!bench.unit.status().intersects(off));
+        assert!(!bench.unit.status().contains(GlobalStatus::ADVANCED_FAULT_LOG));
         assert!(bench.unit.status().contains(GlobalStatus::QUEUE));
         assert!(bench.fake.history().iter().all(|moment| moment.translation));
         let _stage = bench.warm_page();
