@@ -8,6 +8,7 @@ mod driver;
 mod e1000e;
 mod edu;
 mod function;
+mod member;
 mod messages;
 mod nic;
 pub(crate) mod nvme;
@@ -21,6 +22,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use ::iommu::Voided;
+use ::iommu::group::GroupError;
 use dma_types::Bdf;
 use pci::reset::Refused;
 use report::DeviceState;
@@ -32,10 +34,11 @@ use crate::{dma, faults};
 pub use disk::{Disk, DiskError, Namespace};
 pub use driver::{Driver, Kind, Requests, Settling, StartError};
 pub use function::{Function, ResetError};
+pub use member::Attempt;
 pub use messages::{Messages, take_messages};
 pub use nic::{Link, Nic, NicError, Received};
 pub use presence::{above, below};
-pub use record::{Admission, Attempt, DeviceRecord, Facts, Path, Role, SELF_TEST, Trust};
+pub use record::{Admission, DeviceRecord, Facts, Path, Role, SELF_TEST, Trust};
 pub use start::{enumerate, give_firmware_regions, start_drivers};
 pub use windows::check as check_windows;
 
@@ -93,7 +96,8 @@ pub fn requests_one_by_one(record: &'static DeviceRecord) -> bool {
 #[track_caller]
 pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
     if record.role == Role::Bridge && record.state() == DeviceState::Quarantined {
-        let opening = record.begin_release().map_err(|refusal| dma::refused(record, refusal))?;
+        let opening = Attempt::release(record)
+            .map_err(|refusal| dma::DmaError::from(GroupError::Refused(record, refusal)))?;
         let members = below(record.bdf).filter(|member| member.role == Role::Endpoint);
         // Those that were cut off together come back together.
         for member in members.filter(|member| member.state() == DeviceState::Quarantined) {

@@ -39,7 +39,7 @@ static NEWCOMERS: [Once<&'static DeviceRecord>; LISTED] = [const { Once::new() }
 static STRANGERS: Mutex<Vec<(Bdf, Identity)>, rank::Strangers> = Mutex::new(Vec::new());
 
 /// Every function that came after the start, also those that have left again.
-pub fn newcomers() -> impl Iterator<Item = &'static DeviceRecord> {
+pub fn newcomers() -> impl Iterator<Item = &'static DeviceRecord> + Clone {
     NEWCOMERS.iter().map_while(Once::get).copied()
 }
 

@@ -6,7 +6,7 @@ use core::fmt;
 use core::ops::{Deref, Range};
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use ::iommu::{AtomicLifeCycle, LifeCycle, Presence, Refusal, State, Voided, Work};
+use ::iommu::{AtomicLifeCycle, LifeCycle, Presence, State};
 use dma_types::{Bdf, Iova, SourceId};
 use options::Policy;
 use pci::Tie;
@@ -182,30 +182,6 @@ impl DeviceRecord {
         self.life.is_open()
     }
 
-    /// Begins to let it in: to a domain of its driver, or to the firmware's regions.
-    ///
-    /// # Errors
-    /// If it is neither blocked nor at work for the firmware alone, has left, or is being let in already.
-    pub fn begin_entry(&'static self) -> Result<Attempt, Refusal> {
-        Ok(Attempt { life: self.life.begin_entry()?, told: ReportedLast(self) })
-    }
-
-    /// Begins to let it in again after it was cut off; opens a port that was closed.
-    ///
-    /// # Errors
-    /// If it is not quarantined, has left, or is being let in already.
-    pub fn begin_release(&'static self) -> Result<Attempt, Refusal> {
-        Ok(Attempt { life: self.life.begin_release()?, told: ReportedLast(self) })
-    }
-
-    /// Begins to lead its ids elsewhere while it works.
-    ///
-    /// # Errors
-    /// If it does not work, has left, or is being let in already.
-    pub fn begin_move(&'static self) -> Result<Attempt, Refusal> {
-        Ok(Attempt { life: self.life.begin_move()?, told: ReportedLast(self) })
-    }
-
     /// Reports its state, unless that was reported already.
     pub fn report_change(&self) {
         let now = place(&STATES, &self.state());
@@ -286,42 +262,6 @@ impl DeviceRecord {
             bus_master_at_boot: self.bus_master_at_boot,
             refused: refused.as_ref().map(|text| text.as_str().into()),
         }));
-    }
-}
-
-/// A device being let in, released or moved; dropped, it has failed. See [`::iommu::Attempt`].
-#[must_use = "dropping it gives the attempt up"]
-pub struct Attempt {
-    life: ::iommu::Attempt<'static>,
-    told: ReportedLast,
-}
-
-/// A device whose change of state is reported when this goes, after whatever went before.
-struct ReportedLast(&'static DeviceRecord);
-
-impl Attempt {
-    /// The device.
-    pub fn record(&self) -> &'static DeviceRecord {
-        self.told.0
-    }
-
-    /// Ends it: the device works from now on, for its driver if it has one, and a port is open.
-    ///
-    /// # Errors
-    /// If the device was cut off meanwhile: everything that it was given must be taken back.
-    pub fn finish(self) -> Result<(), Voided> {
-        let work = match self.record().driver() {
-            Some(_) => Work::OfDriver,
-            None => Work::OfFirmware,
-        };
-        let Self { life, told: _told } = self;
-        life.finish(work)
-    }
-}
-
-impl Drop for ReportedLast {
-    fn drop(&mut self) {
-        self.0.report_change();
     }
 }
 

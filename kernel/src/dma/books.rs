@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use ::iommu::FastUnmap;
+use ::iommu::group::Membership;
 use coverage::Pages;
 use diagnosis::{Backing, Book, Mapping, Site, Step, Timestamp};
 use dma_types::{Direction, Iova, PAGE_SIZE, PageSize, PhysAddr};
@@ -26,17 +27,6 @@ pub struct Books {
     room: IovaAllocator,
     space: AddressSpace,
     book: Book,
-}
-
-/// What becomes of the devices of a domain.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Membership {
-    /// They were put in.
-    Attached,
-    /// They were taken out.
-    CutOff,
-    /// The unit has confirmed that it remembers nothing of what they could reach.
-    Forgotten,
 }
 
 /// How far the fast path of a mapping came.

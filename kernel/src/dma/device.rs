@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use ::iommu::group::{self, Heir};
 use coverage::Shortfall;
 use diagnosis::{Label, Site};
 use dma_types::{Direction, INTERRUPT_RANGE, Iova, PhysAddr};
@@ -63,7 +64,7 @@ impl Device {
         // From here on, dropping it takes back whatever was done.
         let device = Self { record, group };
         device.group.suit(record, site)?;
-        device.group.enter(attempt, site)?;
+        group::enter(&device.group.at(site), attempt)?;
         Ok(device)
     }
 
@@ -88,18 +89,11 @@ impl Device {
         if record.driver().is_none() {
             return Ok(());
         }
-        let left = self.group.leave(record, site);
-        record.clear_driver();
-        let to_firmware = regions::names(record.bdf);
-        if to_firmware {
-            record.life_events().give_up_to_firmware();
-        } else {
-            record.life_events().give_up();
-        }
-        record.report_change();
+        let heir = if regions::names(record.bdf) { Heir::Firmware } else { Heir::Nobody };
+        let left = group::give_up(&self.group.at(site), record, heir);
         self.group.dissolve();
         left?;
-        if to_firmware && record.state() == DeviceState::Blocked {
+        if heir == Heir::Firmware && record.state() == DeviceState::Blocked {
             hold_firmware_regions(record)
                 .inspect_err(|_| protection::give_up(Shortfall::RegionLost { device: record.bdf }))?;
         }

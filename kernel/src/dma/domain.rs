@@ -4,13 +4,14 @@ use alloc::vec::Vec;
 use core::ops::{DerefMut, Range};
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use ::iommu::group::Membership;
 use coverage::Pages;
 use diagnosis::Site;
 use dma_types::{DomainId, Iova};
 use iova::{DomainWindow, IovaAllocator};
 use report::{Event, Function};
 
-use super::books::{Books, Membership};
+use super::books::Books;
 use super::space::Space;
 use super::{DmaError, window};
 use crate::devices;

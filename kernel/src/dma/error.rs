@@ -3,13 +3,15 @@
 use alloc::collections::TryReserveError;
 use core::fmt;
 
+use ::iommu::Refusal;
+use ::iommu::group::GroupError;
 use diagnosis::BookError;
 use dma_types::{Bdf, Iova};
 use iova::{IovaError, OutOfMemory};
-use pci::Refusal;
 use report::DeviceState;
 use verifier::NoRoom;
 
+use crate::devices::DeviceRecord;
 use crate::iommu::IommuError;
 use crate::memory::pages::NoPages;
 
@@ -79,7 +81,7 @@ pub enum DmaError {
         /// The device.
         device: Bdf,
         /// Why not.
-        refusal: &'static Refusal,
+        refusal: &'static pci::Refusal,
     },
     /// The device may not have memory in its present state.
     State {
@@ -178,5 +180,23 @@ impl From<IovaError> for DmaError {
 impl From<IommuError> for DmaError {
     fn from(error: IommuError) -> Self {
         Self::Iommu(error)
+    }
+}
+
+impl From<GroupError<'static, DeviceRecord, IommuError>> for DmaError {
+    fn from(error: GroupError<'static, DeviceRecord, IommuError>) -> Self {
+        let device = |record: &DeviceRecord| record.bdf;
+        match error {
+            GroupError::Unit(error) => Self::Iommu(error),
+            GroupError::OutOfMemory => Self::OutOfMemory,
+            GroupError::Refused(record, Refusal::Left) => Self::Gone { device: device(record) },
+            GroupError::Refused(record, Refusal::Busy | Refusal::State(_)) => {
+                Self::State { device: device(record), state: record.state() }
+            }
+            GroupError::CutOff(record) => Self::CutOff { device: device(record) },
+            GroupError::CutOffTogether { member, with } => {
+                Self::CutOffTogether { device: device(member), with: device(with) }
+            }
+        }
     }
 }

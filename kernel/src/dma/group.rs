@@ -2,18 +2,14 @@
 
 use alloc::vec::Vec;
 
-use ::iommu::Voided;
+use ::iommu::group::{self, Membership, Tied};
 use diagnosis::Site;
 use dma_types::{Iova, SourceId};
-use pci::control::{BusMaster, Transactions};
-use report::DeviceState;
 
-use super::books::Membership;
 use super::{DmaError, Domain, quarantine};
-use crate::devices::{self, Attempt, DeviceRecord, Role};
+use crate::devices::{self, DeviceRecord, Role};
 use crate::iommu::{self, IommuError, Unit};
 use crate::memory::arc::Arc;
-use crate::platform::pci as bus;
 use crate::sync::{InterruptsOff, IrqLock, rank};
 
 /// Devices that must share a domain, and that domain.
@@ -53,11 +49,7 @@ impl Group {
     /// Gives up a group, and its domain with the last buffer in it, unless a member works there or may come
     /// back to it.
     pub(super) fn dissolve(&self) {
-        let stays = |member: &DeviceRecord| {
-            let holds = matches!(member.state(), DeviceState::FirmwareRegion | DeviceState::Quarantined);
-            member.driver().is_some() || holds
-        };
-        if self.members().any(stays) {
+        if !group::is_deserted(self.members()) {
             return;
         }
         let mut groups = GROUPS.lock();
@@ -102,38 +94,9 @@ impl Group {
         self.domain.lock_within(off).clone()
     }
 
-    /// Leads the ids of a member into the domain, then lets it master the bus: always if it has a driver,
-    /// otherwise, for firmware's regions, if firmware had it on. The member works when this returns.
-    ///
-    /// # Errors
-    /// If the unit or memory refuses, or the member was cut off meanwhile. Some of its ids may lead into the domain and it
-    /// may master the bus: the caller takes both back.
-    pub(super) fn enter(&self, attempt: Attempt, site: Site) -> Result<(), DmaError> {
-        if !self.unit.is_enforcing() {
-            return Err(IommuError::NotEnforcing { unit: self.unit.index }.into());
-        }
-        let (member, domain) = (attempt.record(), self.domain());
-        for source in &member.aliases {
-            // Ids that members share lead there already.
-            domain.space().attach(*source)?;
-        }
-        domain.note(Membership::Attached, site);
-        let masters = member.driver().is_some() || member.bus_master_at_boot;
-        if masters {
-            if !self.unit.forces_snooping() {
-                bus::forbid_no_snoop(&member.pci);
-            }
-            bus::set_bus_master(member.bdf, BusMaster::On);
-        }
-        attempt.finish().map_err(|Voided| DmaError::CutOff { device: member.bdf })?;
-        if masters {
-            // The bridges above pass on requests again, one that was closed for a storm too.
-            for port in devices::above(member) {
-                port.life_events().open_for(member.life_events());
-                port.report_change();
-            }
-        }
-        Ok(())
+    /// The group's sequences, as of a call at `site`.
+    pub(super) const fn at(&self, site: Site) -> At<'_> {
+        At { group: self, site }
     }
 
     /// Moves the whole group to a new, empty domain. Mappings in the old one end with their owners; the
@@ -148,70 +111,75 @@ impl Group {
     pub(super) fn move_to_new_domain(&self, site: Site) -> Result<(), DmaError> {
         let driven = self.members().filter(|member| member.driver().is_some());
         let highest = driven.map(|member| member.reach()).min().unwrap_or(Iova::new(u64::MAX));
-        let new = Domain::new(self.unit, self.id, highest, site)?;
-        let mut moving = Vec::new();
-        moving.try_reserve(self.members().count())?;
-        moving.extend(self.members().filter_map(|member| member.begin_move().ok()));
-        let moved = self.exchange_domain(new, moving, site);
-        if moved.is_err() {
-            for member in self.members().filter(|member| member.state() == DeviceState::Quarantined) {
-                // The first error counts; one that is not confirmed stands in the member's entries.
-                let _ = quarantine::contain(member);
-            }
-        }
-        moved
-    }
-
-    /// Blocks every member at work, and lets those that move into the new domain.
-    fn exchange_domain(&self, new: Arc<Domain>, moving: Vec<Attempt>, site: Site) -> Result<(), DmaError> {
-        let working = || self.members().filter(|member| member.life().works());
-        for member in working() {
-            bus::set_bus_master(member.bdf, BusMaster::Off);
-        }
-        for member in working() {
-            self.block_ids(member, |_| true)?;
-        }
-        let old = core::mem::replace(&mut *self.domain.lock(), new);
-        old.note(Membership::CutOff, site);
-        old.note(Membership::Forgotten, site);
-        old.retire();
-        // Outside of the lock: the last owner of a domain gives its tables back.
-        drop(old);
-        moving.into_iter().try_for_each(|attempt| self.enter(attempt, site))
-    }
-
-    /// Takes a member out of the domain: its bus mastering goes off, what it has begun ends, its ids lead
-    /// nowhere. An id that another member works with stays.
-    ///
-    /// # Errors
-    /// If the unit did not confirm. The member may still reach the domain then, so that it ends only once the unit
-    /// has.
-    pub(super) fn leave(&self, member: &DeviceRecord, site: Site) -> Result<(), IommuError> {
-        bus::set_bus_master(member.bdf, BusMaster::Off);
-        if bus::drain(&member.pci) == Transactions::Pending {
-            log::warn!("{member} does not complete its requests; its unit blocks what they still ask for");
-        }
-        let needed = |source: SourceId| {
-            let others = self.members().filter(|other| other.bdf != member.bdf && other.life().works());
-            others.flat_map(|other| &other.aliases).any(|id| *id == source)
-        };
-        let left = self.block_ids(member, |source| !needed(source));
-        let domain = self.domain();
-        domain.note(Membership::CutOff, site);
-        if left.is_ok() {
-            domain.note(Membership::Forgotten, site);
-        }
-        left
-    }
-
-    /// Blocks those ids of a member. All are tried, whatever the first error.
-    fn block_ids(&self, member: &DeviceRecord, which: impl Fn(SourceId) -> bool) -> Result<(), IommuError> {
-        self.unit.block(member.aliases.iter().copied().filter(|source| which(*source)))
+        let new = Noted { domain: Domain::new(self.unit, self.id, highest, site)?, site };
+        Ok(group::move_to(&self.at(site), new)?)
     }
 
     /// The group's functions that make requests of their own.
     pub(super) fn members(&self) -> impl Iterator<Item = &'static DeviceRecord> {
         let id = self.id;
         devices::all().iter().filter(move |record| record.group == id && record.role == Role::Endpoint)
+    }
+}
+
+/// A group whose sequences note where in the kernel they were asked for.
+pub(super) struct At<'g> {
+    group: &'g Group,
+    site: Site,
+}
+
+/// A domain whose books note where in the kernel its devices were put in and taken out.
+pub(super) struct Noted {
+    /// The domain.
+    pub(super) domain: Arc<Domain>,
+    /// Where.
+    pub(super) site: Site,
+}
+
+impl group::GroupDomain for Noted {
+    type Error = IommuError;
+
+    fn attach(&self, source: SourceId) -> Result<(), IommuError> {
+        self.domain.space().attach(source)
+    }
+
+    fn note(&self, what: Membership) {
+        self.domain.note(what, self.site);
+    }
+}
+
+impl group::Group<'static> for At<'_> {
+    type Member = DeviceRecord;
+    type Domain = Noted;
+    type Error = IommuError;
+
+    fn members(&self) -> impl Iterator<Item = &'static DeviceRecord> {
+        self.group.members()
+    }
+
+    fn tied(
+        &self,
+        member: &'static DeviceRecord,
+    ) -> Tied<'static, impl Iterator<Item = &'static DeviceRecord> + Clone> {
+        quarantine::tied_to(member)
+    }
+
+    fn demand_enforcing(&self) -> Result<(), IommuError> {
+        let unit = self.group.unit;
+        if unit.is_enforcing() { Ok(()) } else { Err(IommuError::NotEnforcing { unit: unit.index }) }
+    }
+
+    fn domain(&self) -> Noted {
+        Noted { domain: self.group.domain(), site: self.site }
+    }
+
+    fn exchange(&self, new: Noted) -> Noted {
+        let old = core::mem::replace(&mut *self.group.domain.lock(), new.domain);
+        old.retire();
+        Noted { domain: old, site: self.site }
+    }
+
+    fn block(&self, ids: impl Iterator<Item = SourceId>) -> Result<(), IommuError> {
+        self.group.unit.block(ids)
     }
 }

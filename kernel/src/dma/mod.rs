@@ -44,8 +44,7 @@ pub use error::DmaError;
 pub use loans::{Common, Loans};
 pub use mapping::{Both, DirectionType, FromDevice, Mapping, Refused, ToDevice};
 pub use quarantine::{
-    condemn, contain, cut_off_with, domain_of, end_condemned, hold_firmware_regions, refused, rejoin,
-    release, silence,
+    condemn, contain, cut_off_with, domain_of, end_condemned, hold_firmware_regions, rejoin, release, silence,
 };
 pub use reach::{ReachTrial, trial_runs};
 pub use shared::Shared;

@@ -1,39 +1,33 @@
 //! Cutting devices off, letting them work again, and devices that have firmware's regions and no driver.
 
-use alloc::vec::Vec;
 use core::ptr;
 
-use ::iommu::Refusal;
+use ::iommu::group::{self, Member, Tied};
 use diagnosis::Site;
 use dma_types::Iova;
-use pci::control::BusMaster;
 use report::DeviceState;
 
-use super::books::Membership;
-use super::group::Group;
+use super::group::{Group, Noted};
 use super::{DmaError, Domain};
-use crate::devices::{self, Attempt, DeviceRecord, Role};
+use crate::devices::{self, Attempt, DeviceRecord};
 use crate::iommu::{self, IommuError};
 use crate::memory::arc::Arc;
-use crate::platform::pci as bus;
 
 /// Takes bus mastering from a device, and from all that are tied to it by the ids that they share: nothing is requested
 /// any more, and what its unit holds for them is still as it was.
 pub fn silence(record: &'static DeviceRecord) {
-    for member in tied_to(record).filter(|member| member.role == Role::Endpoint) {
-        bus::set_bus_master(member.bdf, BusMaster::Off);
-    }
+    tied_to(record).members.for_each(Member::stop_mastering);
 }
 
 /// Condemns a device, with all that are tied to it, to be cut off: whoever is letting one of them in finds that void, and
 /// nobody begins to. [`contain`] follows, and [`end_condemned`] once for each call.
 pub fn condemn(record: &'static DeviceRecord) {
-    tied_to(record).for_each(|member| member.life_events().condemn());
+    tied_to(record).members.for_each(|member| member.life_events().condemn());
 }
 
 /// The condemned are cut off, and may be released.
 pub fn end_condemned(record: &'static DeviceRecord) {
-    tied_to(record).for_each(|member| member.life_events().end_cut_off());
+    tied_to(record).members.for_each(|member| member.life_events().end_cut_off());
 }
 
 /// Cuts a device off with all that are tied to it: bus mastering first, then every id that any of them may carry.
@@ -45,51 +39,35 @@ pub fn end_condemned(record: &'static DeviceRecord) {
 #[track_caller]
 pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
     let site = Site::caller();
-    for member in tied_to(record) {
-        member.life_events().begin_cut_off();
-    }
-    silence(record);
-    let result = match iommu::unit_of(record).filter(|unit| unit.was_taken()) {
-        Some(unit) => unit.block(record.tie.ids.iter().copied()),
+    let unit = iommu::unit_of(record).filter(|unit| unit.was_taken());
+    let domain = Group::find(record.group).map(|group| Noted { domain: group.domain(), site });
+    group::cut_off(tied_to(record), domain.as_ref(), |ids| match unit {
+        Some(unit) => unit.block(ids.iter().copied()),
         // Without a unit that was taken, its bus mastering was never on.
         None => Ok(()),
-    };
-    if let Some(group) = Group::find(record.group) {
-        let domain = group.domain();
-        domain.note(Membership::CutOff, site);
-        if result.is_ok() {
-            domain.note(Membership::Forgotten, site);
-        }
-    }
-    for member in tied_to(record) {
-        member.life_events().end_cut_off();
-        member.report_change();
-    }
-    result
+    })
 }
 
 /// The device and those cut off with it, as far as they still are.
 pub fn cut_off_with(record: &'static DeviceRecord) -> impl Iterator<Item = &'static DeviceRecord> {
-    tied_to(record).filter(|member| member.state() == DeviceState::Quarantined)
+    tied_to(record).members.filter(|member| member.state() == DeviceState::Quarantined)
 }
 
 /// The device and all that share an id with it, directly or through others.
-fn tied_to(record: &'static DeviceRecord) -> impl Iterator<Item = &'static DeviceRecord> {
+pub(super) fn tied_to(
+    record: &'static DeviceRecord,
+) -> Tied<'static, impl Iterator<Item = &'static DeviceRecord> + Clone> {
     let known = devices::all().iter().chain(devices::presence::newcomers());
-    known.filter(|other| ptr::eq(other.tie, record.tie))
+    let members = known.filter(|other| ptr::eq(other.tie, record.tie));
+    Tied { members, ids: &record.tie.ids }
 }
 
-/// Begins to let a device in that does not work: to a driver, or to firmware's regions.
+/// [`group::begin_entry`]: begins to let a device in that does not work.
 ///
 /// # Errors
-/// If its state does not allow that, or a device is cut off that shares an id with it: the entries are the same, so that
-/// one would come in as well. One that is cut off from now on makes the attempt void.
+/// As there.
 pub(super) fn begin_entry(record: &'static DeviceRecord) -> Result<Attempt, DmaError> {
-    let attempt = record.begin_entry().map_err(|refusal| refused(record, refusal))?;
-    match cut_off_with(record).next() {
-        Some(with) => Err(DmaError::CutOffTogether { device: record.bdf, with: with.bdf }),
-        None => Ok(attempt),
-    }
+    Ok(group::begin_entry(record, tied_to(record).members)?)
 }
 
 /// Lets a quarantined device, and those cut off with it, work again.
@@ -99,29 +77,10 @@ pub(super) fn begin_entry(record: &'static DeviceRecord) -> Result<Attempt, DmaE
 /// them are quarantined then.
 #[track_caller]
 pub fn release(record: &'static DeviceRecord) -> Result<(), DmaError> {
-    let site = Site::caller();
     let quarantined = record.state() == DeviceState::Quarantined;
     let group = Group::find(record.group).filter(|_| quarantined);
     let group = group.ok_or(DmaError::NotQuarantined { device: record.bdf, state: record.state() })?;
-    let released = release_together(record, &group, site);
-    if released.is_err() {
-        // Some may have come in; the first error counts.
-        let _ = contain(record);
-    }
-    released
-}
-
-/// Lets all in that were cut off together, once none of them refuses.
-fn release_together(record: &'static DeviceRecord, group: &Group, site: Site) -> Result<(), DmaError> {
-    let mut attempts = Vec::new();
-    attempts.try_reserve(cut_off_with(record).count())?;
-    for member in cut_off_with(record) {
-        attempts.push(member.begin_release().map_err(|refusal| refused(member, refusal))?);
-    }
-    for attempt in attempts {
-        group.enter(attempt, site)?;
-    }
-    Ok(())
+    Ok(group::release(&group.at(Site::caller()), record)?)
 }
 
 /// Enters every device that may work into its domain again, after its unit was given new tables. All are tried.
@@ -134,22 +93,9 @@ pub fn rejoin() -> Result<(), DmaError> {
     let mut result = Ok(());
     for record in devices::all() {
         let Some(group) = Group::find(record.group) else { continue };
-        let Ok(attempt) = record.begin_move() else { continue };
-        let joined = group.enter(attempt, site);
-        if joined.is_err() {
-            let _ = contain(record);
-        }
-        result = result.and(joined);
+        result = result.and(group::rejoin(&group.at(site), record));
     }
-    result
-}
-
-/// Why a device is not let in.
-pub fn refused(record: &DeviceRecord, refusal: Refusal) -> DmaError {
-    match refusal {
-        Refusal::Left => DmaError::Gone { device: record.bdf },
-        Refusal::Busy | Refusal::State(_) => DmaError::State { device: record.bdf, state: record.state() },
-    }
+    Ok(result?)
 }
 
 /// The domain that a device's group works in, if it has one.
@@ -167,11 +113,6 @@ pub fn hold_firmware_regions(record: &'static DeviceRecord) -> Result<(), DmaErr
     let site = Site::caller();
     let attempt = begin_entry(record)?;
     let group = Group::of(record, Iova::new(u64::MAX), site)?;
-    let entered = group.enter(attempt, site);
-    if entered.is_err() {
-        // What was given so far; the first error counts.
-        let _ = group.leave(record, site);
-        group.dissolve();
-    }
-    entered
+    let entered = group::enter_or_leave(&group.at(site), attempt);
+    Ok(entered.inspect_err(|_| group.dissolve())?)
 }

@@ -1,12 +1,10 @@
 //! A unit that does not answer: nothing can be taken from its devices any more, so they lose bus mastering.
 
-use ::iommu::RemappingUnit;
+use ::iommu::{RemappingUnit, group};
 use coverage::Shortfall;
-use pci::control::BusMaster;
 
 use super::Unit;
 use crate::devices::{self, Role};
-use crate::platform::pci as bus;
 use crate::protection;
 use crate::sync::InterruptsOff;
 
@@ -23,17 +21,11 @@ pub(super) fn cut_off(unit: &Unit) {
         let all = devices::all().iter();
         all.filter(|record| record.unit == Some(unit.index) && record.role == Role::Endpoint)
     };
-    for record in behind() {
-        record.life_events().begin_cut_off();
-        bus::set_bus_master(record.bdf, BusMaster::Off);
-    }
-    // What it does not remember it blocks from now on; each entry says that this is not confirmed.
-    if let Some(controller) = unit.lock_control(&InterruptsOff::new()).as_mut() {
-        let sources = behind().flat_map(|record| &record.aliases);
-        sources.for_each(|source| controller.unit_mut().block_unconfirmed(*source));
-    }
-    for record in behind() {
-        record.life_events().end_cut_off();
-        record.report_change();
-    }
+    group::take_everything(behind(), || {
+        // What it does not remember it blocks from now on; each entry says that this is not confirmed.
+        if let Some(controller) = unit.lock_control(&InterruptsOff::new()).as_mut() {
+            let sources = behind().flat_map(|record| &record.aliases);
+            sources.for_each(|source| controller.unit_mut().block_unconfirmed(*source));
+        }
+    });
 }

@@ -12,6 +12,9 @@
 //! interrupted by what takes everything from it: a violation, a unit that falls silent, the device being pulled. So
 //! whoever lets a device in holds an [`Attempt`], and what interrupts it makes the attempt void.
 //!
+//! [`group`] has these steps: letting the functions of a group into its domain, moving them to another, cutting them off
+//! and letting them back, on whatever switches bus mastering.
+//!
 //! # Example
 //! ```
 //! use iommu::{AtomicLifeCycle, State, Voided, Work};
@@ -42,6 +45,7 @@ extern crate std;
 mod controller;
 mod domain;
 mod error;
+pub mod group;
 pub mod interrupts;
 mod life_cycle;
 mod unit;

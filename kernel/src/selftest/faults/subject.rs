@@ -163,7 +163,7 @@ impl GivenUp {
         record.clear_driver();
         record.life_events().give_up();
         record.report_change();
-        Self { record, driver, reach, back: record.begin_entry().ok() }
+        Self { record, driver, reach, back: Attempt::entry(record).ok() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A unit at work, its memory and clock, and what devices reach.
 
-use dma_types::{Access, Iova, MsiMessage, PAGE_SIZE, PhysAddr, SourceId};
+use dma_types::{Access, Iova, MsiMessage, PAGE_SIZE, Permissions, PhysAddr, SourceId};
 use iommu::Controller;
 use vtd::testing::fake_unit::{FakeConfig, FakeUnit, Stuck};
 use vtd::testing::walker::{WalkMemory, walk};
@@ -47,6 +47,13 @@ impl Machine {
     /// A domain with nothing in it.
     pub fn domain(&mut self) -> Domain {
         self.controller.new_domain().unwrap()
+    }
+
+    /// A domain with a page of memory mapped at [`IOVA`].
+    pub fn mapped(&mut self, target: PhysAddr) -> Domain {
+        let mut domain = self.domain();
+        domain.map(&mut self.controller, (IOVA, target), PAGE_SIZE, Permissions::READ_WRITE).unwrap();
+        domain
     }
 
     /// Has every invalidation fail from now on, until the unit is mended.

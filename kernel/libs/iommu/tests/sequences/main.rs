@@ -3,6 +3,8 @@
 mod arms;
 mod dice;
 mod failing;
+mod groups;
 mod interrupts;
 mod machine;
 mod random;
+mod stage;
