@@ -1,20 +1,21 @@
 //! What an attack is aimed at: an address, the memory behind it, and what keeps both as they are.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
+use ::attack::{NotPossible, RealPage, check_address, choose_page, offset_of};
 use diagnosis::Verdict;
-use dma_types::{Access, INTERRUPT_RANGE, Iova, PAGE_SIZE, PhysAddr};
+use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 use options::Target;
 
-use super::Overreach;
 use super::kept;
 use super::neighbour::{self, Neighbour};
 use super::order::Sabotage;
+use crate::devices::Overreach;
 use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::faults::predict;
 use crate::iommu;
 use crate::memory::{direct, map};
-
-/// Pages of the kernel that are looked at for one that suits.
-const MOST_PAGES: usize = 1024;
 
 /// Pages tried until one's number is in no earlier verdict's way.
 const TRIES: usize = 64;
@@ -82,54 +83,6 @@ impl Hold {
     }
 }
 
-/// Why a target cannot be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotPossible {
-    /// No free memory.
-    Memory,
-    /// Every page tried has a number that means something else in this domain.
-    Numbers,
-    /// There is no other device with an address space.
-    Alone,
-    /// The address is beyond what the device can send or the tables can hold.
-    Beyond,
-    /// The device may use that address.
-    Live,
-    /// The processor's interrupt window, which is not translated.
-    InterruptWindow,
-    /// The user lets the device see what lies beside its buffers.
-    Trusted,
-    /// The device moves more than fits into a page beside a buffer.
-    TooLong,
-    /// Nowhere at the target stands what the device would write, so that a hit would change it.
-    Contents,
-    /// The device makes no request at such an address.
-    Refused,
-    /// The device is cut off or has no address space.
-    NoAddressSpace,
-}
-
-impl NotPossible {
-    /// The reason in words.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Memory => "no free memory for the target",
-            Self::Numbers => "every free page has a number that means something else to this device",
-            Self::Alone => "no other device has an address space",
-            Self::Beyond => "the address is beyond what the device can send or its tables can hold",
-            Self::Live => "the address is live in the device's own domain",
-            Self::InterruptWindow => "interrupts are not remapped yet, and this address is an interrupt",
-            Self::Trusted => "the option trust lets this device see what lies beside its buffers",
-            Self::TooLong => {
-                "one transfer of the device is longer than what lies beside a buffer in its page"
-            }
-            Self::Contents => "the device cannot be told to write what stands there already",
-            Self::Refused => "the device makes no request at such an address",
-            Self::NoAddressSpace => "the device has no address space now",
-        }
-    }
-}
-
 impl Aim {
     /// Prepares every target but `freed`, which is made of the attack's own buffers.
     ///
@@ -156,21 +109,20 @@ impl Aim {
 }
 
 impl Aim {
-    /// Checks that a transfer at the address cannot be an interrupt, reach memory of the device's own, or
-    /// be sent to another address.
+    /// [`check_address`] for this address and device.
+    ///
+    /// # Errors
+    /// As there.
     pub fn check_address(&self, device: &dyn Overreach, length: u32) -> Result<(), NotPossible> {
-        if !device.dma().sends(self.iova) {
-            return Err(NotPossible::Beyond);
-        }
-        let last = self.iova.checked_add(u64::from(length) - 1).unwrap_or(Iova::new(u64::MAX));
-        if last.as_u64() >= INTERRUPT_RANGE.start && self.iova.as_u64() < INTERRUPT_RANGE.end {
-            return Err(NotPossible::InterruptWindow);
-        }
-        if device.dma().is_live(self.iova) || device.dma().is_live(last) {
-            return Err(NotPossible::Live);
-        }
-        Ok(())
+        check_address(self.iova, length, device.record().reach(), |iova| device.dma().is_live(iova))
     }
+}
+
+/// What lies in memory there; nothing if it is not RAM.
+pub fn bytes_at(memory: PhysAddr, length: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    direct::read(memory, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// A page's physical address as a device would send it that knows of no translation.
@@ -211,30 +163,14 @@ fn real_page(
     pages: impl Iterator<Item = PhysAddr>,
     load: &Load<'_>,
 ) -> Result<Aim, NotPossible> {
-    let mut reachable = pages.filter_map(|memory| Some((memory, as_sent(device, memory)?))).peekable();
-    if reachable.peek().is_none() {
-        return Err(NotPossible::Beyond);
-    }
-    let never_mapped =
-        |(_, iova): &(PhysAddr, Iova)| predict(device.record(), *iova, access) == Verdict::NeverMapped;
-    let mut fitting = reachable.take(MOST_PAGES).filter(never_mapped).peekable();
-    if fitting.peek().is_none() {
-        return Err(NotPossible::Numbers);
-    }
-    let place = |(memory, iova): (PhysAddr, Iova)| {
-        let offset = load.stamp.map_or(Some(0), |stamp| offset_of(stamp, memory))?;
-        Some((memory.checked_add(offset)?, iova.checked_add(offset)?))
+    let pages = pages.map(|memory| RealPage { memory, iova: as_sent(device, memory) });
+    let is_nobodys = |iova| predict(device.record(), iova, access) == Verdict::NeverMapped;
+    let place = |page| match load.stamp {
+        Some(stamp) => offset_of(stamp, &bytes_at(page, PAGE_SIZE as usize)?),
+        None => Some(0),
     };
-    let (memory, iova) = fitting.find_map(place).ok_or(NotPossible::Contents)?;
+    let (memory, iova) = choose_page(pages, is_nobodys, place)?;
     Ok(Aim { iova, memory: Some(memory), expected: Some(Verdict::NeverMapped), hold: Hold::Nothing })
-}
-
-/// Where in a page these bytes stand already, at a multiple of 4.
-fn offset_of(stamp: &[u8], page: PhysAddr) -> Option<u64> {
-    let mut bytes = [0; PAGE_SIZE as usize];
-    direct::read(page, &mut bytes).ok()?;
-    let place = bytes.windows(stamp.len().max(1)).step_by(4).position(|window| window == stamp)?;
-    Some(place as u64 * 4)
 }
 
 /// A buffer of another device, by its physical address.
@@ -325,8 +261,11 @@ fn address(
 
 /// Tells whether these bytes stand there, or are the zeros that are sent where there is no memory.
 fn stands_at(stamp: &[u8], memory: Option<PhysAddr>) -> bool {
-    let mut bytes = alloc::vec![0; stamp.len()];
-    memory.is_none_or(|memory| direct::read(memory, &mut bytes).is_ok()) && bytes == stamp
+    let there = match memory {
+        Some(memory) => bytes_at(memory, stamp.len()),
+        None => Some(vec![0; stamp.len()]),
+    };
+    there.is_some_and(|there| there == stamp)
 }
 
 fn fill(page: &mut PageBuffer, secret: &[u8]) {

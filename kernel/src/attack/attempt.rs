@@ -4,27 +4,27 @@
 use alloc::vec::Vec;
 use core::mem;
 
+use ::attack::{
+    Evidence, Judgement, Next, NotPossible, Outcome, Place, Progress, Reached, Script, Sight, Skill,
+    StartRefused, contents,
+};
 use diagnosis::Verdict;
-use dma_types::{Access, Iova, PAGE_SIZE, Permissions};
+use dma_types::{Access, PAGE_SIZE, Permissions};
 use options::Target;
 use report::DrillResult;
 
-use super::aim::{Aim, Hold, Load, NotPossible};
-use super::contents::{bytes_at, contents, is_telling};
+use super::aim::{Aim, Hold, Load, bytes_at};
 use super::flight::{self, Flight, FlightId};
 use super::kept;
 use super::loans::Loans;
-use super::order::{Judgement, Order, Sabotage};
-use super::{Overreach, Progress, Skill, StartRefused};
+use super::order::{Order, Sabotage};
+use crate::devices::Overreach;
 use crate::dma::inspect;
 use crate::faults::predict;
 use crate::memory::direct;
 
 /// Times a target is chosen anew because the attack's own buffers took or neighbour its number.
 const AIMS: u8 = 8;
-
-/// Times an attack is tried while its fault is not seen: another device's record may have been in the way.
-const TRIES: u8 = 3;
 
 /// What the next step of an attack is.
 pub enum Step {
@@ -36,23 +36,12 @@ pub enum Step {
     Over(Judgement),
 }
 
-/// What an attack's next step waits for, so that a unit with one fault record has it free for the fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WaitsFor {
-    /// Nothing: it is no overreach.
-    Nothing,
-    /// A pause behind the overreach of another.
-    Pause,
-    /// The end of all others' overreaches.
-    Solitude,
-}
-
 /// An attack of one device.
 pub struct Attempt {
     device: &'static dyn Overreach,
     skill: Skill,
     order: Order,
-    stage: Stage,
+    script: Script,
     /// What the device is given to read, and what it writes.
     pattern: Vec<u8>,
     /// What lies in memory that is made for being aimed at.
@@ -60,29 +49,7 @@ pub struct Attempt {
     loans: Loans,
     aim: Option<Aim>,
     flight: Option<FlightId>,
-    tries: u8,
     target_is_mapped: bool,
-}
-
-/// Where an attack stands: what the device does now.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Nothing yet.
-    Begin,
-    /// It fetches the pattern.
-    Fetch,
-    /// It stores the pattern in a buffer of its own.
-    Store,
-    /// It reads the key, which it must recognise.
-    Recognise,
-    /// It reads something else, which it must not.
-    Reject,
-    /// It overreaches.
-    Strike,
-    /// It did, and no fault was seen: it does so again.
-    Again,
-    /// It stores what it may have read, in a buffer of its own.
-    Reveal,
 }
 
 impl Attempt {
@@ -92,36 +59,21 @@ impl Attempt {
         let (pattern, secret) = contents(&skill, order.access, seed);
         Self {
             device,
+            script: Script::new(&skill, order.access, order.target),
             skill,
             order,
-            stage: Stage::Begin,
             pattern,
             secret,
             loans: Loans::default(),
             aim: None,
             flight: None,
-            tries: 0,
             target_is_mapped: false,
         }
     }
 
-    /// What the overreach, if it is the next step, has to wait for.
-    pub fn waits_for(&self) -> WaitsFor {
-        match self.stage {
-            Stage::Store | Stage::Reject => WaitsFor::Pause,
-            Stage::Again => WaitsFor::Solitude,
-            _ => WaitsFor::Nothing,
-        }
-    }
-
-    /// Tells whether the device overreaches.
-    pub fn is_striking(&self) -> bool {
-        self.stage == Stage::Strike
-    }
-
-    /// Tells whether it does so for want of a fault record, which nobody may take from it again.
-    pub fn is_striking_again(&self) -> bool {
-        self.is_striking() && self.tries > 1
+    /// Where its steps have come.
+    pub const fn script(&self) -> &Script {
+        &self.script
     }
 
     /// Goes on as far as possible without waiting. To be called again and again until it is over.
@@ -137,35 +89,21 @@ impl Attempt {
     }
 
     fn try_advance(&mut self, progress: Progress) -> Result<Step, Judgement> {
-        match self.stage {
-            Stage::Begin => self.begin(),
-            Stage::Fetch => self.store(Stage::Store),
-            Stage::Store if self.landed()? != self.pattern => Err(Judgement::DeadDevice),
-            Stage::Recognise if progress != Progress::Recognised => Err(Judgement::DeadDevice),
-            Stage::Recognise => self.read_decoy(),
-            Stage::Reject if progress != Progress::NotRecognised => Err(Judgement::DeadDevice),
-            Stage::Store | Stage::Reject | Stage::Again => self.strike(),
-            Stage::Strike if self.order.access != Access::Read => self.judge(Reached::No),
-            Stage::Strike => match self.skill {
-                Skill::Copies { .. } => self.store(Stage::Reveal),
-                Skill::Recognises { .. } => {
-                    let known = self.target_bytes() == self.pattern;
-                    let shown = progress == Progress::Recognised && known && is_telling(&self.pattern);
-                    self.judge(if shown { Reached::Yes } else { Reached::No })
-                }
-            },
-            Stage::Reveal => {
-                let landed = self.landed()?;
-                // Beside a buffer there must be zeros; anything else is somebody's.
-                let known = landed == self.target_bytes() || self.order.target == Target::Neighbour;
-                let shown = known && is_telling(&landed);
-                self.judge(if shown { Reached::Yes } else { Reached::No })
-            }
+        let next = if self.script.is_to_begin() {
+            self.begin()?
+        } else {
+            let seen = Seen { loans: &self.loans, aim: self.aim.as_ref(), secret: &self.secret };
+            self.script.next(progress, &self.pattern, &seen)?
+        };
+        match next {
+            Next::Transfer(access, place) => self.transfer(access, place),
+            Next::Strike => self.strike(),
+            Next::Judge(reached) => self.judge(reached),
         }
     }
 
-    /// Takes aim, gives the device its buffers, and lets it fetch the pattern.
-    fn begin(&mut self) -> Result<Step, Judgement> {
+    /// Takes aim, and gives the device its buffers.
+    fn begin(&mut self) -> Result<Next, Judgement> {
         if !self.device.dma().is_open() {
             return Err(Judgement::NotPossible(NotPossible::NoAddressSpace));
         }
@@ -173,11 +111,7 @@ impl Attempt {
             self.take_aim()?;
             self.loans = Loans::lend(self.device.dma(), &self.skill, &self.pattern)?;
             if self.aim_stands()? {
-                return match (&self.skill, self.order.access) {
-                    (Skill::Copies { .. }, _) => self.fetch(Stage::Fetch),
-                    (Skill::Recognises { .. }, Access::Read) => self.fetch(Stage::Recognise),
-                    (Skill::Recognises { .. }, _) => self.store(Stage::Store),
-                };
+                return Ok(self.script.begin());
             }
             (self.loans, self.aim) = (Loans::default(), None);
         }
@@ -223,31 +157,10 @@ impl Attempt {
         Ok(aim.expected == Some(now))
     }
 
-    /// Lets the device read the pattern.
-    fn fetch(&mut self, stage: Stage) -> Result<Step, Judgement> {
-        self.transfer(Access::Read, self.loans.source()?, stage)
-    }
-
-    /// Lets the device read what is not the pattern.
-    fn read_decoy(&mut self) -> Result<Step, Judgement> {
-        self.transfer(Access::Read, self.loans.decoy()?, Stage::Reject)
-    }
-
-    /// Lets the device store what it writes where it may.
-    fn store(&mut self, stage: Stage) -> Result<Step, Judgement> {
-        self.transfer(Access::Write, self.loans.landing()?, stage)
-    }
-
     /// Starts a transfer that the device may make.
-    fn transfer(&mut self, access: Access, iova: Iova, stage: Stage) -> Result<Step, Judgement> {
-        self.device.start(access, iova).map_err(|_| Judgement::DeadDevice)?;
-        self.stage = stage;
+    fn transfer(&self, access: Access, place: Place) -> Result<Step, Judgement> {
+        self.device.start(access, self.loans.at(place)?).map_err(|_| Judgement::DeadDevice)?;
         Ok(Step::Wait)
-    }
-
-    /// What lies in the landing buffer.
-    fn landed(&self) -> Result<Vec<u8>, Judgement> {
-        self.loans.landed(self.pattern.len())
     }
 
     /// Bytes that the overreach moves.
@@ -283,8 +196,7 @@ impl Attempt {
             StartRefused::Address(_) => Judgement::NotPossible(NotPossible::Refused),
             _ => Judgement::Broken,
         })?;
-        self.tries += 1;
-        self.stage = Stage::Strike;
+        self.script.struck();
         Ok(Step::Struck)
     }
 
@@ -318,12 +230,6 @@ impl Attempt {
         Ok(Aim { iova, memory, expected: Some(Verdict::Stale), hold: Hold::Page(page) })
     }
 
-    /// What lies at the target now, as far as a leak would show it.
-    fn target_bytes(&self) -> Vec<u8> {
-        let there = self.aim.as_ref().and_then(|aim| bytes_at(aim.memory?, self.secret.len()));
-        there.unwrap_or_else(|| self.secret.clone())
-    }
-
     /// Judges by the fault record and by memory.
     fn judge(&mut self, reached: Reached) -> Result<Step, Judgement> {
         let aim = self.aim.as_ref().ok_or(Judgement::Broken)?;
@@ -331,16 +237,15 @@ impl Attempt {
         let made_for_it = !matches!(aim.hold, Hold::Nothing);
         let now = aim.memory.and_then(|memory| bytes_at(memory, self.secret.len()));
         let changed = made_for_it && now.is_some_and(|now| now != self.secret);
-        let judgement = match (flight.seen, flight.expected) {
-            _ if changed || reached == Reached::Yes => Judgement::Leaked,
-            (Some(verdict), Some(expected)) => Judgement::Blocked { verdict, expected },
-            (_, None) => self.judge_neighbour()?,
-            (None, Some(_)) if self.tries < TRIES => {
-                self.stage = Stage::Again;
-                return Ok(Step::Wait);
-            }
-            (None, Some(_)) => Judgement::Silent,
+        let evidence = Evidence { seen: flight.seen, expected: flight.expected, changed, reached };
+        let judgement = match self.script.judge(evidence) {
+            Outcome::Over(judgement) => judgement,
+            Outcome::Again => return Ok(Step::Wait),
+            Outcome::LookAround => self.judge_neighbour()?,
         };
+        if judgement == Judgement::DeadDevice {
+            return Err(judgement);
+        }
         report(&flight, judgement);
         Ok(Step::Over(judgement))
     }
@@ -363,7 +268,7 @@ impl Attempt {
             // The device may still reach it, so it is never used again.
             mem::forget(self.aim.take());
         }
-        let is_reported = self.tries > 0 && self.order.command.is_some();
+        let is_reported = self.script.has_struck() && self.order.command.is_some();
         if let Some(aim) = self.aim.take().filter(|_| is_reported) {
             kept::keep(aim.hold);
         }
@@ -375,11 +280,23 @@ impl Attempt {
     }
 }
 
-/// Whether the device is seen to hold the target's bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reached {
-    Yes,
-    No,
+/// What is seen of an attack in memory.
+struct Seen<'a> {
+    loans: &'a Loans,
+    aim: Option<&'a Aim>,
+    secret: &'a [u8],
+}
+
+impl Sight for Seen<'_> {
+    fn landed(&self) -> Result<Vec<u8>, Judgement> {
+        // Pattern and secret are of one length.
+        self.loans.landed(self.secret.len())
+    }
+
+    fn at_target(&self) -> Vec<u8> {
+        let there = self.aim.and_then(|aim| bytes_at(aim.memory?, self.secret.len()));
+        there.unwrap_or_else(|| self.secret.into())
+    }
 }
 
 fn report(flight: &Flight, judgement: Judgement) {

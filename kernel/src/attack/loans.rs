@@ -2,12 +2,10 @@
 
 use alloc::vec::Vec;
 
+use ::attack::{Judgement, NotPossible, Place, Skill};
 use dma_types::{Access, Iova};
 
-use super::Skill;
-use super::aim::NotPossible;
-use super::contents::{bytes_at, complement};
-use super::order::Judgement;
+use super::aim::bytes_at;
 use crate::dma::{Device, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 
 /// What a device may read, and where it may write.
@@ -22,30 +20,25 @@ impl Loans {
     /// A buffer with the pattern and one to store it in; one that recognises gets a buffer with something else
     /// in it as well.
     pub(super) fn lend(dma: &Device, skill: &Skill, pattern: &[u8]) -> Result<Self, Judgement> {
-        // Not what the pattern is, even where that is all zeros.
-        let other = complement(pattern);
-        let source = dma.map(page(pattern)?, "attack source").map_err(|_| Judgement::Broken)?;
-        let landing = dma.map(page(&other)?, "attack landing").map_err(|_| Judgement::Broken)?;
+        let page = |place: Place| page(&place.prepared(pattern));
+        let source = dma.map(page(Place::Source)?, "attack source").map_err(|_| Judgement::Broken)?;
+        let landing = dma.map(page(Place::Landing)?, "attack landing").map_err(|_| Judgement::Broken)?;
         let mut loans = Self { source: Some(source), decoy: None, landing: Some(landing) };
         if matches!(skill, Skill::Recognises { .. }) {
-            loans.decoy = Some(dma.map(page(&other)?, "attack decoy").map_err(|_| Judgement::Broken)?);
+            let decoy = dma.map(page(Place::Decoy)?, "attack decoy").map_err(|_| Judgement::Broken)?;
+            loans.decoy = Some(decoy);
         }
         Ok(loans)
     }
 
-    /// Where the pattern is read.
-    pub(super) fn source(&self) -> Result<Iova, Judgement> {
-        self.source.as_ref().map(Mapping::iova).ok_or(Judgement::Broken)
-    }
-
-    /// Where something else is read.
-    pub(super) fn decoy(&self) -> Result<Iova, Judgement> {
-        self.decoy.as_ref().map(Mapping::iova).ok_or(Judgement::Broken)
-    }
-
-    /// Where the device stores what it writes.
-    pub(super) fn landing(&self) -> Result<Iova, Judgement> {
-        self.landing.as_ref().map(Mapping::iova).ok_or(Judgement::Broken)
+    /// Where a buffer lies for the device.
+    pub(super) fn at(&self, place: Place) -> Result<Iova, Judgement> {
+        let at = match place {
+            Place::Source => self.source.as_ref().map(Mapping::iova),
+            Place::Decoy => self.decoy.as_ref().map(Mapping::iova),
+            Place::Landing => self.landing.as_ref().map(Mapping::iova),
+        };
+        at.ok_or(Judgement::Broken)
     }
 
     /// What the device has stored.

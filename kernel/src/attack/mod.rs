@@ -1,13 +1,10 @@
 //! Devices told to overreach, and what came of it: `drill`, `attack` and `demo`.
 //!
-//! An attack runs in steps: the device fetches a pattern from a buffer it was given and writes it to another;
-//! only if it arrives is the device known to be alive, and the same transfer at the target means something.
-//! Then comes the overreach. It is judged by the fault record and by the target's memory, never by what the
-//! device says, which calls a blocked transfer done.
+//! The library `attack` has the steps of an attack and says what came of it; here are the targets, the announcement of
+//! the fault, and the report.
 
 mod aim;
 mod attempt;
-mod contents;
 mod flight;
 mod kept;
 mod loans;
@@ -15,106 +12,7 @@ mod neighbour;
 mod order;
 mod run;
 
-use alloc::vec::Vec;
-use core::fmt;
-
-use dma_types::{Access, Iova};
-
-use crate::devices::DeviceRecord;
-use crate::dma;
-
 pub use fault_response::Notice;
 pub use flight::{Flight, announce, behind, land};
-pub use order::{Judgement, Order, Sabotage};
+pub use order::{Order, Sabotage};
 pub use run::{demo, drill_all, drill_at_boot, run as run_attacks, strike};
-
-/// A device that can be told to read or write any address, without changing a medium or sending a frame.
-pub trait Overreach: Sync {
-    /// The kernel's record of it.
-    fn record(&self) -> &'static DeviceRecord;
-
-    /// The address space it works in.
-    fn dma(&self) -> &dma::Device;
-
-    /// What it can be made to do.
-    fn skill(&self) -> Skill;
-
-    /// Starts one transfer of the skill's length at `iova`, and does not wait for its end.
-    ///
-    /// A device that the transfer before has left unusable is started again first.
-    ///
-    /// # Errors
-    /// If it is busy or cannot make such a request.
-    fn start(&self, access: Access, iova: Iova) -> Result<(), StartRefused>;
-
-    /// How the transfer goes. It comes to an end, whatever the device does.
-    fn poll(&self) -> Progress;
-}
-
-/// What a device can be made to do to memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Skill {
-    /// It keeps what it reads and writes it again: any bytes.
-    Copies {
-        /// Bytes of one transfer.
-        bytes: u32,
-    },
-    /// It knows one content and writes another, nothing else: a disk compares memory with one of its blocks,
-    /// and reads another block into memory.
-    Recognises {
-        /// What it knows when it reads it; not all zeros, if it can be had, since those prove nothing.
-        key: Vec<u8>,
-        /// What it writes; all zeros, if they can be had, since those stand in many places already.
-        stamp: Vec<u8>,
-    },
-}
-
-impl Skill {
-    /// Bytes of one transfer.
-    pub fn bytes(&self, access: Access) -> u32 {
-        match self {
-            Self::Copies { bytes } => *bytes,
-            Self::Recognises { key, .. } if access == Access::Read => key.len() as u32,
-            Self::Recognises { stamp, .. } => stamp.len() as u32,
-        }
-    }
-}
-
-/// How far a transfer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// It goes on.
-    Busy,
-    /// It is over, one way or another.
-    Done,
-    /// A device that recognises has read its key.
-    Recognised,
-    /// A device that recognises has read something else, or nothing.
-    NotRecognised,
-}
-
-/// Why a transfer cannot be started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartRefused {
-    /// Another one goes on.
-    Busy,
-    /// The device makes no such request.
-    Access(Access),
-    /// The device makes no request at this address.
-    Address(Iova),
-    /// The device does not work, and could not be got to.
-    Dead,
-}
-
-impl fmt::Display for StartRefused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Busy => f.write_str("the device is still busy with the transfer before"),
-            Self::Access(access) => write!(f, "the device makes no {access} request"),
-            Self::Address(iova) => write!(f, "the device makes no request at {iova}"),
-            Self::Dead => f.write_str("the device does not work any more"),
-        }
-    }
-}
-
-impl core::error::Error for StartRefused {}

@@ -5,15 +5,14 @@
 
 use alloc::vec::Vec;
 
+use ::attack::{Judgement, NotPossible};
 use dma_types::{Access, Iova, PhysAddr};
 use frames::PartSize;
 
-use super::Overreach;
-use super::aim::{Aim, Hold, Load, NotPossible};
-use super::order::{Judgement, Sabotage};
-use crate::devices::Trust;
+use super::aim::{Aim, Hold, Load, bytes_at};
+use super::order::Sabotage;
+use crate::devices::{Overreach, Trust};
 use crate::dma::{ByteBuffer, DirectionType, FromDevice, Mapping, ToDevice, inspect};
-use crate::memory::direct;
 
 /// Buffers taken until two lie side by side: more than two pages hold of the shortest.
 const TRIES: usize = 128;
@@ -96,8 +95,7 @@ impl Neighbour {
         self.beside
     }
 
-    /// Judges an access that has neither shown nor changed the neighbour: what the device was told to write must
-    /// have come to lie in the mapped page, or the access proves nothing, and the buffer must be as it was.
+    /// [`Judgement::of_neighbour`], by what lies in the page.
     ///
     /// # Errors
     /// If the unit did not give the buffer back.
@@ -106,18 +104,13 @@ impl Neighbour {
         let arrived = match &lent {
             Lent::Readable(_) => true,
             Lent::Writable(mapping) => {
-                let mut bytes = alloc::vec![0; stamp.len()];
                 let behind = inspect::mapping(mapping).checked_add(mapping.len());
-                let seen = behind.is_some_and(|start| direct::read(start, &mut bytes).is_ok());
-                seen && bytes == stamp
+                behind.and_then(|start| bytes_at(start, stamp.len())).is_some_and(|bytes| bytes == stamp)
             }
         };
         let buffer = lent.unmap().map_err(|_| Judgement::Broken)?;
-        match buffer.bytes().iter().all(|byte| *byte == FILL) {
-            true if arrived => Ok(Judgement::Harmless),
-            true => Err(Judgement::DeadDevice),
-            false => Ok(Judgement::Leaked),
-        }
+        let intact = buffer.bytes().iter().all(|byte| *byte == FILL);
+        Ok(Judgement::of_neighbour(arrived, intact))
     }
 }
 

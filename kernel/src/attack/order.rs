@@ -1,12 +1,10 @@
-//! What an attack is asked to do, and what came of it.
+//! What an attack is asked to do.
 
-use diagnosis::Verdict;
 use dma_types::Access;
 use options::Target;
 use report::DrillCommand;
 
 use super::Notice;
-use super::aim::NotPossible;
 
 /// How an attack was asked for.
 #[derive(Clone, Copy)]
@@ -37,28 +35,4 @@ pub enum Sabotage {
     None,
     /// The target is mapped for the device.
     MapTarget,
-}
-
-/// What came of an attack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judgement {
-    /// The fault came, and memory is untouched.
-    Blocked {
-        /// The verdict on the fault.
-        verdict: Verdict,
-        /// The verdict that it should have got.
-        expected: Verdict,
-    },
-    /// No fault could come, and the device found nothing and changed nothing.
-    Harmless,
-    /// The device got there.
-    Leaked,
-    /// The device got nowhere, but no fault was seen.
-    Silent,
-    /// The same transfer with memory of its own did not arrive: the device proves nothing.
-    DeadDevice,
-    /// It could not be tried.
-    NotPossible(NotPossible),
-    /// The kernel's own steps failed.
-    Broken,
 }

@@ -3,14 +3,15 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use ::attack::{Judgement, Others, Pause, Script};
 use dma_types::{Access, Bdf};
 use options::Target;
 use report::{Drill, DrillCommand, DrillResult, Event, Function, Outcome};
 
 use super::Notice;
-use super::Overreach;
-use super::attempt::{Attempt, Step, WaitsFor};
-use super::order::{Judgement, Order, Sabotage};
+use super::attempt::{Attempt, Step};
+use super::order::{Order, Sabotage};
+use crate::devices::Overreach;
 use crate::platform::clock::{self, Deadline};
 use crate::text::Text;
 use crate::{devices, journal};
@@ -50,14 +51,16 @@ pub fn run(devices: &[&'static dyn Overreach], order: Order) -> Vec<Judgement> {
     while attempts.iter().any(|(_, judgement)| judgement.is_none()) {
         for turn in 0..attempts.len() {
             let under_way = attempts.iter().filter(|(_, judgement)| judgement.is_none());
-            let is_any = |test: fn(&Attempt) -> bool| under_way.clone().any(|(attempt, _)| test(attempt));
-            let (striking, again) = (is_any(Attempt::is_striking), is_any(Attempt::is_striking_again));
-            let Some((attempt, judgement @ None)) = attempts.get_mut(turn) else { continue };
-            let step = match attempt.waits_for() {
-                WaitsFor::Pause if again || !next_strike.expired() => Step::Wait,
-                WaitsFor::Solitude if striking => Step::Wait,
-                _ => attempt.advance(),
+            let scripts = || under_way.clone().map(|(attempt, _)| attempt.script());
+            let others = match () {
+                () if scripts().any(Script::is_striking_again) => Others::StrikingAgain,
+                () if scripts().any(Script::is_striking) => Others::Striking,
+                () => Others::Quiet,
             };
+            let pause = if next_strike.expired() { Pause::Over } else { Pause::Lasts };
+            let Some((attempt, judgement @ None)) = attempts.get_mut(turn) else { continue };
+            let may_go_on = attempt.script().waits_for().is_over(pause, others);
+            let step = if may_go_on { attempt.advance() } else { Step::Wait };
             match step {
                 Step::Wait => {}
                 Step::Struck => next_strike = Deadline::after(BETWEEN_STRIKES),
@@ -108,9 +111,9 @@ fn settle(device: &'static dyn Overreach, order: Order, command: DrillCommand, j
             crate::println!("{} {access} {target}: blocked, nothing of anyone's lies there", record.bdf);
         }
         Judgement::Leaked => crate::println!("{} {access} {target}: LEAKED", record.bdf),
-        Judgement::Silent => fail("memory is untouched, but no fault was recorded"),
-        Judgement::DeadDevice => fail("the device does not even reach the memory it was given"),
-        Judgement::Broken => fail("the attack's own steps failed"),
+        Judgement::Silent | Judgement::DeadDevice | Judgement::Broken => {
+            judgement.failure().into_iter().for_each(fail);
+        }
         Judgement::NotPossible(why) => not_possible(command, Some((record.bdf, access, target)), why.text()),
     }
 }

@@ -9,10 +9,12 @@ use core::time::Duration;
 use dma_types::{Access, Iova};
 
 use super::{median, tell};
-use crate::attack::{Notice, Overreach, Progress, announce, land};
+use crate::attack::{Notice, announce, land};
+use crate::devices::Overreach;
 use crate::dma::{PageBuffer, inspect};
 use crate::faults;
 use crate::platform::clock::{self, Deadline};
+use ::attack::Progress;
 
 /// Faults that are measured.
 const FAULTS: usize = 50;

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::{fault, median, tell, tell_in};
-use crate::attack::Overreach;
+use crate::devices::Overreach;
 use crate::dma::inspect::Again;
 use crate::dma::{Batch, Buffer, ByteBuffer, Device, DmaError, FromDevice, PageBuffer};
 use crate::platform::clock;

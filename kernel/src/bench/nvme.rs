@@ -14,9 +14,8 @@ use nvme::spec::command::Transfer;
 use pci::control::BusMaster;
 
 use super::{median, tell};
-use crate::attack::Overreach;
-use crate::devices::Driver;
 use crate::devices::nvme::{self as driver, Ended, Io, Nvme, NvmeError, Token};
+use crate::devices::{Driver, Overreach};
 use crate::dma::{Device, DmaError, FromDevice, PageBuffer, inspect};
 use crate::iommu::{IommuError, PassThrough};
 use crate::platform::clock::{self, Deadline};

@@ -8,7 +8,7 @@ use ::interrupts::NoVector;
 use ::interrupts::message::OutOfReach;
 
 use super::{DeviceRecord, Disk, Function, Nic};
-use crate::attack::Overreach;
+use crate::devices::Overreach;
 use crate::dma::DmaError;
 use crate::memory::mmio::MmioError;
 

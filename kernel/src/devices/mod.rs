@@ -12,6 +12,7 @@ mod member;
 mod messages;
 mod nic;
 pub(crate) mod nvme;
+mod overreach;
 pub mod presence;
 mod record;
 mod start;
@@ -28,7 +29,6 @@ use pci::reset::Refused;
 use report::DeviceState;
 use spin::Once;
 
-use crate::attack::Overreach;
 use crate::{dma, faults};
 
 pub use disk::{Disk, DiskError, Namespace};
@@ -37,6 +37,7 @@ pub use function::{Function, ResetError};
 pub use member::Attempt;
 pub use messages::{Messages, take_messages};
 pub use nic::{Link, Nic, NicError, Received};
+pub use overreach::Overreach;
 pub use presence::{above, below};
 pub use record::{Admission, DeviceRecord, Facts, Path, Role, SELF_TEST, Trust};
 pub use start::{enumerate, give_firmware_regions, start_drivers};

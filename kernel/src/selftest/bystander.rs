@@ -10,8 +10,9 @@ use report::{DeviceState, Outcome};
 
 use super::nvme_reads::Reads;
 use super::{copying_devices, skip};
-use crate::attack::{Notice, Overreach, announce, land};
+use crate::attack::{Notice, announce, land};
 use crate::devices;
+use crate::devices::Overreach;
 use crate::devices::nvme::{self as driver, Nvme};
 use crate::dma::{PageBuffer, inspect};
 use crate::platform::clock::Deadline;

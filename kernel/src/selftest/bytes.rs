@@ -5,8 +5,7 @@ use alloc::vec::Vec;
 use dma_types::{Access, PAGE_SIZE};
 
 use super::{check, some_device, transfer};
-use crate::attack::Overreach;
-use crate::devices::Trust;
+use crate::devices::{Overreach, Trust};
 use crate::dma::{Both, ByteBuffer, Device, DirectionType, FromDevice, Mapping, ToDevice, inspect};
 use crate::memory::{direct, frames};
 

@@ -7,10 +7,12 @@ use dma_types::{Access, Iova};
 use frames::Order;
 
 use super::{check, copying_devices};
-use crate::attack::{Notice, Overreach, Progress, announce, land};
+use crate::attack::{Notice, announce, land};
+use crate::devices::Overreach;
 use crate::dma::{FromDevice, PageBuffer, inspect};
 use crate::memory::frames as allocator;
 use crate::platform::clock::{self, Deadline};
+use ::attack::Progress;
 
 const NAME: &str = "exhaustion";
 

@@ -14,7 +14,8 @@ use report::Outcome;
 
 use super::nvme_reads::Reads;
 use super::skip;
-use crate::attack::{Notice, Overreach, announce, land};
+use crate::attack::{Notice, announce, land};
+use crate::devices::Overreach;
 use crate::devices::nvme::{self as driver, Io, Nvme, Token};
 use crate::dma::{PageBuffer, inspect};
 use crate::faults;

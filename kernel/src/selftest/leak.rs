@@ -6,8 +6,10 @@ use dma_types::Access;
 use options::Target;
 
 use super::{check, some_device};
-use crate::attack::{Judgement, Order, Overreach, Sabotage, run_attacks};
+use crate::attack::{Order, Sabotage, run_attacks};
 use crate::devices;
+use crate::devices::Overreach;
+use ::attack::Judgement;
 
 const NAME: &str = "leak-detector";
 

@@ -37,10 +37,11 @@ use report::Outcome;
 use raise::RAISES;
 use verifier::MISUSES;
 
-use crate::attack::{Overreach, Progress, Skill};
 use crate::devices;
+use crate::devices::Overreach;
 use crate::platform::clock::{self, Deadline};
 use crate::{journal, println};
+use ::attack::{Progress, Skill};
 
 /// A self-test: its name, and whether it belongs to a plain `selftest`.
 struct Test {

@@ -4,7 +4,7 @@ use report::Outcome;
 
 use super::nvme_reads::Reads;
 use super::skip;
-use crate::attack::Overreach;
+use crate::devices::Overreach;
 use crate::devices::nvme::{self as driver, Nvme};
 use crate::{journal, println};
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use dma_types::{Access, Iova};
 
 use super::{check, copying_devices, skip, transfer};
-use crate::attack::Overreach;
+use crate::devices::Overreach;
 use crate::dma::{FromDevice, PageBuffer};
 use crate::iommu::regions;
 use crate::journal;

@@ -8,12 +8,14 @@ use options::{Policy, Target};
 
 use super::register_probe::{self, Probed};
 use super::{check, copying_devices, some_device};
-use crate::attack::{Judgement, Notice, Order, Overreach, Progress, announce, land, run_attacks};
+use crate::attack::{Notice, Order, announce, land, run_attacks};
+use crate::devices::Overreach;
 use crate::dma::{PageBuffer, inspect};
 use crate::faults;
 use crate::journal;
 use crate::platform::clock;
 use crate::text::Text;
+use ::attack::{Judgement, Progress};
 
 const NAME: &str = "registers";
 

@@ -10,9 +10,11 @@ use dma_types::{Access, Iova, PAGE_SIZE, Permissions};
 use options::Target;
 
 use super::{check, some_device, transfer};
-use crate::attack::{Judgement, Notice, Order, Overreach, announce, land, run_attacks};
+use crate::attack::{Notice, Order, announce, land, run_attacks};
+use crate::devices::Overreach;
 use crate::dma::{FromDevice, PageBuffer, inspect};
 use crate::platform::clock;
+use ::attack::Judgement;
 
 /// An address that no domain hands out: below every window but those of narrow devices, where it is free
 /// as long as nothing else is mapped there.

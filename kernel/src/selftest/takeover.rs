@@ -4,9 +4,11 @@ use dma_types::{Access, Iova};
 use options::Target;
 
 use super::{check, some_device, transfer};
-use crate::attack::{Judgement, Order, Overreach, run_attacks};
+use crate::attack::{Order, run_attacks};
+use crate::devices::Overreach;
 use crate::dma::{self, PageBuffer, inspect};
 use crate::iommu::{self, Evidence, Unit};
+use ::attack::Judgement;
 
 const NAME: &str = "takeover";
 

@@ -8,11 +8,13 @@ use dma_types::{Access, Iova};
 
 use super::register_probe::{self, Probed};
 use super::{check, copying_devices, some_device};
-use crate::attack::{Notice, Overreach, Progress, announce, land};
+use crate::attack::{Notice, announce, land};
+use crate::devices::Overreach;
 use crate::dma::{PageBuffer, inspect};
 use crate::journal;
 use crate::platform::clock::{self, Deadline};
 use crate::text::Text;
+use ::attack::Progress;
 
 const NAME: &str = "timer-storm";
 

@@ -16,13 +16,13 @@ use options::Switch;
 use super::bytes::{give, take};
 use super::release::idle_functions;
 use super::{check, skip, some_device, transfer};
-use crate::attack::{Overreach, Skill};
-use crate::devices::SELF_TEST;
 use crate::devices::virtio::Lender;
+use crate::devices::{Overreach, SELF_TEST};
 use crate::dma::{
     Both, ByteBuffer, Device, DmaError, FromDevice, Loans, Mapping, PageBuffer, ToDevice, verifier,
 };
 use crate::memory::arc::Arc;
+use ::attack::Skill;
 
 /// One misuse.
 pub(super) struct Misuse {

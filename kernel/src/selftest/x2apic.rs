@@ -7,12 +7,13 @@ use interrupts::ApicId;
 use options::Target;
 
 use super::{check, copying_devices, skip};
-use crate::attack::{Judgement, Order, run_attacks};
+use crate::attack::{Order, run_attacks};
 use crate::irq::apic::{self, Mode};
 use crate::irq::{self, timer};
 use crate::journal;
 use crate::platform::clock::Deadline;
 use crate::text::Text;
+use ::attack::Judgement;
 
 const NAME: &str = "x2apic";
 

@@ -25,7 +25,7 @@ use super::{
     DeviceRecord, Driver, Function, Kind, Link, Messages, Nic, NicError, Received, Settling, StartError,
     cut_off,
 };
-use crate::attack::Overreach;
+use crate::devices::Overreach;
 use crate::dma::{self, PageBuffer};
 use crate::memory::mmio::Mmio;
 use crate::platform::clock::{Deadline, KernelClock};

@@ -11,10 +11,10 @@ use e1000e::loopback::{self, FIRST_PART, SLOTS, Transfer};
 use e1000e::spec::receive::ReceiveDescriptor;
 
 use super::{E1000e, State, Work};
-use crate::attack::{Overreach, Progress, Skill, StartRefused};
-use crate::devices::DeviceRecord;
+use crate::devices::{DeviceRecord, Overreach};
 use crate::dma::{self, Both, DmaError, Shared};
 use crate::platform::clock::{Deadline, KernelClock};
+use ::attack::{Progress, Skill, StartRefused};
 
 /// Bytes of one transfer.
 const BYTES: u16 = 64;

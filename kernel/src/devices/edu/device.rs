@@ -11,9 +11,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use dma_types::{Access, Iova};
 use mmio_regs::TypedAccess;
 
-use crate::attack::StartRefused;
 use crate::devices::Requests;
 use crate::memory::mmio::Mmio;
+use ::attack::StartRefused;
 
 /// Vendor and device id.
 pub const ID: (u16, u16) = (0x1234, 0x11e8);

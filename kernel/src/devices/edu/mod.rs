@@ -9,10 +9,11 @@ use dma_types::{Access, Iova};
 
 use self::device::Edu;
 use super::{DeviceRecord, Driver, Function, Kind, Requests, Settling, StartError};
-use crate::attack::{Overreach, Progress, Skill, StartRefused};
+use crate::devices::Overreach;
 use crate::dma::{self, DmaError, ReachTrial};
 use crate::platform::clock::Deadline;
 use crate::sync::{Mutex, rank};
+use ::attack::{Progress, Skill, StartRefused};
 
 /// The driver.
 pub const KIND: Kind = Kind { name: DRIVER, serves, start };

@@ -10,10 +10,10 @@ use nvme::spec::command::Transfer;
 
 use super::requests::{Io, Token};
 use super::{Nvme, NvmeError};
-use crate::attack::{Overreach, Progress, Skill, StartRefused};
-use crate::devices::{DeviceRecord, Disk, Namespace};
+use crate::devices::{DeviceRecord, Disk, Namespace, Overreach};
 use crate::dma::{self, PageBuffer};
 use crate::sync::{Mutex, rank};
+use ::attack::{Progress, Skill, StartRefused};
 
 /// Blocks that are looked at for such with contents to tell.
 const LOOKED_AT: u64 = 64;

@@ -31,7 +31,7 @@ use self::controller::{AdminQueues, Controller};
 use self::queue::Queue;
 use self::requests::{COMMAND_TIME, End, Held, Requests};
 use super::{DeviceRecord, Disk, Driver, Function, Kind, Messages, Namespace, StartError};
-use crate::attack::Overreach;
+use crate::devices::Overreach;
 use crate::dma::{self, PageBuffer};
 use crate::platform::clock::Deadline;
 use crate::sync::{Mutex, rank};

@@ -12,7 +12,8 @@ use super::{
     ANSWER, Failure, Machine, NO_DEVICE, Seen, UNKNOWN_MACHINE, first_fault, obedient_devices, report,
     unmapped_page, wait_for_fault, work_as_before,
 };
-use crate::attack::{Notice, Overreach, announce, land};
+use crate::attack::{Notice, announce, land};
+use crate::devices::Overreach;
 use crate::dma::PageBuffer;
 use crate::iommu::{self, Unit};
 use crate::platform::clock::{self, Deadline};

@@ -18,15 +18,17 @@ use dma_types::{Access, Bdf, Iova};
 use options::Target;
 
 use super::{check, copying_devices};
-use crate::attack::{Judgement, Order, Overreach, run_attacks};
+use crate::attack::{Order, run_attacks};
+use crate::devices::Overreach;
 use crate::dma::{PageBuffer, inspect};
 use crate::faults;
 use crate::faults::FaultNote;
 use crate::iommu::IommuError;
-use crate::iommu::misprogram::MisprogramError;
 use crate::platform::clock::{self, Deadline};
 use crate::platform::fw_cfg::FwCfg;
+use crate::iommu::misprogram::MisprogramError;
 use crate::text::Text;
+use ::attack::Judgement;
 
 /// Longest time until a fault is answered: more than a window in which there was no time left for it.
 const ANSWER: Duration = Duration::from_secs(10);

@@ -9,11 +9,12 @@ use super::{
     ANSWER, Failure, Machine, NO_DEVICE, UNKNOWN_MACHINE, obedient_devices, report, wait_for_fault,
     work_as_before,
 };
-use crate::attack::{Notice, Overreach, announce, land};
+use crate::attack::{Notice, announce, land};
+use crate::devices::Overreach;
 use crate::dma::{FromDevice, Mapping, PageBuffer, inspect};
-use crate::iommu::misprogram::{UNKNOWN_DESCRIPTOR, queue_errors, stop_queue};
 use crate::iommu::{self, Unit};
 use crate::platform::clock::{self, Deadline};
+use crate::iommu::misprogram::{UNKNOWN_DESCRIPTOR, queue_errors, stop_queue};
 use crate::selftest::{skip, transfer};
 use crate::sync::InterruptsOff;
 

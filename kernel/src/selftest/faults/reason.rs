@@ -11,7 +11,7 @@ use dma_types::{Access, INTERRUPT_RANGE, Iova, PhysAddr};
 use super::case::{Case, Target, Wrong, clear, replace, set};
 use super::subject::{Subject, alone_on_its_bus, by_the_books, with_own_tables};
 use super::{Failure, Machine, UNKNOWN_MACHINE, report, work_as_before};
-use crate::attack::Overreach;
+use crate::devices::Overreach;
 use crate::iommu;
 use crate::iommu::misprogram::{Half, Place};
 use crate::selftest::skip;

@@ -5,13 +5,13 @@ use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 
 use super::case::{Case, Target, Wrong};
 use super::{Failure, Seen, obedient_devices, unmapped_page, wait_for_fault};
-use crate::attack::{Notice, Overreach, announce, land};
-use crate::devices::{self, Attempt, DeviceRecord, Role};
+use crate::attack::{Notice, announce, land};
+use crate::devices::{self, Attempt, DeviceRecord, Overreach, Role};
 use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
-use crate::iommu::misprogram::{Change, Half, Misprogrammed, Place, Way};
 use crate::iommu::{self, Unit};
 use crate::memory::direct;
 use crate::platform::clock;
+use crate::iommu::misprogram::{Change, Half, Misprogrammed, Place, Way};
 use crate::selftest::transfer;
 
 /// What every page here holds before a device is told to go there.

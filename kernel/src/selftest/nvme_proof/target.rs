@@ -8,8 +8,8 @@ use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 
 use super::outcome::Mishap;
 use super::{Plan, Proof};
-use crate::attack::Overreach;
 use crate::devices;
+use crate::devices::Overreach;
 use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::faults::predict;
 use crate::memory::{direct, map};

@@ -6,7 +6,7 @@ use dma_types::{Access, Permissions};
 use super::outcome::Mishap;
 use super::target::{Kind, Target};
 use super::{Plan, Proof};
-use crate::attack::Overreach;
+use crate::devices::Overreach;
 
 /// A transfer to memory of nobody's that the controller can reach all the same must come out as what it is: memory
 /// changed, or told.

@@ -13,10 +13,10 @@ use dma_types::{Access, Iova};
 
 use super::super::chain::Part;
 use super::{Answer, BlkDriver, State};
-use crate::attack::{Overreach, Progress, Skill, StartRefused};
-use crate::devices::{DeviceRecord, DiskError};
+use crate::devices::{DeviceRecord, DiskError, Overreach};
 use crate::dma::{self, DmaError};
 use crate::platform::clock::Deadline;
+use ::attack::{Progress, Skill, StartRefused};
 
 /// Longest time for an attack's request.
 const STRIKE: Duration = Duration::from_secs(5);

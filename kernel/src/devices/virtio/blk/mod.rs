@@ -15,9 +15,8 @@ use super::VirtioError;
 use super::chain::{Chain, Loan, Part};
 use super::device::{VirtioDevice, Wishes};
 use super::queue::Finished;
-use crate::attack::Overreach;
 use crate::devices::{
-    DeviceRecord, Disk, DiskError, Driver, Function, Kind, Messages, Namespace, StartError,
+    DeviceRecord, Disk, DiskError, Driver, Function, Kind, Messages, Namespace, Overreach, StartError,
 };
 use crate::dma::{self, DmaError, PageBuffer};
 use crate::memory::arc::Arc;

@@ -13,10 +13,10 @@ use dma_types::{Access, Iova};
 use super::super::chain::{Chain, Part};
 use super::super::queue::Finished;
 use super::{NetDriver, State};
-use crate::attack::{Overreach, Progress, Skill, StartRefused};
-use crate::devices::DeviceRecord;
+use crate::devices::{DeviceRecord, Overreach};
 use crate::dma::{self, DmaError};
 use crate::platform::clock::Deadline;
+use ::attack::{Progress, Skill, StartRefused};
 
 /// Longest time for an attack's command.
 const STRIKE: Duration = Duration::from_secs(5);

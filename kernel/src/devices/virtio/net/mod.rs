@@ -14,9 +14,8 @@ use super::VirtioError;
 use super::chain::{Chain, Loan, Part};
 use super::device::{VirtioDevice, Wishes};
 use super::queue::{Finished, SIZE};
-use crate::attack::Overreach;
 use crate::devices::{
-    DeviceRecord, Driver, Function, Kind, Link, Messages, Nic, NicError, Received, StartError,
+    DeviceRecord, Driver, Function, Kind, Link, Messages, Nic, NicError, Overreach, Received, StartError,
 };
 use crate::dma::{self, DmaError, PageBuffer};
 use crate::memory::arc::Arc;

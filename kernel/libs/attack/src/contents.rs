@@ -3,12 +3,12 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use dma_types::{Access, PhysAddr};
+use dma_types::Access;
 
-use super::Skill;
-use crate::memory::direct;
+use crate::Skill;
 
-/// What the device is given to read or writes, and what lies in memory made for being aimed at.
+/// What the device is given to read or writes, and what lies in memory made for being aimed at. `seed` makes them differ
+/// from those of other attacks.
 pub fn contents(skill: &Skill, access: Access, seed: u64) -> (Vec<u8>, Vec<u8>) {
     match skill {
         Skill::Copies { bytes } => (pattern(seed, *bytes), pattern(!seed, *bytes)),
@@ -18,21 +18,20 @@ pub fn contents(skill: &Skill, access: Access, seed: u64) -> (Vec<u8>, Vec<u8>) 
     }
 }
 
-/// Zeros prove nothing: a blocked read may give them too.
+/// Tells whether these bytes prove anything: a blocked read may give zeros too.
 pub fn is_telling(bytes: &[u8]) -> bool {
     bytes.iter().any(|byte| *byte != 0)
 }
 
 /// Other bytes in every place.
-pub fn complement(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn complement(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| !byte).collect()
 }
 
-/// What lies in memory there; nothing if it is not RAM.
-pub fn bytes_at(memory: PhysAddr, length: usize) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    direct::read(memory, &mut bytes).ok()?;
-    Some(bytes)
+/// Where in a page what a device writes stands already, at a multiple of 4.
+pub fn offset_of(stamp: &[u8], page: &[u8]) -> Option<u64> {
+    let place = page.windows(stamp.len().max(1)).step_by(4).position(|window| window == stamp)?;
+    Some(place as u64 * 4)
 }
 
 /// Bytes that do not stand anywhere else (xorshift64*).
@@ -44,7 +43,7 @@ fn pattern(seed: u64, length: u32) -> Vec<u8> {
         state ^= state << 25;
         state ^= state >> 27;
         let bytes = state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes();
-        chunk.copy_from_slice(&bytes[..chunk.len()]);
+        chunk.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
     }
     block
 }

@@ -1,0 +1,6 @@
+//! What is said of attacks by devices that work, that do not, and that get through.
+
+mod judgement;
+mod script;
+mod target;
+mod turn;
