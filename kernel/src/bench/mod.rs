@@ -5,6 +5,7 @@
 mod fault;
 mod mapping;
 mod nvme;
+mod pass_through;
 
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};

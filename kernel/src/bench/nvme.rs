@@ -13,11 +13,12 @@ use dma_types::Iova;
 use nvme::spec::command::Transfer;
 use pci::control::BusMaster;
 
+use super::pass_through::PassThrough;
 use super::{median, tell};
 use crate::devices::nvme::{self as driver, Ended, Io, Nvme, NvmeError, Token};
 use crate::devices::{Driver, Overreach};
 use crate::dma::{Device, DmaError, FromDevice, PageBuffer, inspect};
-use crate::iommu::{IommuError, PassThrough};
+use crate::iommu::IommuError;
 use crate::platform::clock::{self, Deadline};
 use crate::platform::pci as bus;
 use crate::println;

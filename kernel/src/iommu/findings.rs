@@ -2,11 +2,10 @@
 //!
 //! The same library judges the bytes on the host (`ivt audit`), so the words are the same.
 
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use acpi_tables::lint::{Rule, Severity};
-use coverage::{Plan, TableFinding};
+use acpi_tables::lint::Severity;
+use coverage::{Judged, Plan, TableFinding, UnitAnswer};
 use report::Event;
 use spin::Once;
 
@@ -15,68 +14,26 @@ use super::table::FirmwareTable;
 use crate::platform::clock;
 use crate::{journal, println};
 
-/// Findings that are kept; a table made to have more of them is shown by these well enough.
-const MOST: usize = 256;
-
-/// One finding.
-pub struct Entry {
-    rule: Rule,
-    offset: Option<usize>,
-    unit: Option<usize>,
-    what: String,
-}
-
-static FINDINGS: Once<Vec<Entry>> = Once::new();
+static FINDINGS: Once<Vec<Judged>> = Once::new();
 
 /// Judges the table in use: its bytes, what `plan` found on joining it with the buses, `also` what its regions
 /// came to, and the units as they answered.
 pub fn judge(table: &FirmwareTable, plan: &Plan, also: &[TableFinding], found: &[Found]) {
-    let mut entries: Vec<Entry> = Vec::new();
-    table.lint(|finding| {
-        if entries.len() < MOST {
-            let (rule, what) = (finding.problem.rule(), finding.to_string());
-            entries.push(Entry { rule, offset: Some(finding.offset), unit: None, what });
-        }
-    });
-    let live = plan.findings.iter().chain(also).filter(|finding| !finding.is_of_the_table()).copied();
-    let live = live.chain(contradictions(plan, found));
-    entries.extend(live.take(MOST).map(|finding| Entry {
-        rule: finding.rule(),
-        offset: finding.offset(),
-        unit: None,
-        what: finding.to_string(),
-    }));
-    for entry in &mut entries {
-        let describes = |unit: &coverage::Unit| entry.offset.is_some_and(|at| unit.described.contains(&at));
-        entry.unit = plan.units.iter().position(describes);
-    }
-    let grave = entries.iter().filter(|entry| entry.rule.severity != Severity::Note);
-    grave.for_each(|entry| log::warn!("DMAR: {} ({})", entry.what, entry.rule.id));
-    FINDINGS.call_once(|| entries);
+    let answers: Vec<_> = found.iter().map(answer).collect();
+    let judged = plan.judge(|found| table.lint(found), also, &answers);
+    let grave = judged.iter().filter(|judged| judged.rule.severity != Severity::Note);
+    grave.for_each(|judged| log::warn!("DMAR: {} ({})", judged.what, judged.rule.id));
+    FINDINGS.call_once(|| judged);
 }
 
-/// Where the units' registers say other than the table.
-fn contradictions(plan: &Plan, found: &[Found]) -> Vec<TableFinding> {
-    let platform = plan.platform.address_bits;
-    let mut findings = Vec::new();
-    for (unit, found) in plan.units.iter().zip(found) {
-        let (offset, base) = (unit.described.start, unit.base);
-        match found {
-            // A base that cannot be one is told by the table's bytes.
-            Err(_) if unit.problem.is_none() => findings.push(TableFinding::UnitSilent { offset, base }),
-            Err(_) => {}
-            Ok(found) => {
-                if plan.platform.remaps_interrupts && !found.extended_capabilities().interrupt_remapping() {
-                    findings.push(TableFinding::NoInterruptRemapping { offset, base });
-                }
-                let width = found.capabilities().address_width();
-                if platform > u16::from(width) {
-                    findings.push(TableFinding::Narrow { offset, platform, unit: width });
-                }
-            }
-        }
+fn answer(found: &Found) -> UnitAnswer {
+    match found {
+        Err(_) => UnitAnswer::Silent,
+        Ok(unit) => UnitAnswer::Capable {
+            address_bits: unit.capabilities().address_width(),
+            remaps_interrupts: unit.extended_capabilities().interrupt_remapping(),
+        },
     }
-    findings
 }
 
 /// The stable names of what was found about a unit.
@@ -107,12 +64,12 @@ pub fn report() {
 /// Tells people, the gravest first.
 pub fn show() {
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
-        for Entry { rule, what, .. } in all().iter().filter(|entry| entry.rule.severity == severity) {
+        for Judged { rule, what, .. } in all().iter().filter(|entry| entry.rule.severity == severity) {
             println!("{severity} {}: {what}. {} {}", rule.id, rule.meaning, rule.remedy);
         }
     }
 }
 
-fn all() -> &'static [Entry] {
+fn all() -> &'static [Judged] {
     FINDINGS.get().map_or(&[], Vec::as_slice)
 }

@@ -8,8 +8,6 @@ pub mod enforcement;
 mod error;
 mod find;
 pub mod findings;
-pub mod misprogram;
-mod pass_through;
 pub mod regions;
 mod silence;
 mod space;
@@ -25,7 +23,6 @@ use spin::Once;
 
 pub use error::IommuError;
 pub use find::{Found, find, register_bytes};
-pub use pass_through::PassThrough;
 pub use space::{AddressSpace, Size};
 pub use take::{Evidence, take};
 pub use unit::Unit;

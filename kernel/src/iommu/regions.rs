@@ -1,12 +1,12 @@
 //! Memory that firmware reserves for devices (RMRR).
 //!
-//! A region is honoured only if nothing of the kernel lies in it, and no registers but its only device's. Then its RAM
-//! leaves the frame allocator, and exactly the devices that the table names get it, at its own address.
+//! `coverage` says which are granted: in which nothing of the kernel lies, and no registers but the only device's. Their RAM
+//! leaves the frame allocator, and exactly the devices that the table names get them, at their own addresses.
 
 use alloc::vec::Vec;
 
 use ::frames::Span;
-use coverage::{Ground, Pages, Plan, Region, TableFinding};
+use coverage::{Grants, Ground, Pages, Plan, Region, TableFinding};
 use dma_types::Bdf;
 use pci::Claims;
 use spin::Once;
@@ -15,13 +15,7 @@ use crate::memory::{frames, map};
 use crate::platform::acpi::AcpiTables;
 use crate::{devices, protection};
 
-/// A region that is honoured, with the devices that the table names.
-struct Honoured {
-    region: Region,
-    devices: Vec<Bdf>,
-}
-
-static REGIONS: Once<Vec<Honoured>> = Once::new();
+static GRANTS: Once<Grants> = Once::new();
 
 /// Takes the regions' RAM out of the frame allocator. To be called once, before tables and buffers are made, and when
 /// `topology` has its windows checked; `claims` is what is no device's.
@@ -39,23 +33,10 @@ pub fn set_aside(
     let is_acpi =
         |pages: Pages| holds_tables(tables, pages) || map::touches_acpi(pages.start(), pages.bytes());
     let ground = Ground { claims, topology, is_kernel: &is_kernel, is_acpi: &is_acpi };
-    let (mut honoured, mut findings) = (Vec::new(), Vec::new());
-    for region in &plan.regions {
-        let Region { offset, pages, .. } = *region;
-        if let Some(over) = region.obstacle(&ground) {
-            findings.push(TableFinding::RegionRefused { offset, base: pages.start(), over });
-            continue;
-        }
-        let free = frames::reserve(pages.start(), pages.bytes());
-        if free > 0 {
-            findings.push(TableFinding::RegionNotReserved { offset, base: pages.start(), free });
-        }
-        let named = region.functions.iter().filter_map(|index| topology.functions().get(*index));
-        let devices = named.map(|function| function.bdf).collect();
-        honoured.push(Honoured { region: region.clone(), devices });
-    }
+    let (grants, findings) =
+        plan.grant_regions(&ground, |pages| frames::reserve(pages.start(), pages.bytes()));
     plan.findings.iter().chain(&findings).filter_map(TableFinding::shortfall).for_each(protection::give_up);
-    REGIONS.call_once(|| honoured);
+    GRANTS.call_once(|| grants);
     findings
 }
 
@@ -70,23 +51,16 @@ fn holds_tables(tables: Option<&AcpiTables>, pages: Pages) -> bool {
 
 /// The regions of a group's members.
 pub fn of_group(group: u32) -> impl Iterator<Item = &'static Region> + Clone {
-    let honoured = REGIONS.get().map_or(&[][..], Vec::as_slice);
-    let names_group = move |entry: &&Honoured| {
-        entry.devices.iter().any(|bdf| devices::find(*bdf).is_some_and(|record| record.group == group))
-    };
-    honoured.iter().filter(names_group).map(|entry| &entry.region)
+    let is_member = move |bdf| devices::find(bdf).is_some_and(|record| record.group == group);
+    GRANTS.get().into_iter().flat_map(move |grants| grants.of_group(is_member))
 }
 
-/// Tells whether an honoured region names a device. Allocates nothing.
+/// Tells whether a granted region names a device. Allocates nothing.
 pub fn names(device: Bdf) -> bool {
-    REGIONS.get().into_iter().flatten().any(|entry| entry.devices.contains(&device))
+    GRANTS.get().is_some_and(|grants| grants.names(device))
 }
 
-/// The devices that honoured regions name, each once.
+/// The devices that granted regions name, each once.
 pub fn devices() -> Vec<Bdf> {
-    let all = REGIONS.get().into_iter().flatten().flat_map(|entry| entry.devices.iter().copied());
-    let mut devices: Vec<_> = all.collect();
-    devices.sort_unstable();
-    devices.dedup();
-    devices
+    GRANTS.get().map(Grants::devices).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use acpi_tables::lint::{LintFinding, lint_dmar};
 use acpi_tables::{Dmar, TableError};
-use coverage::Description;
+use coverage::{Description, choose_dmar};
 use report::DmarSource;
 
 /// The table in use, and what it is worth.
@@ -40,13 +40,8 @@ impl FirmwareTable {
         if found.len() > 1 {
             log::warn!("the firmware has {} DMAR tables; the first sound one is used", found.len());
         }
-        let mut candidates: Vec<_> =
-            found.iter().map(|bytes| Candidate::read(bytes.clone().leak())).collect();
-        let sound = candidates.iter().position(|candidate| candidate.damage.is_empty());
-        let readable = || candidates.iter().position(|candidate| candidate.dmar.is_ok());
-        let place = sound.or_else(readable).unwrap_or(0);
-        let chosen =
-            if place < candidates.len() { candidates.swap_remove(place) } else { Candidate::read(&[]) };
+        let chosen = choose_dmar(found.iter().map(Vec::as_slice)).and_then(|place| found.get(place));
+        let chosen = Candidate::read(chosen.cloned().unwrap_or_default().leak());
         Self::chosen(chosen, DmarSource::Firmware)
     }
 

@@ -13,7 +13,7 @@ use vtd::spec::second_stage::TableLevels;
 use vtd::tables::{RequestWalk, walk_request};
 use vtd::{ActiveUnit, EnforcementPort, FaultPort, InvalidationError};
 
-use super::{IommuError, enforcement, silence};
+use super::{IommuError, enforcement};
 use crate::memory::direct;
 use crate::memory::mmio::Mmio;
 use crate::memory::tables::FrameMemory;
@@ -21,7 +21,7 @@ use crate::platform::clock::KernelClock;
 use crate::sync::{InterruptsOff, IrqLock, rank};
 
 /// The register window of one unit; it stays mapped for as long as the kernel runs.
-pub(super) type Window = &'static Mmio;
+pub type Window = &'static Mmio;
 
 /// A unit that the firmware's table names, whether it could be taken or not.
 pub struct Unit {
@@ -48,7 +48,7 @@ pub struct Unit {
 }
 
 /// A unit at work, and the ids of its domains.
-pub(super) type Controller = ::iommu::Controller<ActiveUnit<Window, FrameMemory, KernelClock>>;
+pub type Controller = ::iommu::Controller<ActiveUnit<Window, FrameMemory, KernelClock>>;
 
 /// What a unit said of itself.
 #[derive(Clone, Copy)]
@@ -131,7 +131,7 @@ impl Unit {
     }
 
     /// Reads something of the unit at work; `None` if it could not be taken.
-    pub(super) fn read<T>(
+    pub fn read<T>(
         &self,
         read: impl FnOnce(&ActiveUnit<Window, FrameMemory, KernelClock>) -> T,
     ) -> Option<T> {
@@ -143,7 +143,7 @@ impl Unit {
     ///
     /// # Errors
     /// If the unit could not be taken, or as the sequence says.
-    pub(super) fn run<T>(
+    pub fn run<T>(
         &self,
         off: &InterruptsOff,
         sequence: impl FnOnce(&mut Controller) -> Result<T, Error<InvalidationError>>,
@@ -157,7 +157,7 @@ impl Unit {
             // Somebody may have switched its queue off, and the rest with it.
             enforcement::demand();
             if dead {
-                silence::cut_off(self);
+                self.fall_silent();
             }
         }
         result.map_err(|error| IommuError::Sequence { unit: self.index, error })

@@ -9,6 +9,7 @@ mod fault_storm;
 mod faults;
 mod gates;
 mod leak;
+mod misprogram;
 mod nvme_depth;
 mod nvme_proof;
 mod nvme_reads;

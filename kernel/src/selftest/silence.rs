@@ -5,7 +5,7 @@ use dma_types::Iova;
 use super::{check, some_device};
 use crate::devices::{self, Role};
 use crate::dma;
-use crate::iommu::{self, misprogram};
+use crate::iommu;
 use crate::platform::pci as bus;
 
 const NAME: &str = "silent-unit";
@@ -21,7 +21,7 @@ fn fall_silent(record: &'static devices::DeviceRecord) -> Result<(), &'static st
     if !bus::masters(record.bdf) {
         return Err("the device did not master the bus before");
     }
-    misprogram::take_for_silent(unit);
+    unit.fall_silent();
     let behind =
         || devices::all().iter().filter(|other| other.unit == record.unit && other.role == Role::Endpoint);
     match () {

@@ -34,19 +34,25 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod choice;
 mod description;
 mod dmar;
 mod finding;
+mod grant;
+mod judged;
 mod plan;
 mod region;
 mod shortfall;
 #[cfg(test)]
 mod tests;
 
+pub use choice::choose_dmar;
 pub use description::{
     Description, DeviceScope, Platform, Reach, Remainder, ReservedRegion, UnitDescription,
 };
 pub use finding::TableFinding;
+pub use grant::Grants;
+pub use judged::{Judged, UnitAnswer};
 pub use plan::{Plan, Unit, UnitProblem};
 pub use region::{Ground, Obstacle, Pages, Region, union};
 pub use shortfall::Shortfall;

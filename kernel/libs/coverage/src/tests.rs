@@ -9,6 +9,7 @@ use dma_types::{PhysAddr, Segment};
 use pci::Topology;
 use pci::testing::{FakeSpace, bdf};
 
+mod judged;
 mod regions;
 
 use crate::{Description, Obstacle, Plan, Region, TableFinding, UnitProblem};

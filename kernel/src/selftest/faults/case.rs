@@ -3,7 +3,7 @@
 use diagnosis::Verdict;
 use dma_types::Access;
 
-use crate::iommu::misprogram::{Change, Place};
+use crate::selftest::misprogram::{Change, Place};
 
 /// One thing made wrong, and one transfer.
 pub(super) struct Case {

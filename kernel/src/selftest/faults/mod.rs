@@ -26,7 +26,7 @@ use crate::faults::FaultNote;
 use crate::iommu::IommuError;
 use crate::platform::clock::{self, Deadline};
 use crate::platform::fw_cfg::FwCfg;
-use crate::iommu::misprogram::MisprogramError;
+use crate::selftest::misprogram::MisprogramError;
 use crate::text::Text;
 use ::attack::Judgement;
 

@@ -14,7 +14,7 @@ use crate::devices::Overreach;
 use crate::dma::{FromDevice, Mapping, PageBuffer, inspect};
 use crate::iommu::{self, Unit};
 use crate::platform::clock::{self, Deadline};
-use crate::iommu::misprogram::{UNKNOWN_DESCRIPTOR, queue_errors, stop_queue};
+use crate::selftest::misprogram::{UNKNOWN_DESCRIPTOR, queue_errors, stop_queue};
 use crate::selftest::{skip, transfer};
 use crate::sync::InterruptsOff;
 

@@ -13,7 +13,7 @@ use super::subject::{Subject, alone_on_its_bus, by_the_books, with_own_tables};
 use super::{Failure, Machine, UNKNOWN_MACHINE, report, work_as_before};
 use crate::devices::Overreach;
 use crate::iommu;
-use crate::iommu::misprogram::{Half, Place};
+use crate::selftest::misprogram::{Half, Place};
 use crate::selftest::skip;
 use crate::text::Text;
 

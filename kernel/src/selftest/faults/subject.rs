@@ -11,7 +11,7 @@ use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::iommu::{self, Unit};
 use crate::memory::direct;
 use crate::platform::clock;
-use crate::iommu::misprogram::{Change, Half, Misprogrammed, Place, Way};
+use crate::selftest::misprogram::{Change, Half, Misprogrammed, Place, Way};
 use crate::selftest::transfer;
 
 /// What every page here holds before a device is told to go there.

@@ -13,7 +13,7 @@ use pci::{AddressRange, BusRange, Claims, EcamWindow, Owner};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Description, Ground, Pages, union};
+use crate::{Description, Grants, Ground, Pages, union};
 
 const UNIT: u64 = 0xc000_0000;
 
@@ -263,4 +263,59 @@ fn table_bytes() -> impl Strategy<Value = Vec<u8>> {
         }
         bytes
     })
+}
+
+/// Two regions, of which one meets registers of another device.
+fn granted(free: u64) -> (Grants, Vec<TableFinding>, Vec<Pages>) {
+    let ram = |number: u64| (PhysAddr::new(0x7000_0000 + number), PhysAddr::new(0x7000_0fff + number));
+    let table = || {
+        let mut table = DmarBuilder::new().drhd(REST, SEGMENT, base_of_unit(), &[]);
+        for ((base, limit), devices) in [
+            (ram(0), [ScopeSpec::endpoint(0, 4, 0), ScopeSpec::endpoint(0, 3, 0)]),
+            (
+                (PhysAddr::new(0xfea0_0000), PhysAddr::new(0xfea0_0fff)),
+                [below(), ScopeSpec::endpoint(0, 4, 0)],
+            ),
+            (ram(0x2000), [ScopeSpec::endpoint(0, 4, 0), ScopeSpec::endpoint(0, 4, 0)]),
+        ] {
+            table = table.rmrr(SEGMENT, base, limit, &devices);
+        }
+        table
+    };
+    let (topology, claims, plan) = checked(|topology| plan(table(), topology));
+    let (is_kernel, is_acpi) = (&lies_in(0x100_0000), &lies_in(0x200_0000));
+    let ground = Ground { claims: &claims, topology: &topology, is_kernel, is_acpi };
+    let mut reserved = Vec::new();
+    let (grants, findings) = plan.grant_regions(&ground, |pages| {
+        reserved.push(pages);
+        free
+    });
+    (grants, findings, reserved)
+}
+
+#[test]
+fn who_is_named_by_granted_regions_gets_those_and_no_other() {
+    let (grants, findings, reserved) = granted(0);
+    let starts = |pages: &[Pages]| pages.iter().map(|pages| pages.start().as_u64()).collect::<Vec<_>>();
+    assert_eq!(starts(&reserved), [0x7000_0000, 0x7000_2000], "what is refused keeps its memory");
+    assert!(matches!(findings[..], [TableFinding::RegionRefused { over: Obstacle::Function(_), .. }]));
+    assert_eq!(grants.devices(), [bdf("00:03.0"), bdf("00:04.0")]);
+    assert!(grants.names(bdf("00:03.0")) && !grants.names(bdf("01:00.0")));
+    let of = |device: &str| {
+        let device = bdf(device);
+        let regions = grants.of_group(move |other| other == device);
+        regions.map(|region| region.pages.start().as_u64()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("00:04.0"), [0x7000_0000, 0x7000_2000]);
+    assert_eq!(of("00:03.0"), [0x7000_0000]);
+    assert_eq!(of("01:00.0"), [0; 0]);
+}
+
+#[test]
+fn a_region_in_memory_that_is_called_free_is_granted_and_told() {
+    let (grants, findings, _) = granted(0x1000);
+    assert_eq!(grants.devices().len(), 2);
+    let not_reserved =
+        |finding: &&TableFinding| matches!(finding, TableFinding::RegionNotReserved { free: 0x1000, .. });
+    assert_eq!(findings.iter().filter(not_reserved).count(), 2);
 }

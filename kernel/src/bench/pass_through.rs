@@ -3,7 +3,7 @@
 
 use dma_types::{DomainId, SourceId};
 
-use super::{IommuError, Unit};
+use crate::iommu::{IommuError, Unit};
 use crate::sync::InterruptsOff;
 
 /// A requester whose requests pass untranslated, until [`end`](Self::end).

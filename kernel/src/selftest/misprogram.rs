@@ -10,7 +10,7 @@ use dma_types::{Iova, PhysAddr, SourceId};
 use vtd::spec::descriptor::Descriptor;
 use vtd::{Invalidation, QueueError, TableMemory};
 
-use super::{IommuError, Unit, silence};
+use crate::iommu::{IommuError, Unit};
 use crate::memory::direct;
 use crate::memory::tables::FrameMemory;
 use crate::sync::InterruptsOff;
@@ -175,11 +175,6 @@ pub fn stop_queue(unit: &Unit) -> Result<(), IommuError> {
     unit.run(&InterruptsOff::new(), |controller| {
         controller.unit_mut().submit_raw(UNKNOWN_DESCRIPTOR).map_err(Error::Unconfirmed)
     })
-}
-
-/// Treats a unit as one that did not confirm an invalidation in time. There is no way back.
-pub fn take_for_silent(unit: &Unit) {
-    silence::cut_off(unit);
 }
 
 /// How often the unit's queue had to be recovered, and what was found last.
