@@ -73,8 +73,11 @@ pub(super) fn read(text: &[u8], at: usize) -> Option<(Fault, usize)> {
         }
     }
     let purpose = if record.header().flags.simulated() { Purpose::Test } else { Purpose::Unknown };
-    let walk = unit.as_ref().and_then(walk_end);
-    Some((Fault::Cper(Box::new(ErrorRecord { request: request(generic, unit)?, walk, purpose })), end))
+    let request = request(generic, unit)?;
+    // No walk leads to an interrupt, so what stands in its place tells nothing.
+    let is_interrupt = request.access == Some(Access::Interrupt);
+    let walk = unit.as_ref().filter(|_| !is_interrupt).and_then(walk_end);
+    Some((Fault::Cper(Box::new(ErrorRecord { request, walk, purpose })), end))
 }
 
 /// The request; the unit's own record says it best.
@@ -91,7 +94,7 @@ fn request(generic: Option<DmarGeneric>, unit: Option<VtdDmar>) -> Option<Reques
     let (access, reason, place, pasid) = match (recorded, generic) {
         (Some(record), _) => {
             let place = match record.access() {
-                Access::Interrupt => record.interrupt_index().map(u64::from),
+                Access::Interrupt => record.interrupt_index().map(|index| u64::from(index.0)),
                 _ => address.or(record.page().map(|page| page.as_u64())),
             };
             let pasid = record.pasid().map_or(Pasid::Absent, Pasid::Number);
@@ -201,6 +204,25 @@ mod tests {
         assert_eq!(end(VtdDmar { entries, ..vtd }), Some(WalkEnd::Entry { level: 4, bits: 0x10 }));
         let entries = [0, 0x20_0081, 0x3003, 0x2003, 0, 0];
         assert_eq!(end(VtdDmar { entries, ..vtd }), Some(WalkEnd::Entry { level: 2, bits: 0x20_0081 }));
+    }
+
+    #[test]
+    fn a_refused_interrupt_has_an_index_and_no_walk() {
+        for (reason, place) in [(0x26, Reading::Value(7)), (0x22, Reading::Value(7)), (0x25, Reading::Absent)]
+        {
+            let generic = DmarGeneric {
+                access: AccessType::of(Access::Interrupt),
+                reason: GenericReason::of(FaultReason(reason).kind()),
+                address: 0,
+                ..fault().generic
+            };
+            let fault_record = [7 << 48, 1 << 63 | u64::from(reason) << 32 | 0x021c];
+            let vtd = VtdDmar { fault_record, ..VtdDmar::NOTHING };
+            let record = read_back(&DmaFault { generic, vtd, ..fault() });
+            let Request { access, place: read, reason: why, .. } = record.request;
+            assert_eq!((access, read), (Some(Access::Interrupt), place));
+            assert_eq!((why, record.walk), (Reading::Value(FaultReason(reason)), None));
+        }
     }
 
     /// A record of another writer: no section of the unit, or one without a fault.

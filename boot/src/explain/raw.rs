@@ -74,7 +74,7 @@ pub(super) fn decode(low: Option<u64>, high: u64) -> Option<Fault> {
         return None;
     }
     let place = match record.access() {
-        Access::Interrupt => record.interrupt_index().map(u64::from),
+        Access::Interrupt => record.interrupt_index().map(|index| u64::from(index.0)),
         _ => record.page().map(|page| page.as_u64()),
     };
     Some(Fault::Request(Request {

@@ -27,6 +27,10 @@ pub(super) enum Class {
     NoInterruptEntry,
     /// An interrupt whose entry belongs to another device.
     ForeignInterrupt,
+    /// An interrupt message that no device should send.
+    MalformedInterrupt,
+    /// The interrupt table cannot be read or holds what it must not.
+    InterruptTables,
     /// Another interrupt fault.
     Interrupt,
     /// No document names it.
@@ -53,8 +57,10 @@ impl Class {
             FaultKind::NoPrivilege => Self::Privilege,
             FaultKind::IntoInterruptRange => Self::InterruptRange,
             FaultKind::CompatibilityInterrupt => Self::CompatibilityInterrupt,
-            FaultKind::NoInterruptEntry => Self::NoInterruptEntry,
+            FaultKind::NoInterruptEntry | FaultKind::InterruptBeyondTable => Self::NoInterruptEntry,
             FaultKind::ForeignInterrupt => Self::ForeignInterrupt,
+            FaultKind::MalformedInterrupt => Self::MalformedInterrupt,
+            FaultKind::InterruptTableUnreadable | FaultKind::InterruptTableReserved => Self::InterruptTables,
             FaultKind::Interrupt => Self::Interrupt,
             FaultKind::Unknown => Self::Unknown,
         }
@@ -86,6 +92,10 @@ impl Class {
             }
             Self::NoInterruptEntry => "The device sent an interrupt that nobody has set up, or no longer.",
             Self::ForeignInterrupt => "The device sent an interrupt that was set up for another one.",
+            Self::MalformedInterrupt => "The device sent an interrupt message that nobody can have set up.",
+            Self::InterruptTables => {
+                "The fault lies in the interrupt remapping table that software made, not in what the device sent."
+            }
             Self::Interrupt => "The interrupt remapping table does not permit the interrupt.",
             Self::Unknown => "No public document names this reason.",
         }
@@ -158,6 +168,17 @@ impl Class {
                 "Firmware's table gives the I/O APIC or HPET a wrong id.",
                 "The device forges interrupts of another one.",
             ],
+            Self::MalformedInterrupt => &[
+                "The device, or its driver, puts the interrupt message together by itself.",
+                "The message in the device was changed after it was set up, or was lost by a reset.",
+                "The device invents interrupt messages by plain writes to 0xFEEx_xxxx.",
+            ],
+            Self::InterruptTables => &[
+                "A bug in the operating system's interrupt remapping code: the table was freed, moved or torn while \
+                 the unit still read it.",
+                "Memory is faulty, or something overwrote the table.",
+                "The crash kernel took the table of the crashed one over and found it damaged.",
+            ],
             Self::Interrupt => &[
                 "A bug in the operating system's interrupt remapping code.",
                 "The device sends malformed interrupt messages.",
@@ -210,6 +231,13 @@ impl Class {
             Self::ForeignInterrupt => {
                 "Compare the id with lspci -t: behind a bridge, report a missing quirk; for the I/O APIC or HPET, \
                  update the machine's firmware and check its table with ivt audit."
+            }
+            Self::MalformedInterrupt => {
+                "Update the driver and the firmware of the device, and unplug an external device that does this."
+            }
+            Self::InterruptTables => {
+                "Test the memory and update the kernel; then report the fault to the maintainers of the interrupt \
+                 remapping code, not of the device's driver."
             }
             Self::Interrupt => {
                 "Update the kernel and the machine's firmware, test the memory, and report the fault."

@@ -43,8 +43,16 @@ pub enum FaultKind {
     NoProcessEntry,
     /// An interrupt of the old format, which tells nothing of its sender.
     CompatibilityInterrupt,
+    /// An interrupt request whose reserved bits are set.
+    MalformedInterrupt,
+    /// An interrupt beyond the end of the unit's table.
+    InterruptBeyondTable,
     /// An interrupt that nobody has set up.
     NoInterruptEntry,
+    /// What the unit had to read to remap an interrupt could not be read.
+    InterruptTableUnreadable,
+    /// Reserved bits are set in what the unit reads to remap an interrupt.
+    InterruptTableReserved,
     /// An interrupt that was set up for another requester.
     ForeignInterrupt,
     /// An interrupt that was refused for another reason.
@@ -58,7 +66,14 @@ impl FaultKind {
     pub const fn is_interrupt(self) -> bool {
         matches!(
             self,
-            Self::CompatibilityInterrupt | Self::NoInterruptEntry | Self::ForeignInterrupt | Self::Interrupt
+            Self::CompatibilityInterrupt
+                | Self::MalformedInterrupt
+                | Self::InterruptBeyondTable
+                | Self::NoInterruptEntry
+                | Self::InterruptTableUnreadable
+                | Self::InterruptTableReserved
+                | Self::ForeignInterrupt
+                | Self::Interrupt
         )
     }
 

@@ -90,15 +90,15 @@ const REASONS: &[Reason] = &[
         "the context type does not permit translation or translated requests",
     ),
     reason(0x0e, "LGN.4", IntoInterruptRange, "the translation leads into the interrupt address range"),
-    reason(0x20, "", Interrupt, "reserved bits are set in the remappable interrupt request"),
-    reason(0x21, "", NoInterruptEntry, "the interrupt index is beyond the remapping table"),
+    reason(0x20, "", MalformedInterrupt, "reserved bits are set in the remappable interrupt request"),
+    reason(0x21, "", InterruptBeyondTable, "the interrupt index is beyond the remapping table"),
     reason(0x22, "", NoInterruptEntry, "the interrupt remapping entry is not present"),
-    reason(0x23, "", Interrupt, "the interrupt remapping entry could not be fetched"),
-    reason(0x24, "", Interrupt, "reserved bits are set in the interrupt remapping entry"),
+    reason(0x23, "", InterruptTableUnreadable, "the interrupt remapping entry could not be fetched"),
+    reason(0x24, "", InterruptTableReserved, "reserved bits are set in the interrupt remapping entry"),
     reason(0x25, "", CompatibilityInterrupt, "an interrupt of the compatibility format was blocked"),
     reason(0x26, "", ForeignInterrupt, "the interrupt remapping entry belongs to another requester"),
-    reason(0x27, "", Interrupt, "the posted-interrupt descriptor could not be fetched"),
-    reason(0x28, "", Interrupt, "reserved bits are set in the posted-interrupt descriptor"),
+    reason(0x27, "", InterruptTableUnreadable, "the posted-interrupt descriptor could not be fetched"),
+    reason(0x28, "", InterruptTableReserved, "reserved bits are set in the posted-interrupt descriptor"),
     reason(0x29, "", Interrupt, "the untranslated interrupt request is invalid"),
     reason(0x30, "RTA.1", DeviceEntryInvalid, "the root table address is invalid"),
     reason(0x31, "RTA.2", ProcessRequest, "a request with PASID met the legacy table mode"),
@@ -232,6 +232,22 @@ mod tests {
 
     #[test]
     fn interrupt_reasons_are_told_apart() {
+        let kinds = [
+            (0x20, MalformedInterrupt),
+            (0x21, InterruptBeyondTable),
+            (0x22, NoInterruptEntry),
+            (0x23, InterruptTableUnreadable),
+            (0x24, InterruptTableReserved),
+            (0x25, CompatibilityInterrupt),
+            (0x26, ForeignInterrupt),
+            (0x27, InterruptTableUnreadable),
+            (0x28, InterruptTableReserved),
+            (0x29, Interrupt),
+            (0x2a, Interrupt),
+        ];
+        for (number, kind) in kinds {
+            assert_eq!(FaultReason(number).kind(), kind, "{number:#x}");
+        }
         assert!(FaultReason(0x20).is_interrupt() && FaultReason(0x2f).is_interrupt());
         assert!(!FaultReason(0x1f).is_interrupt() && !FaultReason(0x30).is_interrupt());
     }

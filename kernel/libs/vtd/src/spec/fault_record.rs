@@ -5,7 +5,7 @@
 //! F    T1   AT       PASID    reason  PP  EXE  PRIV  T2  SID    page
 //! ```
 
-use dma_types::{Access, Iova, SourceId};
+use dma_types::{Access, FaultKind, InterruptIndex, Iova, SourceId};
 
 use super::fault_reason::FaultReason;
 
@@ -54,13 +54,12 @@ impl FaultRecord {
         if self.reason().is_interrupt() { None } else { Some(Iova::new(self.low).page()) }
     }
 
-    /// The index of a blocked interrupt request; undefined for the compatibility format (reason 0x25).
-    pub const fn interrupt_index(self) -> Option<u16> {
-        if self.reason().is_interrupt() && self.reason().0 != 0x25 {
-            Some((self.low >> 48) as u16)
-        } else {
-            None
-        }
+    /// The index of a blocked interrupt request; `None` for other requests, and for interrupts of the compatibility format,
+    /// which name none.
+    pub fn interrupt_index(self) -> Option<InterruptIndex> {
+        let names_one =
+            self.reason().is_interrupt() && self.reason().kind() != FaultKind::CompatibilityInterrupt;
+        names_one.then_some(InterruptIndex((self.low >> 48) as u16))
     }
 
     /// What was asked. Old units have T1 only, so an atomic operation may show as a read.
@@ -158,7 +157,7 @@ mod tests {
     fn an_interrupt_fault_has_an_index() {
         let record = FaultRecord::from_halves(0x0042_0000_0000_0000, 0x8000_0022_0000_00f8);
         assert_eq!((record.access(), record.page()), (Access::Interrupt, None));
-        assert_eq!(record.interrupt_index(), Some(0x42));
+        assert_eq!(record.interrupt_index(), Some(InterruptIndex(0x42)));
         let blocked = FaultRecord::from_halves(0x0042_0000_0000_0000, 0x8000_0025_0000_00f8);
         assert_eq!(blocked.interrupt_index(), None);
     }

@@ -92,7 +92,7 @@ impl Running {
     fn record(&self) -> (FaultReason, Option<u16>, SourceId) {
         let records = self.unit.waiting_records();
         let [record] = records[..] else { panic!("{records:?}") };
-        (record.reason(), record.interrupt_index(), record.source())
+        (record.reason(), record.interrupt_index().map(|index| index.0), record.source())
     }
 }
 
