@@ -5,7 +5,10 @@
 
 use std::fmt;
 
-use ::report::{Access, Bugcheck, Drill, DrillCommand, DrillResult, EndStatus, Fault, Outcome};
+use ::report::{
+    Access, Bugcheck, Drill, DrillCommand, DrillResult, EndStatus, ExpectedFault, Fault, Hex, Interrupt,
+    Outcome,
+};
 use dma_types::FaultKind;
 use vtd::spec::fault_reason::FaultReason;
 
@@ -196,7 +199,7 @@ fn stop(evidence: &Evidence<'_>) -> Option<Finding> {
         (fault.requester == expected.requester, "another requester"),
         (fault.bdf == drill.bdf || aliased, "another device"),
         (fault.access == expected.access, "another access"),
-        (fault.address == Some(expected.page) && stop.p3 == expected.page, "another page"),
+        (is_at(fault, expected) && stop.p3 == fault.address.unwrap_or(Hex(0)), "another page"),
         (device.is_some_and(|device| device.object == stop.p2), "another device object"),
         (stop.p4 == fault.reason, "another reason than the fault record"),
         (fault.verdict == drill.verdict || has_own_verdict(fault, drill), "another verdict than the attack"),
@@ -209,6 +212,14 @@ fn stop(evidence: &Evidence<'_>) -> Option<Finding> {
 fn has_own_verdict(fault: &Fault<'_>, drill: &Drill<'_>) -> bool {
     let own = fault.candidates.iter().find(|candidate| Some(candidate.bdf) == drill.bdf);
     own.is_some_and(|own| Some(&own.verdict) == drill.verdict.as_ref())
+}
+
+/// Whether a fault is for the page that was expected; an interrupt is for none.
+fn is_at(fault: &Fault<'_>, expected: &ExpectedFault) -> bool {
+    match fault.access {
+        Access::Interrupt => fault.address.is_none(),
+        _ => fault.address == Some(expected.page),
+    }
 }
 
 /// Whether a stop is the one for a blocked DMA: DRIVER_VERIFIER_DMA_VIOLATION with the IOMMU's subcode.
@@ -236,16 +247,24 @@ fn unexplained_faults(report: &Report) -> impl Iterator<Item = Finding> {
     let attacked = |fault: &Fault<'_>| {
         report.drills().filter(|drill| drill.command != DrillCommand::Drill).any(|drill| {
             drill.expected_fault.as_ref().is_some_and(|expected| {
-                expected.requester == fault.requester
-                    && fault
-                        .address
-                        .is_none_or(|page| page == expected.page && fault.access == expected.access)
+                let is_meant = match (fault.access, fault.address) {
+                    // A line for many kinds of fault names none.
+                    _ if fault.verdict.is_none() => true,
+                    (access, None) => access == expected.access,
+                    (access, Some(page)) => access == expected.access && page == expected.page,
+                };
+                expected.requester == fault.requester && is_meant
             })
         })
     };
     report.faults().filter(move |fault| !fault.expected && !attacked(fault)).map(|fault| {
-        let address = fault.address.map_or("somewhere".to_owned(), |page| format!("at {:#x}", page.0));
-        Finding::UnexplainedFault(format!("{} {address}, reason {:#x}", fault.requester.0, fault.reason.0))
+        let place = match (fault.address, &fault.interrupt) {
+            (Some(page), _) => format!("at {:#x}", page.0),
+            (None, Some(Interrupt { index: Some(index), kind, .. })) => format!("interrupt {index} ({kind})"),
+            (None, _) if fault.access == Access::Interrupt => "interrupt".to_owned(),
+            (None, _) => "somewhere".to_owned(),
+        };
+        Finding::UnexplainedFault(format!("{} {place}, reason {:#x}", fault.requester.0, fault.reason.0))
     })
 }
 

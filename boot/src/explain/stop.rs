@@ -58,7 +58,9 @@ pub(super) fn follows(text: &[u8], mention: &Mention) -> bool {
 }
 
 fn request(fault: &FaultDigest<'_>) -> Request {
-    let FaultDigest { requester, access, address, reason, .. } = fault;
+    let FaultDigest { requester, access, address, reason, interrupt, .. } = fault;
+    let index = interrupt.as_ref().and_then(|interrupt| interrupt.index).map(u64::from);
+    let place = address.map(|address| address.0).or(index);
     let reason = u8::try_from(reason.0).map_or(Reading::Unreadable, |code| Reading::Value(FaultReason(code)));
     Request {
         origin: Origin::Record,
@@ -70,7 +72,7 @@ fn request(fault: &FaultDigest<'_>) -> Request {
             report::Access::Unknown => Access::Unknown,
         }),
         device: DeviceName::read(requester.0.to_string().as_bytes()),
-        place: address.map_or(Reading::Absent, |address| Reading::Value(address.0)),
+        place: place.map_or(Reading::Absent, Reading::Value),
         reason,
         pasid: Pasid::Absent,
     }
@@ -94,6 +96,17 @@ mod tests {
         assert_eq!(request.reason, Reading::Value(FaultReason(5)));
         assert_eq!(stop.parameters(), [0x26, 0xffff_8800_0017_7720, 0x113_d000, 5]);
         assert_eq!(end, 9 + LINE.len());
+    }
+
+    #[test]
+    fn an_interrupt_is_placed_by_its_index() {
+        let line = LINE
+            .replace("op=write;at=113d000;why=5;", "op=interrupt;why=26;")
+            .replace("near=probe+source;site=a.rs:240;", "idx=1f;kind=forged;own=0000:00:05.0;");
+        let Some((Fault::Stop(stop), _)) = read(line.as_bytes(), 0) else { panic!("{line}") };
+        let Request { access, place, reason, .. } = stop.request.unwrap();
+        assert_eq!((access, place), (Some(Access::Interrupt), Reading::Value(0x1f)));
+        assert_eq!(reason, Reading::Value(FaultReason(0x26)));
     }
 
     #[test]

@@ -37,6 +37,7 @@ fn expected_verdict(target: &str) -> Option<&'static str> {
         "foreign" => "foreign",
         "wrong-direction" => "wrong-direction",
         "past-end" => "overrun",
+        "interrupt" => "interrupt",
         _ => return None,
     })
 }

@@ -133,6 +133,58 @@ fn a_stop_that_an_attack_asked_for_is_0() {
     assert_eq!(stopped("demo").findings(Purpose::Demo, Ending::Ended), []);
 }
 
+/// The fault of an attack with an interrupt.
+fn refused_interrupt() -> Value {
+    let mut fault = fault();
+    for (field, value) in [
+        ("access", json!("interrupt")),
+        ("address", Value::Null),
+        ("reason", json!("0x26")),
+        ("verdict", json!("interrupt")),
+        ("interrupt", json!({"index": 7, "kind": "forged", "owner": "0000:00:05.0"})),
+    ] {
+        fault[field] = value;
+    }
+    fault
+}
+
+fn interrupt_attack() -> Lines {
+    let expected = json!({"requester": "0000:00:03.0", "page": "0x0", "access": "interrupt"});
+    Lines::booted()
+        .and(refused_interrupt())
+        .and(drill("attack"))
+        .with("drill", "target", json!("interrupt"))
+        .with("drill", "verdict", json!("interrupt"))
+        .with("drill", "expected_fault", expected)
+}
+
+#[test]
+fn an_attack_with_an_interrupt_is_judged_without_a_page() {
+    assert_eq!(interrupt_attack().end("ok").findings(Purpose::Run, Ending::PoweredOff), []);
+    let stop = || {
+        interrupt_attack()
+            .and(bugcheck())
+            .with("bugcheck", "fault", refused_interrupt())
+            .with("bugcheck", "p3", json!("0x0"))
+            .with("bugcheck", "p4", json!("0x26"))
+            .end("bugcheck")
+    };
+    assert_eq!(stop().findings(Purpose::Run, Ending::Ended), []);
+    assert_eq!(stop().with("bugcheck", "p3", json!("0x5000")).run(), 1);
+    assert_eq!(interrupt_attack().with("drill", "verdict", json!("never-mapped")).end("ok").run(), 1);
+}
+
+#[test]
+fn an_interrupt_that_no_attack_sent_is_unexplained() {
+    // The attack by the same device was for memory.
+    let lines = Lines::booted().and(fault()).and(drill("attack")).and(refused_interrupt()).end("ok");
+    let findings = lines.findings(Purpose::Run, Ending::PoweredOff);
+    assert_eq!(
+        findings,
+        [Finding::UnexplainedFault("0000:00:03.0 interrupt 7 (forged), reason 0x26".to_owned())]
+    );
+}
+
 #[test]
 fn a_stop_that_names_the_wrong_thing_is_1() {
     for (field, value) in

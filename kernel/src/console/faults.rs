@@ -3,6 +3,7 @@
 use core::fmt;
 
 use cper::DmaFault;
+use diagnosis::RefusedInterrupt;
 use dma_types::Bdf;
 use report::Action;
 
@@ -29,11 +30,31 @@ fn list_fault(fault: &FaultNote) {
         fault.at / 1_000_000 % 1000,
         fault.bdf.unwrap_or(fault.requester),
         fault.access,
-        fault.address.unwrap_or_default(),
+        Place(fault),
         fault.reason,
         fault.verdict,
         answer(fault.action)
     );
+}
+
+/// Where a request went: to a page, or to an interrupt.
+struct Place<'a>(&'a FaultNote);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FaultNote { address, interrupt, .. } = self.0;
+        match (address, interrupt) {
+            (Some(page), _) => write!(f, "{page}"),
+            (None, Some(RefusedInterrupt { index, kind, owner })) => {
+                write!(f, "{kind}")?;
+                if let Some(index) = index {
+                    write!(f, ", index {index}")?;
+                }
+                owner.map_or(Ok(()), |owner| write!(f, " of {owner}"))
+            }
+            (None, None) => f.write_str("of nothing that is known"),
+        }
+    }
 }
 
 /// Shows the error records of the last few faults, for `ivt explain` and other readers of such records.

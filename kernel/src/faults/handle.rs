@@ -61,13 +61,14 @@ pub fn predict(record: &DeviceRecord, iova: Iova, access: Access) -> Verdict {
 pub(super) fn fault_of(captured: &Captured, unit: &Unit) -> Fault {
     let record = &captured.record;
     let requester = Bdf::new(unit.segment, record.source());
-    fault(requester, record.page(), record.access(), record.reason(), captured.at)
+    let interrupt = record.interrupt_index();
+    Fault { interrupt, ..fault(requester, record.page(), record.access(), record.reason(), captured.at) }
 }
 
 /// What a unit recorded, in terms that fit every family of units.
 fn fault(requester: Bdf, address: Option<Iova>, access: Access, reason: FaultReason, at_ns: u64) -> Fault {
     let (kind, meaning, at) = (reason.kind(), meaning(reason), Timestamp::from_nanos(at_ns));
-    Fault { requester, address, access, reason: Reason(reason.0), kind, meaning, at }
+    Fault { requester, address, interrupt: None, access, reason: Reason(reason.0), kind, meaning, at }
 }
 
 /// What a unit's reason means, as a clause.
@@ -114,6 +115,7 @@ fn diagnose_and_decide(captured: &Captured, unit: &'static Unit) -> Found {
     let judged = Judged {
         fault,
         verdict: diagnosis.verdict,
+        interrupt: diagnosis.interrupt.map(|interrupt| interrupt.in_short()),
         suspect: suspect.map(|record| (record, record.bdf)),
         policy: accounts::policy_for(suspect),
         notice: expected.map(|(_, notice)| notice),
@@ -131,7 +133,7 @@ fn diagnose_and_decide(captured: &Captured, unit: &'static Unit) -> Found {
 
 /// What the console shows of it later.
 fn note_of(captured: &Captured, unit: &Unit, found: &Found) -> FaultNote {
-    let Found { judged: Judged { fault, verdict, suspect, .. }, response, .. } = found;
+    let Found { judged: Judged { fault, verdict, interrupt, suspect, .. }, response, .. } = found;
     FaultNote {
         number: 0,
         at: captured.at,
@@ -142,6 +144,7 @@ fn note_of(captured: &Captured, unit: &Unit, found: &Found) -> FaultNote {
         address: fault.address,
         reason: fault.reason,
         verdict: *verdict,
+        interrupt: *interrupt,
         action: response.action,
         completeness: response.completeness,
         unit: cper::evidence(captured, unit, found.walk.as_ref()),

@@ -1,10 +1,15 @@
 //! What is known about a fault, as a line of the report and of the log.
 
 use arrayvec::ArrayVec;
-use diagnosis::{Diagnosis, Event as BookEvent, Fault, Holder, Line, Operation, Owner, Scope, Site};
-use dma_types::Bdf;
+use diagnosis::{
+    Diagnosis, Event as BookEvent, Fault, Holder, Line, Operation, Owner, RefusedInterrupt, Scope, Site,
+    is_nobodys,
+};
+use dma_types::{Access, Bdf};
 use fault_response::Answer;
-use report::{Action, Candidate, Event, Function, Hex, HistoryEntry, List, Nearest, Op, Walk, WalkStep};
+use report::{
+    Action, Candidate, Event, Function, Hex, HistoryEntry, Interrupt, List, Nearest, Op, Walk, WalkStep,
+};
 use vtd::spec::fault_reason::FaultReason;
 use vtd::tables::{RequestWalk, Step};
 
@@ -34,6 +39,7 @@ pub(super) struct Told {
     verdict: Text<32>,
     explanation: Text<1024>,
     advice: Text<512>,
+    interrupt: Option<(RefusedInterrupt, Text<16>)>,
     /// Where there is more than one.
     candidates: ArrayVec<(Bdf, Text<32>), LISTED>,
     history: ArrayVec<(BookEvent, Option<Text<128>>), LISTED>,
@@ -69,6 +75,7 @@ impl Told {
             verdict: Text::of(&diagnosis.verdict),
             explanation: Text::of(&diagnosis.explanation()),
             advice: Text::of(&diagnosis.advice()),
+            interrupt: diagnosis.interrupt.map(|interrupt| with_word(interrupt.in_short())),
             candidates: candidates
                 .map(|candidate| (candidate.function.device.bdf, Text::of(&candidate.verdict)))
                 .collect(),
@@ -127,6 +134,7 @@ impl Told {
             advice: text(self.advice.as_str()),
             nearest: self.nearest.as_ref().map(ToldOwner::line),
             nearest_live: self.nearest_live.as_ref().map(ToldOwner::line),
+            interrupt: self.interrupt.as_ref().filter(|_| !shared).map(interrupt),
             history: List::Borrowed(&lists.history),
             walk: self.walk.as_ref().filter(|_| !shared).map(|walk| walk_entries(walk, &lists.entries)),
             count: line.count,
@@ -152,7 +160,9 @@ pub(super) fn count(requester: Bdf, line: &Line<Answer>) {
         Scope::FurtherKeys => None,
     };
     let reason = key.map_or(0, |key| key.reason.0);
+    let access = key.map_or(Access::Unknown, |key| key.access);
     let verdict = line.answer.map(|answer| Text::<32>::of(&answer.verdict));
+    let refused = line.answer.and_then(|answer| answer.interrupt).map(with_word);
     let action = line.answer.map_or(Action::Logged, |answer| answer.action);
     let suspect = key.and_then(|key| key.bdf).and_then(crate::devices::find);
     let id = suspect.map(id_text);
@@ -161,14 +171,15 @@ pub(super) fn count(requester: Bdf, line: &Line<Answer>) {
         unit: suspect.and_then(|record| record.unit).unwrap_or(0) as u32,
         bdf: suspect.map(|record| Function(record.bdf)),
         requester: Function(requester),
-        port: match suspect {
-            Some(_) => None,
-            None => accounts::port_above(requester).map(Function),
+        port: match (suspect, access) {
+            (Some(_), _) => None,
+            (None, Access::Interrupt) if is_nobodys(requester.source) => None,
+            (None, _) => accounts::port_above(requester).map(Function),
         },
         name: suspect.map(|record| record.name.as_str().into()),
         id: id.as_ref().map(|id| id.as_str().into()),
         driver: suspect.and_then(DeviceRecord::driver).map(Into::into),
-        access: key.map_or(dma_types::Access::Unknown, |key| key.access).into(),
+        access: access.into(),
         address: key.and_then(|key| key.address).map(|page| Hex(page.as_u64())),
         reason: Hex(u64::from(reason)),
         reason_name: meaning(FaultReason(reason)).into(),
@@ -179,6 +190,7 @@ pub(super) fn count(requester: Bdf, line: &Line<Answer>) {
         advice: None,
         nearest: None,
         nearest_live: None,
+        interrupt: refused.as_ref().map(interrupt),
         history: List::default(),
         walk: None,
         count: line.count,
@@ -202,6 +214,16 @@ pub(super) fn others(holder: Holder, count: u64) {
 fn id_text(record: &'static DeviceRecord) -> Text<16> {
     let (vendor, device) = record.id;
     Text::of(&format_args!("{vendor:04x}:{device:04x}"))
+}
+
+/// A refused interrupt, and why it was refused in one word.
+fn with_word(interrupt: RefusedInterrupt) -> (RefusedInterrupt, Text<16>) {
+    (interrupt, Text::of(&interrupt.kind))
+}
+
+fn interrupt((interrupt, word): &(RefusedInterrupt, Text<16>)) -> Interrupt<'_> {
+    let RefusedInterrupt { index, owner, .. } = interrupt;
+    Interrupt { index: index.map(|index| index.0), kind: word.as_str().into(), owner: owner.map(Function) }
 }
 
 fn walk_step(step: Step) -> WalkStep {

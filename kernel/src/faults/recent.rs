@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use ::cper::VtdDmar;
-use diagnosis::{Completeness, Reason, Verdict};
+use diagnosis::{Completeness, Reason, RefusedInterrupt, Verdict};
 use dma_types::{Access, Bdf, Iova, Segment, SourceId};
 use report::Action;
 
@@ -33,6 +33,8 @@ pub struct FaultNote {
     pub reason: Reason,
     /// Why it was blocked.
     pub verdict: Verdict,
+    /// Which interrupt it was about.
+    pub interrupt: Option<RefusedInterrupt>,
     /// What was done.
     pub action: Action,
     /// Whether it may stand for more than one.
@@ -65,6 +67,7 @@ const NOTHING: FaultNote = FaultNote {
     address: None,
     reason: Reason(0),
     verdict: Verdict::Interrupt,
+    interrupt: None,
     action: Action::Bugcheck,
     completeness: Completeness::Exact,
     unit: VtdDmar::NOTHING,

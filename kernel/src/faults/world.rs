@@ -5,8 +5,8 @@ use core::ops::Range;
 use core::ptr;
 
 use arrayvec::ArrayVec;
-use diagnosis::{Book, Diagnosis, Fault, FirmwareMemory, Function, Standing, WalkCheck};
-use dma_types::{Bdf, Iova, PageSize, Permissions, PhysAddr};
+use diagnosis::{Book, Diagnosis, Fault, FirmwareMemory, Function, InterruptEntry, Standing, WalkCheck};
+use dma_types::{Bdf, InterruptIndex, Iova, PageSize, Permissions, PhysAddr};
 use report::DeviceState;
 use vtd::tables::RequestWalk;
 
@@ -134,6 +134,11 @@ impl diagnosis::World for KernelWorld<'_> {
         self.walked.set(walked);
         let agrees = |record| walked.is_none_or(|walk| self.agrees(record, fault.address, &walk));
         if self.held.behind().all(agrees) { WalkCheck::Agrees } else { WalkCheck::Differs }
+    }
+
+    fn interrupt_entry(&self, _: InterruptIndex) -> InterruptEntry<'_> {
+        // The kernel gives out no entries: a unit that refuses an interrupt does so by a table of firmware's.
+        InterruptEntry::NeverGiven
     }
 
     fn port_above(&self, requester: Bdf) -> Option<Bdf> {

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use diagnosis::Timestamp;
-use report::{Fault, Op};
+use report::{Access, Fault, Interrupt, Op};
 use screen::Field;
 
 use super::Story;
@@ -15,6 +15,9 @@ pub(super) const CODE: (u32, &str) = (0xe6, "DRIVER_VERIFIER_DMA_VIOLATION");
 const BY_IOMMU: u64 = 0x26;
 
 const HEADLINE: &str = "A device reached for memory that it was not given. The IOMMU blocked it, and the machine \
+    was stopped before anything else could happen.";
+
+const HEADLINE_OF_INTERRUPT: &str = "A device sent an interrupt that it was not given. The IOMMU blocked it, and the machine \
     was stopped before anything else could happen.";
 
 /// Tells the story of a violation.
@@ -48,7 +51,7 @@ pub(super) fn with_story<R>(fault: &Fault<'_>, object: u64, tell: impl FnOnce(&S
     tell(&Story {
         code: CODE,
         parameters: [BY_IOMMU, object, page, reason],
-        headline: &HEADLINE,
+        headline: if fault.access == Access::Interrupt { &HEADLINE_OF_INTERRUPT } else { &HEADLINE },
         fields: fields.get(..shown).unwrap_or(&fields),
         fault: Some(fault.clone()),
         violation: None,
@@ -93,11 +96,17 @@ struct Attempt<'f>(&'f Fault<'f>);
 
 impl fmt::Display for Attempt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.access.as_str())?;
-        match self.0.address {
-            Some(page) => write!(f, " at {:#x}", page.0),
-            None => Ok(()),
+        let Self(Fault { access, address, interrupt, .. }) = self;
+        f.write_str(access.as_str())?;
+        if let Some(page) = address {
+            write!(f, " at {:#x}", page.0)?;
         }
+        let Some(Interrupt { index, kind, owner }) = interrupt else { return Ok(()) };
+        write!(f, ", {kind}")?;
+        if let Some(index) = index {
+            write!(f, ", index {index}")?;
+        }
+        owner.map_or(Ok(()), |owner| write!(f, " of {}", owner.0))
     }
 }
 

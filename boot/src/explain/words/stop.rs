@@ -46,6 +46,14 @@ fn violation(stop: &Stop, fault: &FaultDigest<'_>, request: &Request) -> Explana
         meaning += &format!(" The verdict is {word}");
         meaning += &verdict.map_or(".".into(), |verdict| format!(": {}.", verdict.meaning));
     }
+    if let Some(owner) = fault.interrupt.as_ref().and_then(|interrupt| interrupt.owner) {
+        let tense = if fault.interrupt.as_ref().is_some_and(|interrupt| interrupt.kind == "withdrawn") {
+            "was given before"
+        } else {
+            "is given"
+        };
+        meaning += &format!(" The index {tense} to {}.", owner.0);
+    }
     if let Some(label) = &fault.label {
         meaning += &format!(" The nearest mapping is \"{label}\"");
         meaning += &fault.site.as_ref().map_or(".".into(), |site| format!(", made at {site}."));
@@ -265,6 +273,20 @@ mod tests {
             assert!(meaning.contains(part), "{part}: {meaning}");
         }
         assert!(causes[0].contains("unmapped the buffer") && next.contains("wait until the device is done"));
+    }
+
+    #[test]
+    fn a_refused_interrupt_names_whose_it_is() {
+        let line = LINE
+            .replace("op=write;at=113d000;why=5;is=stale;", "op=interrupt;why=26;is=interrupt;")
+            .replace("near=rx+ring;site=devices/edu.rs:97;", "idx=1f;kind=forged;own=0000:00:05.0;");
+        let Explanation { meaning, causes, .. } = explained(&line);
+        for part in ["tried to send the interrupt with index 0x1f", "The index is given to 0000:00:05.0."] {
+            assert!(meaning.contains(part), "{part}: {meaning}");
+        }
+        assert!(!causes.is_empty() && !meaning.contains("nearest mapping"), "{meaning}");
+        let withdrawn = line.replace("why=26", "why=22").replace("kind=forged", "kind=withdrawn");
+        assert!(explained(&withdrawn).meaning.contains("The index was given before to 0000:00:05.0."));
     }
 
     #[test]

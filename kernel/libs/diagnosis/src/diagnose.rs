@@ -7,6 +7,7 @@ use dma_types::{Bdf, Iova};
 
 use crate::evidence::{Foreign, Nearest, Owner};
 use crate::history::{Event, Trace};
+use crate::interrupt::Interrupt;
 use crate::judge::{Judgement, judge, nearest_live};
 use crate::words::{Advice, Explanation};
 use crate::world::{Device, Function, WalkCheck, World};
@@ -25,7 +26,8 @@ pub const MAX_CANDIDATES: usize = 8;
 pub fn diagnose<'w>(fault: &Fault, world: &'w impl World) -> Diagnosis<'w> {
     let mut found = Diagnosis::of(fault, world);
     let mut traced = None;
-    for function in world.candidates(fault.requester) {
+    let senders = (!fault.is_anonymous()).then(|| world.candidates(fault.requester));
+    for function in senders.into_iter().flatten() {
         let trace = trace_of(fault, &function, &mut traced);
         let judgement = judge(fault, &function, found.walk, trace, world);
         found.add(Candidate { function, verdict: judgement.verdict }, &judgement, trace);
@@ -68,6 +70,8 @@ pub struct Diagnosis<'w> {
     pub foreign: Option<Foreign<'w>>,
     /// Whether the tables in memory agree with the books.
     pub walk: WalkCheck,
+    /// Which interrupt it was about, and whose that is.
+    pub interrupt: Option<Interrupt<'w>>,
     /// The bridge that the requester's bus lies behind, where no function is known that may have sent the request.
     pub port: Option<Bdf>,
     trace: Trace<'w>,
@@ -94,7 +98,8 @@ impl<'w> Diagnosis<'w> {
             nearest_live: None,
             mapped_since: None,
             foreign: None,
-            walk: world.walk(fault),
+            walk: if fault.kind.is_interrupt() { WalkCheck::Agrees } else { world.walk(fault) },
+            interrupt: Interrupt::of(fault, world),
             port: None,
             trace: Trace::NOTHING,
             unsearched: 0,
@@ -125,7 +130,11 @@ impl<'w> Diagnosis<'w> {
 
     /// Looks up what else the suspect's books tell, or, without a suspect, where the request came in.
     fn look_around(&mut self, world: &impl World) {
-        if self.suspect.is_none() {
+        // Of several behind one id, the one whose interrupt it is sent it most likely.
+        let owner = self.interrupt.as_ref().and_then(Interrupt::owner).map(|owner| owner.bdf);
+        let own = owner.and_then(|owner| self.candidates.iter().find(|own| own.function.device.bdf == owner));
+        self.suspect = own.copied().or(self.suspect);
+        if self.suspect.is_none() && !self.fault.is_anonymous() {
             self.port = world.port_above(self.fault.requester);
         }
         let Some(book) = self.suspect.and_then(|suspect| suspect.function.book) else { return };

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use dma_types::{Access, Bdf, FaultKind, Iova};
+use dma_types::{Access, Bdf, FaultKind, InterruptIndex, Iova};
 
 use crate::Timestamp;
 
@@ -13,6 +13,8 @@ pub struct Fault {
     pub requester: Bdf,
     /// The page it was for; `None` where the record holds no address.
     pub address: Option<Iova>,
+    /// The interrupt that it named; `None` for other requests, and where the record does not tell.
+    pub interrupt: Option<InterruptIndex>,
     /// What the request was.
     pub access: Access,
     /// Why the unit blocked it: the number that it gave.

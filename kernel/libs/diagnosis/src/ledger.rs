@@ -3,7 +3,7 @@
 //! A device can repeat a fault a million times a second. The first of each kind is told, then each time
 //! its count has doubled, and once more at the end; memory is fixed.
 //!
-//! Memory: 64 keys of 56 bytes, 3.5 KiB, for each [`Sender`]. Nothing is allocated after construction. Cost: one
+//! Memory: 64 keys of 64 bytes, 4 KiB, for each [`Sender`]. Nothing is allocated after construction. Cost: one
 //! pass over the sender's keys.
 
 use alloc::vec::Vec;

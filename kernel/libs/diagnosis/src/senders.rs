@@ -33,7 +33,7 @@ pub enum Holder {
     Id(Bdf),
     /// Whoever sends ids that no function carries from behind this bridge, as far as it lies behind no other.
     Port(Bdf),
-    /// Whoever sends ids that no function carries, from behind no bridge that is known.
+    /// Whoever sends ids that no function carries, from behind no bridge that is known; and interrupts without an id.
     Elsewhere,
 }
 
@@ -100,6 +100,11 @@ impl Senders {
         Sender(known.unwrap_or_else(|| self.ids.len() + self.port_above(requester)))
     }
 
+    /// Whoever sends from behind no bridge that is known, or cannot be told from what was recorded.
+    pub const fn elsewhere(&self) -> Sender {
+        Sender(self.ids.len() + self.ports.len())
+    }
+
     /// Whose an account is.
     pub fn holder(&self, sender: Sender) -> Holder {
         let Sender(place) = sender;
@@ -137,6 +142,8 @@ mod tests {
     fn an_id_that_a_function_may_carry_has_an_account_of_its_own() {
         let senders = senders();
         assert_eq!(senders.count(), 4 + 3 + 1);
+        assert_eq!(senders.holder(senders.elsewhere()), Holder::Elsewhere);
+        assert_eq!(senders.elsewhere(), senders.of(bdf("0002:00:00.0")));
         for id in ["00:03.0", "01:00.0", "02:00.0", "0001:02:00.0"].map(bdf) {
             assert_eq!(senders.holder(senders.of(id)), Holder::Id(id));
         }

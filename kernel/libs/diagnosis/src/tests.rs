@@ -2,6 +2,7 @@
 
 mod books;
 mod borderline;
+mod interrupts;
 mod machine;
 mod verdicts;
 mod words;

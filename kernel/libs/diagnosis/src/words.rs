@@ -2,6 +2,7 @@
 
 mod advice;
 mod explanation;
+mod interrupt;
 
 pub use advice::Advice;
 pub use explanation::Explanation;
@@ -10,6 +11,7 @@ use core::fmt;
 
 use dma_types::{Access, Direction};
 
+use crate::diagnose::Diagnosis;
 use crate::evidence::Owner;
 use crate::world::Device;
 use crate::{Fault, Label};
@@ -34,6 +36,13 @@ impl fmt::Display for Named<'_> {
 
 /// The driver of a device, or whoever programs it.
 struct Driver<'a>(Option<&'a str>);
+
+impl<'a> Driver<'a> {
+    /// That of the suspect.
+    fn of(diagnosis: &Diagnosis<'a>) -> Self {
+        Self(diagnosis.suspect.and_then(|suspect| suspect.function.device.driver))
+    }
+}
 
 impl fmt::Display for Driver<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

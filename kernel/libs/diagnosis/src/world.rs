@@ -2,9 +2,9 @@
 
 use core::ops::Range;
 
-use dma_types::{Bdf, Iova};
+use dma_types::{Bdf, InterruptIndex, Iova};
 
-use crate::{Book, Fault};
+use crate::{Book, Fault, InterruptEntry};
 
 /// The machine as diagnosis sees it.
 ///
@@ -21,8 +21,12 @@ pub trait World {
     /// A range with all addresses in it that those behind a requester had in domains before the present one.
     fn had_before(&self, requester: Bdf) -> Range<Iova>;
 
-    /// Compares the tables in memory, walked for this fault, with what the books say they should hold.
+    /// Compares the tables in memory, walked for this fault, with what the books say they should hold. Asked only for
+    /// requests for memory: no walk leads to an interrupt.
     fn walk(&self, fault: &Fault) -> WalkCheck;
+
+    /// What stands at an index of the table of interrupt entries of the unit that refused the request.
+    fn interrupt_entry(&self, index: InterruptIndex) -> InterruptEntry<'_>;
 
     /// The bridge that a requester's bus lies behind, for one that no enumerated function stands for; `None` if it lies
     /// behind none that is known.

@@ -1,8 +1,8 @@
 //! The counts of all faults, and what each new one changes.
 
 use diagnosis::{
-    Cadence, Completeness, Fault, FaultKey, FaultLedger, Holder, Line, Pace, Scope, Senders, StormDetector,
-    Threshold, Urgency, Verdict, Window,
+    Cadence, Completeness, Fault, FaultKey, FaultLedger, Holder, Line, Pace, RefusedInterrupt, Scope, Sender,
+    Senders, StormDetector, Threshold, Urgency, Verdict, Window,
 };
 use dma_types::Bdf;
 use iova::OutOfMemory;
@@ -16,6 +16,8 @@ use crate::{Case, Measure, Notice, Rate, decide};
 pub struct Answer {
     /// Why it was blocked.
     pub verdict: Verdict,
+    /// Which interrupt it was about.
+    pub interrupt: Option<RefusedInterrupt>,
     /// What was done.
     pub action: Action,
 }
@@ -45,6 +47,8 @@ pub struct Judged<D> {
     pub fault: Fault,
     /// Why it was blocked.
     pub verdict: Verdict,
+    /// Which interrupt it was about.
+    pub interrupt: Option<RefusedInterrupt>,
     /// The function held responsible, and where it stands.
     pub suspect: Option<(D, Bdf)>,
     /// The policy that applies to it, or to requesters that nobody knows.
@@ -120,7 +124,7 @@ impl Accounts {
 
     /// Counts a fault, and says what follows from it. A stop shows its fault even if it is one of many.
     pub fn respond<D: Copy>(&mut self, judged: &Judged<D>) -> Response<D> {
-        let Judged { fault, verdict, suspect, policy, notice, .. } = *judged;
+        let Judged { fault, verdict, interrupt, suspect, policy, notice, .. } = *judged;
         let rate = match notice {
             Some(Notice::Announced) => Rate::Bearable,
             _ => self.rate(&fault),
@@ -135,8 +139,8 @@ impl Accounts {
             access: fault.access,
             reason: fault.reason,
         };
-        let answer = Answer { verdict, action: decision.action };
-        let tell = self.count(key, answer, completeness);
+        let answer = Answer { verdict, interrupt, action: decision.action };
+        let tell = self.count(self.sender_of(&fault), key, answer, completeness);
         Response { action: decision.action, measure: decision.measure, completeness, tell }
     }
 
@@ -182,25 +186,31 @@ impl Accounts {
 
     /// Counts towards a storm.
     fn rate(&mut self, fault: &Fault) -> Rate {
-        match self.storms.note(self.senders.of(fault.requester), fault.at) {
-            Urgency::Calm => Rate::Bearable,
-            Urgency::Contain => Rate::Storm { through: self.port_above(fault.requester) },
+        let sender = self.sender_of(fault);
+        match (self.storms.note(sender, fault.at), self.senders.holder(sender)) {
+            (Urgency::Calm, _) => Rate::Bearable,
+            (Urgency::Contain, Holder::Port(bridge)) => Rate::Storm { through: Some(bridge) },
+            (Urgency::Contain, Holder::Id(_) | Holder::Elsewhere) => Rate::Storm { through: None },
         }
+    }
+
+    /// Whose account a fault counts for: that of its id, unless that stands for nobody.
+    fn sender_of(&self, fault: &Fault) -> Sender {
+        if fault.is_anonymous() { self.senders.elsewhere() } else { self.senders.of(fault.requester) }
     }
 
     /// Whether the record stands for one fault alone: a unit merges what the device requests while a record waits.
     fn completeness<D>(&mut self, judged: &Judged<D>) -> Completeness {
         let Judged { fault, arrival, pacing, .. } = judged;
-        let pace = self.storms.pace(self.senders.of(fault.requester), fault.at);
+        let pace = self.storms.pace(self.sender_of(fault), fault.at);
         match (arrival, pacing, pace) {
             (Arrival::Announced, Pacing::OneAtATime, Pace::Spaced) => Completeness::Exact,
             _ => Completeness::AtLeast,
         }
     }
 
-    fn count(&mut self, key: FaultKey, answer: Answer, completeness: Completeness) -> Tell {
+    fn count(&mut self, sender: Sender, key: FaultKey, answer: Answer, completeness: Completeness) -> Tell {
         let requester = key.requester;
-        let sender = self.senders.of(requester);
         let cadence = self.ledger.note(sender, key, completeness);
         self.ledger.set_answer(sender, &key, answer);
         match (cadence, self.senders.holder(sender)) {

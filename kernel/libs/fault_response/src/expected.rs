@@ -118,7 +118,16 @@ mod tests {
     fn fault(requester: &str, page: u64, access: Access) -> Fault {
         let (requester, address) = (bdf(requester), Some(Iova::new(page)));
         let (kind, meaning) = (FaultKind::NoWritePermission, "write without write permission");
-        Fault { requester, address, access, reason: Reason(5), kind, meaning, at: Timestamp::from_nanos(0) }
+        Fault {
+            requester,
+            address,
+            interrupt: None,
+            access,
+            reason: Reason(5),
+            kind,
+            meaning,
+            at: Timestamp::from_nanos(0),
+        }
     }
 
     fn expectation(notice: Notice) -> Expectation {

@@ -13,6 +13,7 @@
 //! | `dev`, `id`, `drv` | the function, its vendor and device id, its driver |
 //! | `op`, `at`, `why` | what was asked, the page, the unit's reason |
 //! | `is` | the verdict |
+//! | `idx`, `kind`, `own` | of a refused interrupt: its index, why it was refused, whose entry it is |
 //! | `near`, `site` | the nearest mapping: its label and the call that made it |
 //! | `n` | how often; `+` behind it: at least |
 //! | `say` | the first words on a stop without a fault |
@@ -24,7 +25,7 @@ mod tests;
 use core::fmt::{self, Write};
 
 use crate::value::{Access, Function, Hex, Text};
-use crate::{Bugcheck, Fault};
+use crate::{Bugcheck, Fault, Interrupt};
 
 /// What every line begins with: the kind of line, and the version of its form.
 pub const DIGEST_MARK: &str = "IVT1:";
@@ -34,6 +35,9 @@ pub const DIGEST_BYTES: usize = 416;
 
 /// The longest driver name, mapping label, call site and words that are kept, in bytes.
 const LONGEST: [usize; 4] = [16, 32, 40, 80];
+
+/// The longest word on an interrupt that is kept, in bytes.
+const LONGEST_KIND: usize = 16;
 
 /// A stop in short. What is not known is absent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +73,8 @@ pub struct FaultDigest<'a> {
     pub reason: Hex,
     /// Why it was blocked, in one word.
     pub verdict: Option<Text<'a>>,
+    /// The interrupt that was refused.
+    pub interrupt: Option<Interrupt<'a>>,
     /// What the nearest mapping is for.
     pub label: Option<Text<'a>>,
     /// The call that made it.
@@ -98,7 +104,8 @@ impl<'a> Digest<'a> {
 impl<'a> FaultDigest<'a> {
     fn of(fault: &'a Fault<'_>) -> Self {
         let [driver, label, site, _] = LONGEST;
-        let nearest = fault.nearest.as_ref();
+        // No mapping is near an interrupt.
+        let nearest = fault.nearest.as_ref().filter(|_| fault.interrupt.is_none());
         let near = |text: &'a Option<Text<'_>>| text.as_deref();
         Self {
             requester: fault.requester,
@@ -109,6 +116,10 @@ impl<'a> FaultDigest<'a> {
             address: fault.address,
             reason: fault.reason,
             verdict: fault.verdict.as_deref().map(Into::into),
+            interrupt: fault.interrupt.as_ref().map(|interrupt| Interrupt {
+                kind: beginning(&interrupt.kind, LONGEST_KIND).into(),
+                ..interrupt.clone()
+            }),
             label: nearest.and_then(|nearest| near(&nearest.label)).map(|text| beginning(text, label).into()),
             site: nearest.and_then(|nearest| near(&nearest.site)).map(|text| ending(text, site).into()),
             count: fault.count,
@@ -156,6 +167,15 @@ impl fmt::Display for FaultDigest<'_> {
         }
         write!(f, "why={:x};", self.reason.0)?;
         text(f, "is", self.verdict.as_ref())?;
+        if let Some(interrupt) = &self.interrupt {
+            if let Some(index) = interrupt.index {
+                write!(f, "idx={index:x};")?;
+            }
+            text(f, "kind", Some(&interrupt.kind))?;
+            if let Some(owner) = interrupt.owner {
+                write!(f, "own={};", owner.0)?;
+            }
+        }
         text(f, "near", self.label.as_ref())?;
         text(f, "site", self.site.as_ref())?;
         write!(f, "n={}{};", self.count, if self.at_least { "+" } else { "" })

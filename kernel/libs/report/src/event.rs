@@ -158,6 +158,7 @@ mod tests {
             advice: None,
             nearest: None,
             nearest_live: None,
+            interrupt: None,
             history: List::default(),
             walk: Some(Walk {
                 root: [Hex(0x1001), Hex(0)],

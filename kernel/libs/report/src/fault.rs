@@ -45,6 +45,8 @@ pub struct Fault<'a> {
     pub nearest: Option<Nearest<'a>>,
     /// The nearest that is live, where `nearest` is not.
     pub nearest_live: Option<Nearest<'a>>,
+    /// The interrupt that was refused, where it was one and the reason tells more than that.
+    pub interrupt: Option<Interrupt<'a>>,
     /// What happened at that address before, newest first.
     pub history: List<'a, HistoryEntry<'a>>,
     /// The entries that a walk for the request met when the fault was judged.
@@ -85,6 +87,18 @@ pub struct Nearest<'a> {
     pub direction: Option<Direction>,
     /// Whether it is still mapped.
     pub live: bool,
+}
+
+/// A refused interrupt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Interrupt<'a> {
+    /// The index of the unit's table that the message named; absent for the old format, which names none.
+    pub index: Option<u16>,
+    /// Why it was refused, in one word: `forged`, `never-given`, `withdrawn`, `out-of-range`, `compatibility`, `reserved`,
+    /// `table`.
+    pub kind: Text<'a>,
+    /// Whose entry it is or was; absent if it is nobody's.
+    pub owner: Option<Function>,
 }
 
 /// An event in the history of an address. What it is not about is absent.

@@ -30,7 +30,9 @@ mod value;
 
 pub use digest::{DIGEST_BYTES, DIGEST_MARK, Digest, FaultDigest};
 pub use event::{Event, LineError, MAX_LINE, write_line};
-pub use fault::{Action, Bugcheck, Candidate, Fault, HistoryEntry, Nearest, Op, Violation, Walk, WalkStep};
+pub use fault::{
+    Action, Bugcheck, Candidate, Fault, HistoryEntry, Interrupt, Nearest, Op, Violation, Walk, WalkStep,
+};
 pub use machine::{
     Boot, Device, DeviceState, DmarSource, Domain, Finding, InvalidationKind, Protected, Severity,
     StaleFault, Unit, UnitKind, UnitState, Window,

@@ -6,7 +6,7 @@ use dma_types::{Access, Bdf, Iova, Segment, SourceId};
 
 use super::{Completeness, Counted, FaultKey, KEYS, Scope};
 use crate::senders::Sender;
-use crate::{Reason, Verdict};
+use crate::{Reason, RefusedInterrupt, Verdict};
 
 type Cadence = super::Cadence<Verdict>;
 type FaultLedger = super::FaultLedger<Verdict>;
@@ -176,5 +176,6 @@ fn the_latest_answer_stays_with_its_key() {
 
 #[test]
 fn a_sender_takes_the_memory_that_is_stated() {
-    assert_eq!(size_of::<Counted<(Verdict, bool)>>(), 56);
+    // What the kernel remembers: verdict, interrupt, action.
+    assert_eq!(size_of::<Counted<(Verdict, Option<RefusedInterrupt>, bool)>>(), 64);
 }

@@ -3,13 +3,16 @@
 use std::ops::Range;
 use std::vec::Vec;
 
-use dma_types::{Access, Bdf, Direction, Iova, PAGE_SIZE, PageSize, PhysAddr, Segment, SourceId};
+use dma_types::{
+    Access, Bdf, Direction, InterruptIndex, Iova, PAGE_SIZE, PageSize, PhysAddr, Segment, SourceId,
+};
 use iova::{IovaAllocator, IovaRange};
 use vtd::spec::fault_reason::FaultReason;
+use vtd::spec::fault_record::FaultRecord;
 
 use crate::{
-    Backing, Book, Device, Fault, FirmwareMemory, Function, Label, Mapping, Reason, Site, Standing, Step,
-    Timestamp, WalkCheck, World,
+    Backing, Book, Device, Fault, FirmwareMemory, Function, InterruptEntry, Label, Mapping, Reason, Site,
+    Standing, Step, Timestamp, WalkCheck, World,
 };
 
 pub(super) const READ: Reason = Reason(6);
@@ -45,6 +48,8 @@ pub(super) struct Machine {
     pub(super) port: Option<Bdf>,
     pub(super) had_before: Range<Iova>,
     pub(super) now: Timestamp,
+    /// What stands at each index of the unit's table, from 0 on.
+    pub(super) interrupts: Vec<InterruptEntry<'static>>,
 }
 
 pub(super) fn bdf(bus: u8, device: u8) -> Bdf {
@@ -65,6 +70,7 @@ impl Machine {
             port: None,
             had_before: Iova::default()..Iova::default(),
             now: Timestamp::from_nanos(1_000_000),
+            interrupts: Vec::new(),
         };
         machine.add_claimed(bdf(0, 3), "nic", "nicdrv", 0x10_0000..0x20_0000);
         machine
@@ -159,7 +165,24 @@ impl Machine {
         };
         let named = FaultReason(reason.0);
         let meaning = named.meaning().unwrap_or("the reason is not known here");
-        Fault { requester, address: Some(address), access, reason, kind: named.kind(), meaning, at: self.now }
+        let (address, kind) = (Some(address), named.kind());
+        Fault { requester, address, interrupt: None, access, reason, kind, meaning, at: self.now }
+    }
+
+    /// A refused interrupt, recorded now: the two halves of the record as the unit would write them.
+    pub(super) fn refused(&self, low: u64, high: u64) -> Fault {
+        let record = FaultRecord::from_halves(low, high);
+        assert!(record.is_valid());
+        let (requester, reason) = (Bdf::new(Segment(0), record.source()), record.reason());
+        let (address, interrupt) = (record.page(), record.interrupt_index());
+        let meaning = reason.meaning().unwrap_or("the reason is not known here");
+        let (access, kind, at) = (record.access(), reason.kind(), self.now);
+        Fault { requester, address, interrupt, access, reason: Reason(reason.0), kind, meaning, at }
+    }
+
+    /// A function in words.
+    pub(super) fn device_at(&self, place: usize) -> Device<'static> {
+        self.device(&self.functions[place])
     }
 
     fn device(&self, function: &TestFunction) -> Device<'static> {
@@ -192,6 +215,10 @@ impl World for Machine {
 
     fn walk(&self, _: &Fault) -> WalkCheck {
         self.walk
+    }
+
+    fn interrupt_entry(&self, index: InterruptIndex) -> InterruptEntry<'_> {
+        self.interrupts.get(usize::from(index.0)).copied().unwrap_or(InterruptEntry::OutOfRange)
     }
 
     fn port_above(&self, _: Bdf) -> Option<Bdf> {

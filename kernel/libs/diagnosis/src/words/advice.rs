@@ -4,7 +4,7 @@ use core::fmt;
 
 use dma_types::{Access, FaultKind};
 
-use super::{Briefly, Driver};
+use super::{Briefly, Driver, interrupt};
 use crate::diagnose::Diagnosis;
 use crate::evidence::{ForeignKind, Nearest};
 use crate::world::{FirmwareMemory, WalkCheck};
@@ -18,10 +18,7 @@ impl fmt::Display for Advice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let diagnosis = self.0;
         match diagnosis.verdict {
-            Verdict::Interrupt => f.write_str(
-                "If the device is external, unplug it; otherwise update its firmware and its driver: it sends \
-                 interrupts that it was not given.",
-            ),
+            Verdict::Interrupt => interrupt::write_advice(f, diagnosis),
             Verdict::UnknownRequester => write_unknown(f, diagnosis),
             Verdict::Contained => write_contained(f, diagnosis),
             Verdict::TableCorruption => write_tables(f, diagnosis),
@@ -33,7 +30,7 @@ impl fmt::Display for Advice<'_> {
                 f,
                 "Check how {} computes this address: a sign extension, or two halves in the wrong order, gives \
                  such numbers.",
-                driver(diagnosis)
+                Driver::of(diagnosis)
             ),
             Verdict::Unclaimed => write_unclaimed(f, diagnosis),
             Verdict::WrongDirection => write_direction(f, diagnosis),
@@ -47,10 +44,6 @@ impl fmt::Display for Advice<'_> {
             ),
         }
     }
-}
-
-fn driver<'d>(diagnosis: &Diagnosis<'d>) -> Driver<'d> {
-    Driver(diagnosis.suspect.and_then(|suspect| suspect.function.device.driver))
 }
 
 fn write_unknown(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {
@@ -110,7 +103,7 @@ fn write_direction(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt
         Access::Write => "from-device or bidirectional",
         _ => "bidirectional",
     };
-    write!(f, "If the access is right, {} must map the buffer {needed}", driver(diagnosis))?;
+    write!(f, "If the access is right, {} must map the buffer {needed}", Driver::of(diagnosis))?;
     if let Some(step) = diagnosis.nearest.and_then(|nearest| nearest.owner.mapped) {
         write!(f, " at {}", step.site)?;
     }
@@ -119,7 +112,7 @@ fn write_direction(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt
 
 fn write_stale(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {
     let Some(Nearest { owner, .. }) = &diagnosis.nearest else { return Ok(()) };
-    write!(f, "A bug in {}: it unmapped {}", driver(diagnosis), Briefly(&owner.label))?;
+    write!(f, "A bug in {}: it unmapped {}", Driver::of(diagnosis), Briefly(&owner.label))?;
     if let Some(step) = owner.released {
         write!(f, " at {}", step.site)?;
     }
@@ -138,7 +131,7 @@ fn write_overrun(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::
         f,
         "The transfer {what} {}. Compare the {limit} that {} gave to the device with the {} bytes from {}",
         Briefly(&owner.label),
-        driver(diagnosis),
+        Driver::of(diagnosis),
         owner.length,
         owner.start
     )?;
@@ -155,18 +148,18 @@ fn write_foreign(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::
             f,
             "Look in {} for a physical address given to the device in place of the one that mapping returned; \
              if there is none, the device reaches for memory of others: unplug it if it is external.",
-            driver(diagnosis)
+            Driver::of(diagnosis)
         ),
         ForeignKind::DeviceAddress if diagnosis.is_suspect(&foreign.device) => write!(
             f,
             "Look in {} for an address that is older than the device's present address space.",
-            driver(diagnosis)
+            Driver::of(diagnosis)
         ),
         ForeignKind::DeviceAddress => write!(
             f,
             "Look in {} for an address that was made for {}; addresses mean something only to the device \
              they were made for.",
-            driver(diagnosis),
+            Driver::of(diagnosis),
             foreign.device.bdf
         ),
     }
@@ -178,14 +171,14 @@ fn write_never_mapped(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> 
             f,
             "Look in {} for what switches process address spaces (PASIDs) or page requests on in the device; if nothing \
              does, the device is faulty: unplug it if it is external.",
-            driver(diagnosis)
+            Driver::of(diagnosis)
         );
     }
     if diagnosis.mapped_since.is_some() {
         return write!(
             f,
             "Look in {} for a command that reaches the device before its buffer is mapped.",
-            driver(diagnosis)
+            Driver::of(diagnosis)
         );
     }
     let reserved =
@@ -199,6 +192,6 @@ fn write_never_mapped(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> 
         f,
         " in {} for an address that mapping never returned, an uninitialised descriptor for example; if it is \
          right, the device is faulty: unplug it if it is external.",
-        driver(diagnosis)
+        Driver::of(diagnosis)
     )
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use dma_types::{Access, FaultKind};
 
-use super::{Described, Named, Pages, attempted, permitted};
+use super::{Described, Named, Pages, attempted, interrupt, permitted};
 use crate::diagnose::{Candidate, Diagnosis};
 use crate::evidence::{Foreign, ForeignKind, Nearest, Owner};
 use crate::world::{FirmwareMemory, WalkCheck};
@@ -41,6 +41,7 @@ fn write_who(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Resu
             write!(f, "{}, whose requests carry the id {requester},", Named(&suspect.function.device))
         }
         (Some(_), total) => write!(f, "One of {total} functions that share the requester id {requester}"),
+        (None, _) if diagnosis.fault.is_anonymous() => f.write_str("Somebody"),
         (None, _) => write!(f, "A requester that calls itself {requester}"),
     }
 }
@@ -48,11 +49,14 @@ fn write_who(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Resu
 fn write_what(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> fmt::Result {
     let fault = &diagnosis.fault;
     let access = fault.attempted();
-    write!(f, " {}", attempted(access))?;
-    match fault.address {
-        _ if access == Access::Interrupt => {}
-        Some(page) => write!(f, " the page at {page}")?,
-        None => f.write_str(" memory at an unknown address")?,
+    if access == Access::Interrupt {
+        interrupt::write_what(f, diagnosis)?;
+    } else {
+        write!(f, " {}", attempted(access))?;
+        match fault.address {
+            Some(page) => write!(f, " the page at {page}")?,
+            None => f.write_str(" memory at an unknown address")?,
+        }
     }
     write!(f, " and was blocked (reason {}).", fault.reason)
 }
@@ -76,11 +80,7 @@ fn write_alternatives(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>) -> 
 
 fn write_why(f: &mut fmt::Formatter<'_>, diagnosis: &Diagnosis<'_>, verdict: Verdict) -> fmt::Result {
     match verdict {
-        Verdict::Interrupt => write!(
-            f,
-            " Interrupt remapping refused it, for {}: a device may send only the interrupts that the kernel gave it.",
-            diagnosis.fault.meaning
-        ),
+        Verdict::Interrupt => interrupt::write_why(f, diagnosis),
         Verdict::UnknownRequester => write_unknown(f, diagnosis),
         Verdict::Contained => f.write_str(
             " The device was contained after an earlier violation and may reach nothing until it is \

@@ -1,10 +1,11 @@
-use diagnosis::{KEYS, Port, Reason, Timestamp};
-use dma_types::{Access, FaultKind, Iova};
+use diagnosis::{InterruptKind, KEYS, Port, Reason, RefusedInterrupt, Timestamp};
+use dma_types::{Access, FaultKind, InterruptIndex, Iova};
 use std::vec::Vec;
 
 use super::*;
 
 const DEVICE: &str = "a device";
+const MEANING: &str = "write without write permission";
 const MILLISECOND: u64 = 1_000_000;
 
 fn bdf(text: &str) -> Bdf {
@@ -23,11 +24,11 @@ fn judged(page: u64, at: u64) -> Judged<&'static str> {
     let requester = bdf("01:00.0");
     let (address, at) = (Some(Iova::new(page)), Timestamp::from_nanos(at));
     let (access, reason, kind) = (Access::Write, Reason(5), FaultKind::NoWritePermission);
-    let fault =
-        Fault { requester, address, access, reason, kind, meaning: "write without write permission", at };
+    let fault = Fault { requester, address, interrupt: None, access, reason, kind, meaning: MEANING, at };
     Judged {
         fault,
         verdict: Verdict::NeverMapped,
+        interrupt: None,
         suspect: Some((DEVICE, requester)),
         policy: Policy::Log,
         notice: None,
@@ -58,7 +59,10 @@ fn the_first_is_told_and_then_each_time_their_number_has_doubled() {
     assert_eq!(told, [1, 2, 4, 8, 16]);
     let Some(Tell::Line { requester, line }) = accounts.next_change() else { panic!() };
     assert_eq!((requester, line.count, line.at_least), (bdf("01:00.0"), 20, false));
-    assert_eq!(line.answer, Some(Answer { verdict: Verdict::NeverMapped, action: Action::Logged }));
+    assert_eq!(
+        line.answer,
+        Some(Answer { verdict: Verdict::NeverMapped, interrupt: None, action: Action::Logged })
+    );
     assert_eq!(accounts.next_change(), None);
 }
 
@@ -186,4 +190,109 @@ fn who_keeps_the_interrupt_masked_is_named() {
     }
     let named: Vec<Holder> = core::iter::from_fn(|| accounts.next_stormy()).collect();
     assert_eq!(named, [Holder::Id(bdf("01:00.0")), Holder::Port(bdf("00:1c.0"))]);
+}
+
+/// A forged interrupt of an id, with an index.
+fn forged(id: &str, index: u16, at: u64) -> Judged<&'static str> {
+    let known = judged(0, at);
+    let named = InterruptIndex(index);
+    let fault = Fault {
+        requester: bdf(id),
+        address: None,
+        interrupt: Some(named),
+        access: Access::Interrupt,
+        reason: Reason(0x26),
+        kind: FaultKind::ForeignInterrupt,
+        ..known.fault
+    };
+    let (kind, owner) = (InterruptKind::Forged, Some(bdf("00:03.0")));
+    let interrupt = Some(RefusedInterrupt { index: Some(named), kind, owner });
+    Judged { fault, verdict: Verdict::Interrupt, interrupt, ..known }
+}
+
+/// Whatever index each names: there is no address to go by, and none is needed.
+#[test]
+fn a_storm_of_refused_interrupts_is_contained_like_one_of_dma() {
+    let mut interrupts = accounts(Storm::After(1000));
+    let mut memory = accounts(Storm::After(1000));
+    for n in 0..2000 {
+        let of_interrupts = interrupts.respond(&forged("01:00.0", n as u16, n)).measure;
+        let of_memory = memory.respond(&judged(0x1000 * n, n)).measure;
+        let expected = if n < 1000 { Measure::Nothing } else { Measure::Contain(DEVICE) };
+        assert_eq!((of_interrupts, of_memory), (expected, expected), "{n}");
+    }
+    // Both together are one device's as well.
+    let mut both = accounts(Storm::After(1000));
+    for n in 0..500 {
+        both.respond(&forged("01:00.0", 7, n));
+        assert_eq!(both.respond(&judged(0x1000, n)).measure, Measure::Nothing);
+    }
+    assert_eq!(both.respond(&forged("01:00.0", 7, 500)).measure, Measure::Contain(DEVICE));
+}
+
+#[test]
+fn refused_interrupts_that_keep_the_interrupt_masked_are_named_too() {
+    let mut accounts = accounts(Storm::After(1_000_000));
+    for n in 0..10 {
+        accounts.respond(&forged("01:00.0", 3, n));
+        accounts.end_window(Window::Masked);
+    }
+    assert_eq!(accounts.next_stormy(), Some(Holder::Id(bdf("01:00.0"))));
+}
+
+#[test]
+fn policies_answer_refused_interrupts() {
+    for (policy, action, measure) in [
+        (Policy::Bugcheck, Action::Bugcheck, Measure::Nothing),
+        (Policy::Contain, Action::Contained, Measure::Contain(DEVICE)),
+        (Policy::Log, Action::Logged, Measure::Nothing),
+    ] {
+        let response = accounts(Storm::Off).respond(&Judged { policy, ..forged("01:00.0", 3, 0) });
+        assert_eq!((response.action, response.measure), (action, measure));
+        let Tell::Line { line, .. } = response.tell else { panic!("{policy:?}") };
+        assert_eq!(line.count, 1);
+    }
+}
+
+#[test]
+fn the_last_line_of_an_interrupt_still_says_which_it_was() {
+    let mut accounts = accounts(Storm::Off);
+    for n in 0..3 {
+        accounts.respond(&forged("01:00.0", n, 0));
+    }
+    let Some(Tell::Line { line, .. }) = accounts.next_change() else { panic!() };
+    let interrupt = line.answer.unwrap().interrupt.unwrap();
+    assert_eq!((line.count, interrupt.index), (3, Some(InterruptIndex(2))));
+    assert_eq!(interrupt.owner, Some(bdf("00:03.0")));
+}
+
+/// Ids that emulators record where a message came with none. One lies behind the port by its number.
+#[test]
+fn nobody_pays_for_interrupts_that_cannot_be_told_from_others() {
+    let port = Port { bridge: bdf("00:1c.0"), first: 1, last: 0xff };
+    let ids = ["00:00.0", "01:00.0"].map(bdf);
+    let senders = Senders::new(ids.into_iter(), [port].into_iter()).unwrap();
+    let mut accounts = Accounts::new(senders, Storm::After(3)).unwrap();
+    for id in ["00:00.0", "ff:1f.7"] {
+        let nobodys = Judged { suspect: None, ..forged(id, 3, 0) };
+        for policy in [Policy::Log, Policy::Contain] {
+            for _ in 0..10 {
+                let response = accounts.respond(&Judged { policy, ..nobodys });
+                assert_eq!((response.action, response.measure), (Action::Logged, Measure::Nothing));
+            }
+        }
+    }
+    (0..10).for_each(|_| {
+        accounts.respond(&Judged { suspect: None, ..forged("ff:1f.7", 3, 0) });
+        accounts.end_window(Window::Masked);
+    });
+    assert_eq!((accounts.next_stormy(), accounts.next_stormy()), (Some(Holder::Elsewhere), None));
+    // Requests for memory with the same id are counted for the port.
+    let made_up = |n| Judged {
+        fault: Fault { requester: bdf("ff:1f.7"), ..judged(0, n).fault },
+        suspect: None,
+        ..judged(0, n)
+    };
+    let last = (0..4).map(|n| accounts.respond(&made_up(n)).measure).last();
+    assert_eq!(last, Some(Measure::Close(bdf("00:1c.0"))));
 }

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{DIGEST_MARK, Digest, FaultDigest};
+use crate::Interrupt;
 use crate::value::{Access, Function, Hex, Text};
 
 /// No field has a longer value.
@@ -42,6 +43,11 @@ impl Digest<'static> {
                 address: value("at").and_then(|value| hex(value)),
                 reason: hex(value("why")?)?,
                 verdict: words("is"),
+                interrupt: words("kind").map(|kind| Interrupt {
+                    index: value("idx").and_then(|value| u16::from_str_radix(value, 16).ok()),
+                    kind,
+                    owner: value("own").and_then(|value| function(value)),
+                }),
                 label: words("near"),
                 site: words("site"),
                 count,

@@ -7,7 +7,7 @@ use std::string::{String, ToString};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Action, Direction, List, Nearest, Registers};
+use crate::{Action, Direction, Interrupt, List, Nearest, Registers};
 
 fn function(text: &str) -> Function {
     Function(text.parse().unwrap())
@@ -42,6 +42,7 @@ fn fault() -> Fault<'static> {
             live: true,
         }),
         nearest_live: None,
+        interrupt: None,
         history: List::default(),
         walk: None,
         count: 1,
@@ -79,6 +80,26 @@ fn a_violation_is_one_short_line() {
 }
 
 #[test]
+fn a_refused_interrupt_says_which_it_was() {
+    let mut fault = fault();
+    (fault.access, fault.address, fault.reason, fault.nearest) = (Access::Interrupt, None, Hex(0x26), None);
+    fault.verdict = Some("interrupt".into());
+    let owner = Some(function("00:05.0"));
+    fault.interrupt = Some(Interrupt { index: Some(0x1f), kind: "forged".into(), owner });
+    let stop = Bugcheck { p3: Hex(0), p4: Hex(0x26), ..stop(Some(fault), None) };
+    let digest = Digest::of("0.1.0", &stop);
+    let line = digest.to_string();
+    assert!(
+        line.ends_with(";op=interrupt;why=26;is=interrupt;idx=1f;kind=forged;own=0000:00:05.0;n=1;"),
+        "{line}"
+    );
+    assert_eq!(Digest::read(line.as_bytes()), Some((digest, line.len())));
+    let old = line.replace("idx=1f;", "").replace("own=0000:00:05.0;", "");
+    let interrupt = Digest::read(old.as_bytes()).unwrap().0.fault.unwrap().interrupt.unwrap();
+    assert_eq!((interrupt.index, interrupt.owner, &*interrupt.kind), (None, None, "forged"));
+}
+
+#[test]
 fn a_stop_without_a_fault_has_its_first_words() {
     let stop = stop(None, Some("50% of a; b+c\nkernel/src/x.rs"));
     let line = Digest::of("0.1.0", &stop).to_string();
@@ -97,10 +118,20 @@ fn long_texts_are_shortened_and_the_line_stays_short() {
     fault.verdict = Some("translated-request".into());
     (fault.count, fault.at_least) = (u64::MAX, true);
     fault.address = Some(Hex(u64::MAX));
-    let stop = Bugcheck { p3: Hex(u64::MAX), ..stop(Some(fault), None) };
-    let line = Digest::of("0.1.0", &stop).to_string();
-    assert!(line.len() <= DIGEST_BYTES, "{}", line.len());
-    assert!(line.contains(";drv=0123456789012345;") && line.contains("456789.rs:7;n=18446744073709551615+;"));
+    let refused = |fault: &Fault<'static>| {
+        let owner = Some(function("ffff:ff:1f.7"));
+        let interrupt = Some(Interrupt { index: Some(u16::MAX), kind: long.into(), owner });
+        Fault { access: Access::Interrupt, interrupt, ..fault.clone() }
+    };
+    for fault in [refused(&fault), fault] {
+        let is_interrupt = fault.interrupt.is_some();
+        let stop = Bugcheck { p3: Hex(u64::MAX), ..stop(Some(fault), None) };
+        let line = Digest::of("0.1.0", &stop).to_string();
+        assert!(line.len() <= DIGEST_BYTES, "{}", line.len());
+        let last = if is_interrupt { "own=ffff:ff:1f.7;" } else { "456789.rs:7;" };
+        let last = format!("{last}n=18446744073709551615+;");
+        assert!(line.contains(";drv=0123456789012345;") && line.ends_with(&last), "{line}");
+    }
 }
 
 #[test]
@@ -134,11 +165,13 @@ fn unknown_fields_are_passed_over() {
 proptest! {
     #[test]
     fn any_digest_survives_a_round_trip(
-        numbers: [u64; 7], requester: u16, known: bool, texts: [Option<String>; 5], at_least: bool, access in 0..5_usize,
+        numbers: [u64; 7], requester: u16, known: bool, texts: [Option<String>; 6], at_least: bool, access in 0..5_usize,
     ) {
-        let [driver, verdict, label, site, detail] = texts.map(|text| text.map(Text::from));
+        let [driver, verdict, label, site, detail, kind] = texts.map(|text| text.map(Text::from));
         let requester = Function(dma_types::Bdf::new(dma_types::Segment(1), dma_types::SourceId::from_bits(requester)));
         let [code, p1, p2, p3, p4, reason, count] = numbers;
+        let (index, owner) = (known.then_some(p4 as u16), known.then_some(requester));
+        let interrupt = kind.map(|kind| Interrupt { index, kind, owner });
         let fault = FaultDigest {
             requester,
             bdf: known.then_some(requester),
@@ -148,6 +181,7 @@ proptest! {
             address: known.then_some(Hex(p3)),
             reason: Hex(reason),
             verdict,
+            interrupt,
             label,
             site,
             count,
