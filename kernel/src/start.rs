@@ -7,11 +7,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use bootloader_api::info::FrameBuffer;
-use coverage::{Plan, Shortfall};
+use coverage::{Description, Plan, Platform, Shortfall};
+use dma_types::{INTERRUPT_RANGE, PhysAddr};
+use interrupts::{Routing, Wish};
 use options::{Complaint, DmarSource as DmarOption, LogLevel, Options, ReportTarget, Severity, Switch};
-use pci::Topology;
 use pci::control::BusMaster;
 use pci::sriov::VirtualFunctions;
+use pci::{AddressRange, Claims, Owner, Topology};
 use report::{Boot, DeviceState, Event, Function, Outcome, Protected, Window};
 use spin::Once;
 
@@ -66,12 +68,14 @@ pub fn run(facts: &'static mut BootFacts) -> ! {
     let tables = find_tables(facts);
     clock::correct_by(tables.as_ref().and_then(|tables| tables.fixed.timer));
     let table = choose_table(&options, tables.as_ref(), fw_cfg.as_mut());
+    let described = table.describe();
+    let_interrupts_in(tables.as_ref(), described.as_ref());
     report_boot(facts, cmdline, tables.as_ref(), &table);
     complaints.iter().for_each(complain);
 
     devices::take_messages(options.storm);
     dma::verifier::set(options.verifier);
-    let topology = protect(tables.as_ref(), &table, &options);
+    let topology = protect(tables.as_ref(), &table, described.as_ref(), &options);
     if let Some(tables) = &tables {
         power::init(tables.fixed.power);
     }
@@ -87,15 +91,55 @@ fn find_tables(facts: &BootFacts) -> Option<AcpiTables> {
     acpi::read(rsdp).inspect_err(|error| log::error!("ACPI tables cannot be read: {error}")).ok()
 }
 
+/// Silences what firmware left armed, and lets interrupts in.
+fn let_interrupts_in(tables: Option<&AcpiTables>, described: Option<&Description<'_>>) {
+    let mut claims = Claims::default();
+    claims.add_configuration(tables.map_or(&[][..], |tables| &tables.ecam));
+    let messages = INTERRUPT_RANGE.end - INTERRUPT_RANGE.start;
+    claims.add(AddressRange::with_length(PhysAddr::new(INTERRUPT_RANGE.start), messages), Owner::Chipset);
+    for (index, unit) in described.iter().flat_map(|described| &described.units).enumerate() {
+        claims.add(AddressRange::with_length(unit.base, unit.window_bytes), Owner::Unit { index });
+    }
+    let interrupts = tables.map(|tables| tables.interrupts.clone()).unwrap_or_default();
+    if interrupts.damaged {
+        protection::give_up(Shortfall::InterruptTablesDamaged);
+    }
+    for irq::Unsilenced { at } in irq::silence(&interrupts, &claims) {
+        protection::give_up(Shortfall::InterruptSource { at });
+    }
+    irq::let_in();
+}
+
+/// Chooses the mode of the local APIC, before any unit or device is told where to send its interrupts.
+fn settle_apic_mode(tables: Option<&AcpiTables>, platform: Platform, units: &[iommu::Found]) {
+    let wish = if platform.opts_out_of_x2apic { Wish::OptOut } else { Wish::None };
+    let names_all = |unit: &iommu::Found| {
+        unit.as_ref().is_ok_and(|unit| unit.extended_capabilities().extended_interrupt_mode())
+    };
+    let routing = match platform.remaps_interrupts && !units.is_empty() {
+        true if units.iter().all(names_all) => Routing::Remapped,
+        true => Routing::XApicAlone,
+        false => Routing::Unremapped,
+    };
+    irq::apic::settle(wish, routing);
+    if let Some(tables) = tables {
+        irq::processors::note(&tables.interrupts);
+    }
+}
+
 /// Takes the machine's devices and units in hand, up to the event `protected`.
-fn protect(tables: Option<&AcpiTables>, table: &FirmwareTable, options: &Options<'_>) -> Topology {
+fn protect(
+    tables: Option<&AcpiTables>,
+    table: &FirmwareTable,
+    described: Option<&Description<'static>>,
+    options: &Options<'_>,
+) -> Topology {
     let ecam = tables.map_or(&[][..], |tables| &tables.ecam);
     let mut topology = bus::enumerate(ecam);
     topology.enable_acs(bus::config());
     faults::note_table(table.bytes);
-    let described = table.describe();
-    let plan = described.map(|described| Plan::new(&described, &topology, cpu::physical_address_bits()));
-    let claims = devices::check_windows(&mut topology, plan.as_ref(), ecam);
+    let plan = described.map(|described| Plan::new(described, &topology, cpu::physical_address_bits()));
+    let claims = devices::check_windows(&mut topology, plan.as_ref(), tables);
     let of_regions =
         plan.as_ref().map(|plan| regions::set_aside(plan, &topology, claims, tables)).unwrap_or_default();
     devices::enumerate(&topology, plan.as_ref(), options);
@@ -108,6 +152,8 @@ fn protect(tables: Option<&AcpiTables>, table: &FirmwareTable, options: &Options
         findings::judge(table, plan, &of_regions, found);
     }
     still_everything(&topology);
+    let platform = plan.as_ref().map(|plan| plan.platform).unwrap_or_default();
+    settle_apic_mode(tables, platform, found.as_deref().unwrap_or_default());
     if let (Some(plan), Some(found)) = (&plan, found) {
         iommu::take(plan, found);
         // What the units had to say before their interrupt was let through raises none.
@@ -202,6 +248,7 @@ fn give_up_the_uncovered(table: &FirmwareTable, bypassing: &[&DeviceRecord]) {
 /// Goes on once the machine is protected: drivers, drill, then script or prompt.
 fn after_protection(options: &Options<'_>) -> ! {
     console::disks::allow_writing(options.disk_write);
+    irq::processors::report();
     devices::presence::watch();
     devices::start_drivers();
     if options.drill == Switch::On {
@@ -270,7 +317,8 @@ fn report_boot(facts: &BootFacts, cmdline: &[u8], tables: Option<&AcpiTables>, t
         t: clock::now_ns(),
         version: env!("CARGO_PKG_VERSION").into(),
         firmware: firmware.as_str().into(),
-        cpus: u32::try_from(tables.map_or(1, |tables| tables.processors)).unwrap_or(u32::MAX),
+        cpus: u32::try_from(tables.map_or(1, |tables| tables.interrupts.processors.len().max(1)))
+            .unwrap_or(u32::MAX),
         memory_mib: map::total_bytes().div_ceil(1 << 20),
         cmdline: String::from_utf8_lossy(given).into_owned().into(),
         dmar_source: table.source,

@@ -41,6 +41,8 @@ bitflags! {
         const X2APIC = 1 << 9;
         /// It draws random numbers.
         const RDRAND = 1 << 10;
+        /// A register tells of abilities that CPUID has no room for.
+        const ARCHITECTURAL_CAPABILITIES = 1 << 11;
     }
 }
 
@@ -142,7 +144,7 @@ fn read_brand() -> [u8; 48] {
 /// Collects the bits of several leaves (SDM "CPUID—CPU Identification").
 fn read_features(one: &CpuidResult) -> Features {
     let seven = basic(7);
-    let (seven_ebx, seven_ecx) = seven.map_or((0, 0), |leaf| (leaf.ebx, leaf.ecx));
+    let (seven_ebx, seven_ecx, seven_edx) = seven.map_or((0, 0, 0), |leaf| (leaf.ebx, leaf.ecx, leaf.edx));
     let extended_edx = extended(0x8000_0001).map_or(0, |leaf| leaf.edx);
     let mut features = Features::empty();
     for (feature, register, bit) in [
@@ -156,6 +158,7 @@ fn read_features(one: &CpuidResult) -> Features {
         (Features::SMAP, seven_ebx, 20),
         (Features::CLFLUSHOPT, seven_ebx, 23),
         (Features::UMIP, seven_ecx, 2),
+        (Features::ARCHITECTURAL_CAPABILITIES, seven_edx, 29),
         (Features::PAGES_1G, extended_edx, 26),
     ] {
         features.set(feature, register >> bit & 1 == 1);

@@ -9,12 +9,12 @@ use options::{COMMANDS, Command, Policy, RecordForm, Switch, VerifierOrder};
 
 use super::disks::{self, DiskMistake};
 use super::{interrupts, memory, network, output};
-use crate::arch::cpu;
+use crate::arch::{FAULT_VECTOR, cpu};
 use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, power, serial};
-use crate::{attack, bench, faults, iommu, println, protection, selftest};
+use crate::{attack, bench, faults, iommu, irq, println, protection, selftest};
 
 /// Why a command that was understood could not be carried out.
 pub enum Mistake {
@@ -125,6 +125,9 @@ fn find(bdf: Bdf) -> Result<&'static DeviceRecord, Mistake> {
 
 fn units() {
     iommu::units().iter().for_each(|unit| println!("{unit}"));
+    if !iommu::units().is_empty() {
+        println!("{}", irq::owners::line(FAULT_VECTOR));
+    }
     if iommu::units().is_empty() {
         println!("no unit: {}", crate::start::NO_IOMMU_ADVICE);
     }

@@ -2,31 +2,36 @@
 
 use coverage::Plan;
 use dma_types::PhysAddr;
-use pci::{AddressRange, Claims, EcamWindow, Owner, Topology};
+use interrupts::{hpet, io_apic};
+use pci::{AddressRange, Claims, Owner, Topology};
 
 use super::virtio;
 use crate::arch::cpu;
 use crate::iommu;
 use crate::memory::{map, mmio};
+use crate::platform::acpi::{AcpiTables, InterruptTables};
 use crate::platform::pci::config;
 
 /// Decides which register windows exist, and refuses the functions that lie about theirs.
 ///
 /// To be called once, after enumeration, before firmware's regions are honoured and before any driver looks at a
-/// device; nobody may use a function meanwhile. `ecam` is what the firmware's table says of configuration space.
+/// device; nobody may use a function meanwhile. `tables` are the firmware's.
 ///
 /// Gives what is no device's.
-pub fn check(topology: &mut Topology, plan: Option<&Plan>, ecam: &[EcamWindow]) -> &'static Claims {
-    let claims = platform(plan, ecam);
+pub fn check(topology: &mut Topology, plan: Option<&Plan>, tables: Option<&AcpiTables>) -> &'static Claims {
+    let claims = platform(plan, tables);
     topology.check_windows(config(), &claims);
     virtio::find_structures(topology);
     mmio::keep_from_devices(claims)
 }
 
 /// What is no device's on this machine.
-fn platform(plan: Option<&Plan>, ecam: &[EcamWindow]) -> Claims {
+fn platform(plan: Option<&Plan>, tables: Option<&AcpiTables>) -> Claims {
     let mut claims = Claims::of_machine(cpu::physical_address_bits());
-    claims.add_configuration(ecam);
+    if let Some(tables) = tables {
+        claims.add_configuration(&tables.ecam);
+        add_interrupt_sources(&mut claims, &tables.interrupts);
+    }
     for (unit, index) in plan.map_or(&[][..], |plan| &plan.units).iter().zip(0..) {
         claims.add(AddressRange::with_length(unit.base, bytes_of(unit)), Owner::Unit { index });
     }
@@ -40,6 +45,17 @@ fn platform(plan: Option<&Plan>, ecam: &[EcamWindow]) -> Claims {
         from = span.end();
     }
     claims
+}
+
+/// Adds what interrupts, whether or not the tables are believed: nobody's registers lie there then.
+fn add_interrupt_sources(claims: &mut Claims, tables: &InterruptTables) {
+    let range = |at, bytes: usize| AddressRange::with_length(at, bytes as u64);
+    for entry in &tables.io_apics {
+        claims.add(range(entry.address, io_apic::REGISTER_BYTES), Owner::IoApic { id: entry.id });
+    }
+    for at in &tables.hpets {
+        claims.add(range(*at, hpet::REGISTER_BYTES), Owner::EventTimer);
+    }
 }
 
 /// Bytes of a unit's registers: what the table says, or more where the unit itself says so.

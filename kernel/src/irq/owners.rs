@@ -108,15 +108,17 @@ pub struct Line {
     pub count: u64,
 }
 
+/// What the table of vectors says of one.
+pub fn line(vector: u8) -> Line {
+    let count = match vector {
+        FAULT_VECTOR => journal::fault_interrupts().0,
+        _ => count(vector),
+    };
+    Line { vector, source: source(vector), count }
+}
+
 /// Every vector that somebody has, or that was raised though nobody has it.
 pub fn list() -> Vec<Line> {
-    let line = |vector| {
-        let count = match vector {
-            FAULT_VECTOR => journal::fault_interrupts().0,
-            _ => count(vector),
-        };
-        Line { vector, source: source(vector), count }
-    };
     let is_of_use = |line: &Line| match line.source {
         Source::Device(..) | Source::Units => true,
         Source::Processor(_) | Source::Former(_) | Source::Legacy | Source::Nobody => line.count > 0,

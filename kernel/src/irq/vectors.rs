@@ -100,11 +100,24 @@ fn deliver(vector: u8, frame: &TrapFrame) {
     apic::end_of_interrupt();
 }
 
+/// A bit for each vector at which firmware left an interrupt pending: it comes once, and is nobody's fault.
+static LEFT_BY_FIRMWARE: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+
+/// Says which interrupts come as soon as any are let in.
+pub(super) fn expect_from_firmware(vectors: &[u8]) {
+    for vector in vectors {
+        LEFT_BY_FIRMWARE[usize::from(vector / 64)].fetch_or(1 << (vector % 64), Ordering::Relaxed);
+    }
+}
+
 /// Takes a message that nobody waits for; says so once for each vector.
 fn note_unexpected(vector: u8) {
     static SEEN: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
-    note_unwanted();
     let bit = 1 << (vector % 64);
+    if LEFT_BY_FIRMWARE[usize::from(vector / 64)].fetch_and(!bit, Ordering::Relaxed) & bit != 0 {
+        return;
+    }
+    note_unwanted();
     if SEEN[usize::from(vector / 64)].fetch_or(bit, Ordering::Relaxed) & bit != 0 {
         return;
     }

@@ -112,6 +112,8 @@ ranks! {
     Messages,
     /// Who has which vector.
     Vectors,
+    /// The registers of an I/O APIC.
+    IoApics,
     /// What the timer is to do.
     Alarms,
     /// Windows on device registers.

@@ -42,12 +42,14 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod hpet;
 mod inventory;
 mod madt;
 mod rsdp;
 
+pub use hpet::hpet_registers;
 pub use inventory::{Inventory, MAX_TABLE_LEN, MAX_TABLES, RootFinding, RootTable, Table};
-pub use madt::processors;
+pub use madt::{IoApicEntry, Madt};
 pub use rsdp::RootError;
 
 use alloc::vec::Vec;

@@ -26,6 +26,8 @@ pub struct Platform {
     pub address_bits: u16,
     /// It promises that units remap interrupts.
     pub remaps_interrupts: bool,
+    /// It asks software to leave x2APIC mode alone (DMAR "X2APIC_OPT_OUT").
+    pub opts_out_of_x2apic: bool,
     /// Firmware kept DMA out until software took over, and asks software to go on so.
     pub kept_dma_out: bool,
 }

@@ -18,6 +18,7 @@ impl<'t> From<&Dmar<'t>> for Description<'t> {
             platform: Platform {
                 address_bits: dmar.host_address_width(),
                 remaps_interrupts: flags.contains(DmarFlags::INTR_REMAP),
+                opts_out_of_x2apic: flags.contains(DmarFlags::X2APIC_OPT_OUT),
                 kept_dma_out: flags.contains(DmarFlags::DMA_CTRL_PLATFORM_OPT_IN),
             },
         }

@@ -170,7 +170,12 @@ impl Region {
 /// may be the same.
 const fn keeps_regions_out(owner: Owner) -> bool {
     match owner {
-        Owner::Unit { .. } | Owner::Configuration | Owner::Chipset | Owner::Unreachable => true,
+        Owner::Unit { .. }
+        | Owner::Configuration
+        | Owner::IoApic { .. }
+        | Owner::EventTimer
+        | Owner::Chipset
+        | Owner::Unreachable => true,
         Owner::Legacy | Owner::Memory | Owner::Region { .. } => false,
     }
 }

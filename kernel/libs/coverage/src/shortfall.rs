@@ -47,6 +47,13 @@ pub enum Shortfall {
         /// The function that is meant.
         device: Bdf,
     },
+    /// Part of the tables that name interrupt controllers is missing or wrong.
+    InterruptTablesDamaged,
+    /// What the tables name there may go on interrupting as firmware had it: an I/O APIC or an event timer.
+    InterruptSource {
+        /// Where its registers should lie.
+        at: PhysAddr,
+    },
     /// The function keeps bus mastering on although it was switched off.
     BusMasterStuck {
         /// The function that is meant.
@@ -65,6 +72,8 @@ impl Shortfall {
             | Self::RegionLost { .. }
             | Self::Fabric(_)
             | Self::DeviceRefused { .. }
+            | Self::InterruptTablesDamaged
+            | Self::InterruptSource { .. }
             | Self::BusMasterStuck { .. } => false,
         }
     }
@@ -86,6 +95,12 @@ impl fmt::Display for Shortfall {
             Self::RegionLost { device } => write!(f, "the reserved regions of {device} could not be mapped"),
             Self::Fabric(finding) => write!(f, "{finding}"),
             Self::DeviceRefused { device } => write!(f, "what {device} says of itself is not believed"),
+            Self::InterruptTablesDamaged => {
+                f.write_str("the firmware's table of interrupt controllers could not be read in full")
+            }
+            Self::InterruptSource { at } => {
+                write!(f, "what firmware armed at {at} may go on interrupting: it could not be silenced")
+            }
             Self::BusMasterStuck { device } => {
                 write!(f, "{device} keeps bus mastering on although it was switched off")
             }

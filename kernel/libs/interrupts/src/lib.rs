@@ -1,10 +1,12 @@
-//! Who may interrupt the processor: vectors and their owners, and the message that a device sends.
+//! Who may interrupt the processor: vectors and their owners, the message that a device sends, the mode of the local APIC,
+//! and how what firmware left armed falls silent.
 //!
-//! Documents: Intel SDM volume 3, "Advanced Programmable Interrupt Controller (APIC)".
+//! Documents: Intel SDM volume 3, "Advanced Programmable Interrupt Controller (APIC)"; Intel 82093AA; IA-PC HPET.
 //!
 //! # Example
 //! ```
-//! use interrupts::{ApicId, Sender, VectorTable, message};
+//! use dma_types::ApicId;
+//! use interrupts::{Sender, VectorTable, message};
 //!
 //! let mut table = VectorTable::new();
 //! let sender = Sender { function: "00:05.0".parse()?, message: 0, processor: ApicId(0) };
@@ -29,14 +31,19 @@
     )
 )]
 
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
 mod class;
+pub mod hpet;
+pub mod io_apic;
 pub mod message;
+mod mode;
 mod owner;
 mod table;
 
 pub use class::{DEVICE_VECTORS, FIRST_DEVICE_VECTOR, LAST_DEVICE_VECTOR, VectorClass};
-pub use owner::{ApicId, Sender};
+pub use mode::{ApicMode, Choice, ModeLock, Offer, Reason, Routing, Situation, Wish, choose};
+pub use owner::Sender;
 pub use table::{DeviceVector, Flow, NoVector, Row, VectorTable};

@@ -3,9 +3,8 @@
 
 use core::fmt;
 
-use dma_types::{INTERRUPT_RANGE, MsiMessage};
+use dma_types::{ApicId, INTERRUPT_RANGE, MsiMessage};
 
-use crate::owner::ApicId;
 use crate::table::DeviceVector;
 
 /// The largest id that fits a message of this format: 255 means every processor.

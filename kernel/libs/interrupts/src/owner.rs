@@ -2,17 +2,7 @@
 
 use core::fmt;
 
-use dma_types::Bdf;
-
-/// The id of a processor's local APIC: 32 bits in x2APIC mode, 8 in xAPIC mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ApicId(pub u32);
-
-impl fmt::Display for ApicId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use dma_types::{ApicId, Bdf};
 
 /// One message of one function to one processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

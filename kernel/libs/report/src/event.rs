@@ -5,7 +5,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bench, Boot, Bugcheck, Check, Device, Domain, Drill, End, Fault, Finding, Lost, Protected, Unit,
+    Bench, Boot, Bugcheck, Check, Cpu, Device, Domain, Drill, End, Fault, Finding, Lost, Protected, Unit,
     Violation, Window,
 };
 
@@ -22,6 +22,8 @@ pub const MAX_LINE: usize = 16 * 1024;
 pub enum Event<'a> {
     /// What started.
     Boot(Boot<'a>),
+    /// A processor.
+    Cpu(Cpu),
     /// What firmware left.
     Window(Window<'a>),
     /// A unit.
@@ -57,6 +59,7 @@ impl Event<'_> {
     pub const fn t(&self) -> u64 {
         match self {
             Self::Boot(Boot { t, .. })
+            | Self::Cpu(Cpu { t, .. })
             | Self::Window(Window { t, .. })
             | Self::Unit(Unit { t, .. })
             | Self::Device(Device { t, .. })
@@ -78,6 +81,7 @@ impl Event<'_> {
     pub const fn set_t(&mut self, at: u64) {
         match self {
             Self::Boot(Boot { t, .. })
+            | Self::Cpu(Cpu { t, .. })
             | Self::Window(Window { t, .. })
             | Self::Unit(Unit { t, .. })
             | Self::Device(Device { t, .. })

@@ -35,6 +35,29 @@ pub enum DmarSource {
     None,
 }
 
+/// A processor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cpu {
+    /// Nanoseconds since kernel entry.
+    pub t: u64,
+    /// Its place among the processors, by rising id.
+    pub index: u32,
+    /// The id of its local APIC.
+    pub apic_id: u32,
+    /// What it does.
+    pub state: CpuRunState,
+}
+
+/// What a processor does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CpuRunState {
+    /// It runs the kernel.
+    Running,
+    /// It was never started, and waits as firmware left it.
+    Parked,
+}
+
 /// What firmware left behind: one line a unit, then one with `unit` absent and the bus masters.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct Window<'a> {

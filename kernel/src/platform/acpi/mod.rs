@@ -6,6 +6,7 @@
 
 mod copies;
 mod fadt;
+mod interrupts;
 mod memory;
 
 use acpi::mcfg::Mcfg;
@@ -18,13 +19,13 @@ use crate::arch::cpu;
 use crate::memory::map;
 
 pub use fadt::{FixedHardware, PmTimer};
+pub use interrupts::InterruptTables;
 
 use copies::Copies;
 use memory::Firmware;
 
 const DMAR: [u8; 4] = *b"DMAR";
 const MCFG: [u8; 4] = *b"MCFG";
-const MADT: [u8; 4] = *b"APIC";
 
 /// Bytes of a MCFG before its first entry.
 const MCFG_ENTRIES: usize = 44;
@@ -36,8 +37,8 @@ pub struct AcpiTables {
     pub dmar: Vec<Vec<u8>>,
     /// Where configuration space lies; windows that make no sense are left out.
     pub ecam: Vec<EcamWindow>,
-    /// Processors that may be used; at least this one.
-    pub processors: usize,
+    /// Processors and interrupt controllers.
+    pub interrupts: InterruptTables,
     /// Timer, power and reset registers.
     pub fixed: FixedHardware,
     /// Where all tables lie, the root table among them, with their lengths.
@@ -54,12 +55,11 @@ pub fn read(rsdp: PhysAddr) -> Result<AcpiTables, RootError> {
         log::warn!("{finding}");
     }
     let bytes = |table: &Table| Firmware.read(table.address, table.len);
-    let madt = inventory.all(MADT).find(|table| table.adds_up).and_then(bytes);
     let all = core::iter::once(&inventory.root).chain(&inventory.tables);
     Ok(AcpiTables {
         dmar: inventory.all(DMAR).filter_map(bytes).collect(),
         ecam: read_mcfg(&inventory),
-        processors: madt.map_or(1, |madt| acpi_root::processors(&madt).max(1)),
+        interrupts: interrupts::read(&inventory),
         fixed: fadt::read(&inventory),
         spans: all.map(|table| (table.address, table.len as u64)).collect(),
     })

@@ -42,6 +42,10 @@ shown! {
         => "kernel/libs/pci/src/enumerate/tests.rs", "enumeration_stops_at_its_limit";
     DeviceRefused: Shortfall::DeviceRefused { device: DEVICE }
         => "kernel/libs/pci/src/fabric/tests.rs", "of_two_bridges_that_claim_one_bus_neither_is_believed";
+    InterruptTablesDamaged: Shortfall::InterruptTablesDamaged
+        => "tests/tests/irq.rs", "a_damaged_table_of_interrupt_controllers_costs_completeness";
+    InterruptSource: Shortfall::InterruptSource { at: PhysAddr::new(0xfec0_0000) }
+        => "tests/tests/irq.rs", "an_interrupt_controller_over_memory_or_a_unit_is_refused";
     BusMasterStuck: Shortfall::BusMasterStuck { device: DEVICE }
         => "kernel/libs/pci/src/control.rs", "bus_mastering_changes_one_bit_and_never_writes_the_status";
 }

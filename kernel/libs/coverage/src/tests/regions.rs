@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | remapping unit | 0xc000_0000, two pages |
 //! | configuration space | 0xb000_0000, 256 MiB |
+//! | I/O APIC, event timer | 0xc200_0000 and 0xc300_0000, a page each |
 //! | kernel, ACPI | 0x100_0000 and 0x200_0000, 1 MiB each |
 //! | root port 00:1c.0 | passes 0xe000_0000 to 0xe07f_ffff down to bus 1 |
 //! | 00:03.0, 01:00.0 | registers at 0xfea0_0000 and 0xe010_0000, 1 MiB each |
@@ -32,6 +33,8 @@ fn claims() -> Claims {
     let mut claims = Claims::of_machine(WIDTH);
     claims.add(AddressRange::with_length(PhysAddr::new(UNIT), 0x2000), Owner::Unit { index: 0 });
     claims.add(AddressRange::with_length(PhysAddr::new(0), 0x8000_0000), Owner::Memory);
+    claims.add(AddressRange::with_length(PhysAddr::new(0xc200_0000), 0x20), Owner::IoApic { id: 9 });
+    claims.add(AddressRange::with_length(PhysAddr::new(0xc300_0000), 0x400), Owner::EventTimer);
     let window = BusRange { segment: SEGMENT, first: 0, last: 255 };
     claims.add_configuration(&[EcamWindow::new(window, PhysAddr::new(0xb000_0000), WIDTH).unwrap()]);
     claims
@@ -97,6 +100,10 @@ fn regions_over_registers_and_the_kernel_are_refused() {
         (UNIT + 0x1000, 0x1000, platform(Owner::Unit { index: 0 })),
         (0xb000_0000, 0x1000_0000, platform(Owner::Configuration)),
         (0xbfff_f000, 0x1000, platform(Owner::Configuration)),
+        // Where tables name them, and not only where they usually are.
+        (0xc200_0000, 0x1000, platform(Owner::IoApic { id: 9 })),
+        (0xc1ff_0000, 0x10_0000, platform(Owner::IoApic { id: 9 })),
+        (0xc300_0000, 0x1000, platform(Owner::EventTimer)),
         (0xfec0_0000, 0x1000, platform(Owner::Chipset)),
         (0xfed0_0000, 0x1000, platform(Owner::Chipset)),
         (0xfee0_0000, 0x1000, platform(Owner::Chipset)),

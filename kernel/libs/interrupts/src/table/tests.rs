@@ -1,9 +1,8 @@
-use dma_types::{Bdf, Segment, SourceId};
+use dma_types::{ApicId, Bdf, Segment, SourceId};
 use std::vec::Vec;
 
 use super::*;
 use crate::class::{LAST_DEVICE_VECTOR, VectorClass};
-use crate::owner::ApicId;
 
 fn sender(number: usize) -> Sender {
     let source = SourceId::from_bits(number as u16);

@@ -140,7 +140,7 @@ impl Gate<'_> {
                 (What::Register(..), _) if !decodes => continue,
                 // An interrupt controller or a timer is what it lies over.
                 (What::Register(..), Conflict::Claimed(claim))
-                    if claim.owner == Owner::Chipset && function.class.is_platform() =>
+                    if claim.owner.is_platform() && function.class.is_platform() =>
                 {
                     continue;
                 }

@@ -27,6 +27,13 @@ pub enum Owner {
     },
     /// Configuration space, mapped into memory (ECAM).
     Configuration,
+    /// An interrupt controller that a table names (I/O APIC).
+    IoApic {
+        /// Its id.
+        id: u8,
+    },
+    /// An event timer that a table names (HPET).
+    EventTimer,
     /// The chipset: interrupt controllers, interrupt messages, HPET, TPM, flash.
     Chipset,
     /// What lies below 1 MiB.
@@ -42,11 +49,20 @@ pub enum Owner {
     Unreachable,
 }
 
+impl Owner {
+    /// Tells whether a chipset may show what lies there as a function besides.
+    pub(super) const fn is_platform(self) -> bool {
+        matches!(self, Self::IoApic { .. } | Self::EventTimer | Self::Chipset)
+    }
+}
+
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unit { index } => write!(f, "the registers of remapping unit {index}"),
             Self::Configuration => f.write_str("configuration space"),
+            Self::IoApic { id } => write!(f, "the registers of I/O APIC {id}"),
+            Self::EventTimer => f.write_str("the registers of an event timer (HPET)"),
             Self::Chipset => f.write_str("the chipset's own registers (interrupts, HPET, TPM, flash)"),
             Self::Legacy => f.write_str("the first MiB"),
             Self::Memory => f.write_str("memory"),

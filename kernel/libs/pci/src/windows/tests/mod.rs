@@ -21,6 +21,7 @@ use dma_types::Segment;
 
 const ADDRESS_BITS: u8 = 40;
 const UNIT: Owner = Owner::Unit { index: 0 };
+const IO_APIC: Owner = Owner::IoApic { id: 9 };
 const REGION: Owner = Owner::Region { offset: 0x68 };
 
 /// A function on the root bus.
@@ -39,6 +40,8 @@ fn claims() -> Claims {
     add(1 << 32, 1 << 30, Owner::Memory);
     add(0xc000_0000, 0x2000, UNIT);
     add(0xc100_0000, 0x1_0000, REGION);
+    add(0xc200_0000, 0x20, IO_APIC);
+    add(0xc300_0000, 0x400, Owner::EventTimer);
     let buses = BusRange { segment: Segment(0), first: 0, last: 255 };
     claims.add_configuration(&[EcamWindow::new(buses, PhysAddr::new(0xb000_0000), ADDRESS_BITS).unwrap()]);
     claims
