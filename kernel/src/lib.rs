@@ -15,6 +15,7 @@ pub mod devices;
 pub mod attack;
 pub mod dma;
 pub mod faults;
+mod firmware;
 pub mod iommu;
 pub mod irq;
 pub mod journal;

@@ -15,13 +15,12 @@ use pci::control::BusMaster;
 use pci::sriov::VirtualFunctions;
 use pci::{AddressRange, Claims, Owner, Topology};
 use report::{Boot, DeviceState, Event, Function, Outcome, Protected, Window};
-use spin::Once;
 
 use crate::arch::cpu;
 use crate::console::{self, output};
 use crate::devices::{self, DeviceRecord, Role};
-use crate::iommu::table::{FirmwareTable, Soundness};
-use crate::iommu::{enforcement, findings, regions};
+use crate::firmware::{self, FirmwareTable, NO_IOMMU_ADVICE, Soundness, findings};
+use crate::iommu::{enforcement, regions};
 use crate::memory::boot::BootFacts;
 use crate::memory::map;
 use crate::platform::acpi::{self, AcpiTables};
@@ -31,23 +30,11 @@ use crate::platform::{clock, framebuffer, pci as bus, power};
 use crate::text::Text;
 use crate::{attack, bench, dma, faults, iommu, irq, journal, protection, stop};
 
-/// What helps where no IOMMU is found.
-pub const NO_IOMMU_ADVICE: &str = "switch on Intel VT-d (also called \"VT for Directed I/O\" or \"DMA protection\") in \
-    the firmware's set-up; until then no device gets bus mastering";
-
 /// Largest options text, and one byte more so that a longer one shows.
 const OPTIONS_BYTES: usize = options::MAX_SOURCE_BYTES + 1;
 
 /// Largest table that fw_cfg may hand over.
 const FW_CFG_DMAR_BYTES: usize = 1 << 20;
-
-/// What was found at start, for tests that run discovery again.
-static DISCOVERED: Once<(&'static [u8], Topology)> = Once::new();
-
-/// The table in use and the machine's functions; `None` before they are known.
-pub fn discovered() -> Option<(&'static [u8], &'static Topology)> {
-    DISCOVERED.get().map(|(table, topology)| (*table, topology))
-}
 
 /// Runs the kernel proper.
 pub fn run(facts: &'static mut BootFacts) -> ! {
@@ -55,6 +42,7 @@ pub fn run(facts: &'static mut BootFacts) -> ! {
     irq::panic::set_panic_hook(|info| stop::panic(info));
     enforcement::set_stop_hook(stop::protection_lost);
     faults::set_stop_hook(stop::violation);
+    dma::verifier::set_stop_hook(stop::misuse);
     let mut fw_cfg = FwCfg::detect();
     let cmdline: &'static [u8] = read_cmdline(fw_cfg.as_mut()).leak();
     let mut complaints = Vec::new();
@@ -79,7 +67,7 @@ pub fn run(facts: &'static mut BootFacts) -> ! {
     if let Some(tables) = &tables {
         power::init(tables.fixed.power);
     }
-    DISCOVERED.call_once(|| (table.bytes, topology));
+    firmware::note_discovered(&table, topology);
     after_protection(&options)
 }
 
@@ -149,13 +137,14 @@ fn protect(
 
     let found = plan.as_ref().map(iommu::find);
     if let (Some(plan), Some(found)) = (&plan, &found) {
+        firmware::evidence::report(plan, found);
         findings::judge(table, plan, &of_regions, found);
     }
     still_everything(&topology);
     let platform = plan.as_ref().map(|plan| plan.platform).unwrap_or_default();
     settle_apic_mode(tables, platform, found.as_deref().unwrap_or_default());
     if let (Some(plan), Some(found)) = (&plan, found) {
-        iommu::take(plan, found);
+        iommu::take(plan, found, findings::of_unit);
         // What the units had to say before their interrupt was let through raises none.
         faults::poll();
     }

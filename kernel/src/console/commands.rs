@@ -14,7 +14,7 @@ use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, power, serial};
-use crate::{attack, bench, faults, iommu, irq, println, protection, selftest};
+use crate::{attack, bench, faults, firmware, iommu, irq, println, protection, selftest};
 
 /// Why a command that was understood could not be carried out.
 pub enum Mistake {
@@ -129,17 +129,17 @@ fn units() {
         println!("{}", irq::owners::line(FAULT_VECTOR));
     }
     if iommu::units().is_empty() {
-        println!("no unit: {}", crate::start::NO_IOMMU_ADVICE);
+        println!("no unit: {}", firmware::NO_IOMMU_ADVICE);
     }
 }
 
 fn list_devices() {
     for record in devices::all().iter().chain(devices::presence::newcomers()) {
-        let (vendor, device) = record.id;
+        let id = record.vendor_device();
         let driver = record.driver().unwrap_or("-");
         let state = record.state().as_str();
         let left = if record.has_left() { ", which has left" } else { "" };
-        println!("{} {vendor:04x}:{device:04x} {state:<16} {driver:<6} {}{left}", record.bdf, record.name);
+        println!("{} {} {state:<16} {driver:<6} {}{left}", record.bdf, id.as_str(), record.name);
         if let Some(refusal) = record.pci.refused {
             println!("    not believed: {refusal}");
         }
@@ -148,7 +148,7 @@ fn list_devices() {
 
 /// Ports below which a device may pass for another.
 fn list_open_ports() {
-    let topology = crate::start::discovered().map(|(_, topology)| topology);
+    let topology = firmware::discovered().map(|(_, topology)| topology);
     for port in topology.into_iter().flat_map(pci::Topology::ports_without_source_validation) {
         println!("port {}: {}", port.bdf, pci::acs::NO_SOURCE_VALIDATION);
     }
@@ -223,10 +223,10 @@ fn report() {
     let mut given_up = Vec::new();
     protection::visit(|shortfall| given_up.push(*shortfall));
     given_up.iter().for_each(|shortfall| println!("given up: {shortfall}"));
-    iommu::findings::show();
+    firmware::findings::show();
     list_devices();
     list_open_ports();
-    iommu::units().iter().for_each(iommu::Unit::report);
+    iommu::units().iter().for_each(|unit| unit.report(firmware::findings::of_unit(unit.index)));
     devices::presence::present().for_each(DeviceRecord::report);
     list_domains();
     interrupts::show();

@@ -238,6 +238,12 @@ impl DeviceRecord {
         self.policy.store(place(&POLICIES, &Some(policy)), Ordering::Relaxed);
     }
 
+    /// Vendor and device id as `vvvv:dddd`. Allocates nothing.
+    pub fn vendor_device(&self) -> Text<9> {
+        let (vendor, device) = self.id;
+        Text::of(&format_args!("{vendor:04x}:{device:04x}"))
+    }
+
     /// The record's address, as the bug check shows it.
     pub fn object(&self) -> u64 {
         core::ptr::from_ref(self).addr() as u64
@@ -245,12 +251,12 @@ impl DeviceRecord {
 
     /// Writes its line into the report.
     pub fn report(&self) {
-        let mut id = IdText([0; 9]);
+        let id = self.vendor_device();
         let refused = self.pci.refused.map(|refusal| Text::<192>::of(&refusal));
         journal::emit(&Event::Device(report::Device {
             t: clock::now_ns(),
             bdf: self.bdf.into(),
-            id: id.of(self.id).into(),
+            id: id.as_str().into(),
             class: self.class.as_str().into(),
             name: self.name.as_str().into(),
             unit: self.unit.and_then(|unit| u32::try_from(unit).ok()),
@@ -268,21 +274,5 @@ impl DeviceRecord {
 impl fmt::Display for DeviceRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.bdf, self.name)
-    }
-}
-
-/// Room for `vvvv:dddd`, so that reporting allocates nothing.
-struct IdText([u8; 9]);
-
-impl IdText {
-    fn of(&mut self, (vendor, device): (u16, u16)) -> &str {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        self.0[4] = b':';
-        for (id, start) in [(vendor, 0), (device, 5)] {
-            for (digit, shift) in (start..start + 4).zip([12, 8, 4, 0]) {
-                self.0[digit] = DIGITS[usize::from(id >> shift & 0xf)];
-            }
-        }
-        core::str::from_utf8(&self.0).unwrap_or("")
     }
 }

@@ -114,7 +114,12 @@ impl Domain {
 
     /// The domain that a group has, or had last if somebody still holds that one. Allocates nothing.
     pub fn of_group(group: u32) -> Option<Arc<Self>> {
-        DOMAINS.lock().iter().rev().filter_map(Weak::upgrade).find(|domain| domain.group == group)
+        let last = DOMAINS.lock().len();
+        (0..last).rev().find_map(|number| {
+            // Kept beyond the lock: what was asked for may end here, and its end takes the lock.
+            let domain = DOMAINS.lock().get(number)?.upgrade()?;
+            (domain.group == group).then_some(domain)
+        })
     }
 
     /// The group that it belongs to.

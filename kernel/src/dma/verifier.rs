@@ -15,14 +15,15 @@ use dma_types::Iova;
 use iova::IovaRange;
 use options::Switch;
 use report::{Event, Function, Hex, Violation};
+use spin::Once;
 use verifier::{Misuse, Rule};
 
 use super::Domain;
 use super::guard::Damage;
 use crate::devices::{self, DeviceRecord};
+use crate::journal;
 use crate::platform::clock;
 use crate::text::Text;
-use crate::{journal, stop};
 
 static ON: AtomicBool = AtomicBool::new(false);
 static CHECKS: AtomicU64 = AtomicU64::new(0);
@@ -72,14 +73,24 @@ pub(super) fn resets() -> u64 {
     RESETS.load(Ordering::Relaxed)
 }
 
+/// What ends the kernel after a misuse, by the device of that name. It must not return.
+pub type StopHook = fn(&Violation<'_>, Rule, &str) -> !;
+
+static STOP: Once<StopHook> = Once::new();
+
+/// Says what ends the kernel, once; to be called before calls are checked.
+pub fn set_stop_hook(hook: StopHook) {
+    STOP.call_once(|| hook);
+}
+
 /// Checks a call, if calls are checked; does not return from one that breaks a rule.
 pub(super) fn check(who: Culprit, site: Site, judge: impl FnOnce() -> Result<(), Misuse>) {
     if !is_on() {
         return;
     }
     CHECKS.fetch_add(1, Ordering::Relaxed);
-    if let Err(misuse) = judge() {
-        stop_over(&who, &misuse, site);
+    if let (Err(misuse), Some(stop)) = (judge(), STOP.get()) {
+        stop_over(&who, &misuse, site, *stop);
     }
 }
 
@@ -130,7 +141,7 @@ pub(super) fn check_guard(domain: &Domain, start: Iova, damage: Damage, site: Si
 
 /// Reports a misuse and stops.
 #[cold]
-fn stop_over(who: &Culprit, misuse: &Misuse, site: Site) -> ! {
+fn stop_over(who: &Culprit, misuse: &Misuse, site: Site, stop: StopHook) -> ! {
     let Culprit { record, driver } = *who;
     let [p2, p3, p4] = misuse.parameters.map(Hex);
     let site = Text::<128>::of(&site);
@@ -148,5 +159,5 @@ fn stop_over(who: &Culprit, misuse: &Misuse, site: Site) -> ! {
         other_site: other_site.as_ref().map(|site| site.as_str().into()),
     };
     journal::emit(&Event::Violation(violation.clone()));
-    stop::misuse(&violation, misuse.rule, &record.name)
+    stop(&violation, misuse.rule, &record.name)
 }

@@ -53,7 +53,7 @@ pub(super) struct Lists<'t> {
     candidates: ArrayVec<Candidate<'t>, LISTED>,
     history: ArrayVec<HistoryEntry<'t>, LISTED>,
     entries: ArrayVec<WalkStep, LISTED>,
-    id: Option<Text<16>>,
+    id: Option<Text<9>>,
 }
 
 impl Told {
@@ -100,7 +100,7 @@ impl Told {
                 .collect(),
             history: self.history.iter().map(|(event, site)| history_entry(event, site)).collect(),
             entries: self.walk.iter().flat_map(RequestWalk::steps).map(walk_step).collect(),
-            id: self.suspect.map(id_text),
+            id: self.suspect.map(DeviceRecord::vendor_device),
         }
     }
 
@@ -165,7 +165,7 @@ pub(super) fn count(requester: Bdf, line: &Line<Answer>) {
     let refused = line.answer.and_then(|answer| answer.interrupt).map(with_word);
     let action = line.answer.map_or(Action::Logged, |answer| answer.action);
     let suspect = key.and_then(|key| key.bdf).and_then(crate::devices::find);
-    let id = suspect.map(id_text);
+    let id = suspect.map(DeviceRecord::vendor_device);
     journal::emit(&Event::Fault(report::Fault {
         t: clock::now_ns(),
         unit: suspect.and_then(|record| record.unit).unwrap_or(0) as u32,
@@ -208,12 +208,6 @@ pub(super) fn others(holder: Holder, count: u64) {
         }
         _ => log::warn!("at least {count} faults of other ids that no function carries"),
     }
-}
-
-/// Vendor and device id.
-fn id_text(record: &'static DeviceRecord) -> Text<16> {
-    let (vendor, device) = record.id;
-    Text::of(&format_args!("{vendor:04x}:{device:04x}"))
 }
 
 /// A refused interrupt, and why it was refused in one word.

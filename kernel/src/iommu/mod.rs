@@ -1,18 +1,16 @@
 //! The units that stand between devices and memory, and what the rest of the kernel may ask of them.
 //!
-//! Order: [`regions::set_aside`] as soon as the table is read, [`find()`] for the evidence of what firmware
-//! left, then with bus mastering off everywhere [`take()`]; from there every device is blocked until
+//! Order: [`regions::set_aside`] as soon as the table is read, [`find()`] for what they say of
+//! themselves, then with bus mastering off everywhere [`take()`]; from there every device is blocked until
 //! [`AddressSpace::attach`], and [`enforcement`] sees to it that the units go on enforcing.
 
 pub mod enforcement;
 mod error;
 mod find;
-pub mod findings;
 pub mod regions;
 mod silence;
 mod space;
 mod standing;
-pub mod table;
 mod take;
 mod unit;
 
@@ -22,7 +20,7 @@ use dma_types::PhysAddr;
 use spin::Once;
 
 pub use error::IommuError;
-pub use find::{Found, find, register_bytes};
+pub use find::{Found, drain_stale, find, register_bytes};
 pub use space::{AddressSpace, Size};
 pub use take::{Evidence, take};
 pub use unit::Unit;

@@ -9,8 +9,8 @@ use report::{Event, Hex, InvalidationKind, UnitKind, UnitState};
 use vtd::spec::second_stage::TableLevels;
 use vtd::{EnforcementLost, InvalidationPath};
 
+use super::Unit;
 use super::unit::{Facts, Window};
-use super::{Unit, findings};
 use crate::journal;
 use crate::platform::clock;
 
@@ -51,10 +51,10 @@ impl Unit {
         *self.port.lock() = unit.enforcement_port();
     }
 
-    /// Writes its line into the report.
-    pub fn report(&self) {
+    /// Writes its line into the report, with the stable names of what was found about it.
+    pub fn report(&self, findings: impl IntoIterator<Item = &'static str>) {
         let version = self.facts.map(|facts| facts.version_text());
-        let findings: Vec<_> = findings::of_unit(self.index).map(report::Text::from).collect();
+        let findings: Vec<_> = findings.into_iter().map(report::Text::from).collect();
         let raw = |bits: fn(&Facts) -> u64| Hex(self.facts.as_ref().map_or(0, bits));
         let invalidation = self
             .read(|active| match active.unit().invalidation_path() {

@@ -23,7 +23,13 @@ use crate::sync::InterruptsOff;
 /// Conditions that stood when the fault interrupt was unmasked raise none by themselves: whoever calls this looks for them
 /// afterwards. Bus mastering must be off everywhere but on bridges. A unit that cannot be taken is kept with the reason;
 /// its devices must stay without bus mastering.
-pub fn take(plan: &Plan, found: Vec<Found>) -> &'static [Unit] {
+///
+/// `findings` gives the stable names of what was found about each unit, for the report.
+pub fn take<F: IntoIterator<Item = &'static str>>(
+    plan: &Plan,
+    found: Vec<Found>,
+    findings: impl Fn(usize) -> F,
+) -> &'static [Unit] {
     // A fault interrupt must not arrive before the handler can find the unit.
     let off = InterruptsOff::new();
     let units = plan.units.iter().zip(found).enumerate();
@@ -35,7 +41,7 @@ pub fn take(plan: &Plan, found: Vec<Found>) -> &'static [Unit] {
             true => log::info!("{unit}"),
             false => log::error!("{unit}; its devices stay without bus mastering"),
         }
-        unit.report();
+        unit.report(findings(unit.index));
     }
     units
 }

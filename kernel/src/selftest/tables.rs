@@ -7,8 +7,8 @@ use coverage::{Description, Plan};
 
 use super::{check, skip};
 use crate::arch::cpu;
+use crate::firmware;
 use crate::platform::clock;
-use crate::start;
 
 const NAME: &str = "tables";
 
@@ -21,7 +21,7 @@ const MOST_CHANGES: u64 = 8;
 /// Runs discovery on this machine's own table with random bytes changed, cut or lengthened. It must come to an
 /// end with a plan that names only what is there.
 pub(super) fn run() {
-    let Some((table, topology)) = start::discovered() else {
+    let Some((table, topology)) = firmware::discovered() else {
         return skip(NAME, "this machine has no table to start from");
     };
     let mut random = Random(clock::now_ns() | 1);

@@ -9,8 +9,8 @@ use coverage::{Judged, Plan, TableFinding, UnitAnswer};
 use report::Event;
 use spin::Once;
 
-use super::Found;
-use super::table::FirmwareTable;
+use super::FirmwareTable;
+use crate::iommu::Found;
 use crate::platform::clock;
 use crate::{journal, println};
 
