@@ -15,6 +15,7 @@ use report::{DeviceState, Event};
 use super::KINDS;
 use crate::journal;
 use crate::platform::clock;
+use crate::sync::AtomicChoice;
 use crate::text::Text;
 
 /// What the kernel knows of a function, for as long as it runs.
@@ -24,8 +25,8 @@ pub struct DeviceRecord {
     facts: Facts,
     life: AtomicLifeCycle,
     /// The state that was reported last.
-    reported: AtomicU8,
-    policy: AtomicU8,
+    reported: AtomicChoice<DeviceState, 5>,
+    policy: AtomicChoice<Option<Policy>, 4>,
     /// The driver's place in the table of drivers, from 1 on; 0 for none.
     driver: AtomicU8,
     reach: AtomicU64,
@@ -130,11 +131,6 @@ const STATES: [DeviceState; 5] = [
 const POLICIES: [Option<Policy>; 4] =
     [None, Some(Policy::Bugcheck), Some(Policy::Contain), Some(Policy::Log)];
 
-/// The place of a value in a table that holds every value of its type.
-fn place<T: PartialEq>(table: &[T], value: &T) -> u8 {
-    table.iter().position(|known| known == value).map_or(0, |index| index as u8)
-}
-
 impl DeviceRecord {
     /// Makes a record of a function that may do nothing yet.
     pub fn new(facts: Facts) -> Self {
@@ -146,12 +142,12 @@ impl DeviceRecord {
         let record = Self {
             facts,
             life: AtomicLifeCycle::new(state),
-            reported: AtomicU8::new(0),
-            policy: AtomicU8::new(0),
+            reported: AtomicChoice::new(&STATES),
+            policy: AtomicChoice::new(&POLICIES),
             driver: AtomicU8::new(0),
             reach: AtomicU64::new(0),
         };
-        record.reported.store(place(&STATES, &record.state()), Ordering::Relaxed);
+        record.reported.set(record.state());
         record
     }
 
@@ -184,8 +180,8 @@ impl DeviceRecord {
 
     /// Reports its state, unless that was reported already.
     pub fn report_change(&self) {
-        let now = place(&STATES, &self.state());
-        if self.reported.swap(now, Ordering::Relaxed) != now {
+        let now = self.state();
+        if self.reported.set(now) != now {
             self.report();
         }
     }
@@ -230,12 +226,12 @@ impl DeviceRecord {
 
     /// The policy for its violations, where it has one of its own.
     pub fn policy(&self) -> Option<Policy> {
-        POLICIES.get(usize::from(self.policy.load(Ordering::Relaxed))).copied().flatten()
+        self.policy.get()
     }
 
     /// Gives it a policy of its own.
     pub fn set_policy(&self, policy: Policy) {
-        self.policy.store(place(&POLICIES, &Some(policy)), Ordering::Relaxed);
+        self.policy.set(Some(policy));
     }
 
     /// Vendor and device id as `vvvv:dddd`. Allocates nothing.

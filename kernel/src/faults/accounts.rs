@@ -1,7 +1,5 @@
 //! Counts, policies, and which faults are expected: what the library decides by.
 
-use core::sync::atomic::{AtomicU8, Ordering};
-
 use diagnosis::{Fault, Port, Senders, Verdict};
 use dma_types::Bdf;
 use fault_response::{Accounts, Expectation, ExpectationId, Expectations, Notice, Tell};
@@ -10,14 +8,14 @@ use options::{Policy, Storm};
 
 use super::lines;
 use crate::devices::{self, DeviceRecord};
-use crate::sync::{IrqLock, rank};
+use crate::sync::{AtomicChoice, IrqLock, rank};
 
 /// Faults that may be expected at once.
 const MOST_EXPECTED: usize = 32;
 
 static ACCOUNTS: IrqLock<Accounts, rank::Accounts> = IrqLock::new(Accounts::NONE);
 static EXPECTED: IrqLock<Expectations<MOST_EXPECTED>, rank::Expected> = IrqLock::new(Expectations::new());
-static POLICY: AtomicU8 = AtomicU8::new(0);
+static POLICY: AtomicChoice<Policy, 3> = AtomicChoice::new(&POLICIES);
 
 const POLICIES: [Policy; 3] = [Policy::Bugcheck, Policy::Contain, Policy::Log];
 
@@ -49,13 +47,12 @@ fn ports() -> impl Iterator<Item = Port> + Clone {
 
 /// The policy for devices that have none of their own.
 pub fn policy() -> Policy {
-    POLICIES.get(usize::from(POLICY.load(Ordering::Relaxed))).copied().unwrap_or(Policy::Bugcheck)
+    POLICY.get()
 }
 
 /// Changes the policy for devices that have none of their own.
 pub fn set_policy(policy: Policy) {
-    let place = POLICIES.iter().position(|known| *known == policy).unwrap_or(0);
-    POLICY.store(place as u8, Ordering::Relaxed);
+    POLICY.set(policy);
 }
 
 /// The policy that applies to a device, or to a requester that nobody knows.
