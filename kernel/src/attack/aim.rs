@@ -68,10 +68,10 @@ pub enum Hold {
 impl Hold {
     /// The target's memory by itself, taken back from whoever had it; none if it lasts by itself, or if the unit
     /// does not confirm that it is out of reach.
-    pub fn into_target(self) -> Option<kept::Target> {
+    pub fn into_target(self) -> Option<kept::KeptTarget> {
         let page = match self {
             Self::Nothing => return None,
-            Self::Neighbour(neighbour) => return Some(kept::Target::Bytes(neighbour.into_beside())),
+            Self::Neighbour(neighbour) => return Some(kept::KeptTarget::Bytes(neighbour.into_beside())),
             Self::Page(page) => Some(page),
             Self::BesideReadable(before, page) => before.unmap().ok().map(|_| page),
             Self::BesideWritable(before, page) => before.unmap().ok().map(|_| page),
@@ -79,7 +79,7 @@ impl Hold {
             Self::Writable(mapping) => mapping.unmap().ok(),
             Self::Foreign(mapping) => mapping.unmap().ok(),
         };
-        page.map(kept::Target::Page)
+        page.map(kept::KeptTarget::Page)
     }
 }
 

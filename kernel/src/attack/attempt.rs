@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::mem;
 
 use ::attack::{
-    Evidence, Judgement, Next, NotPossible, Outcome, Place, Progress, Reached, Script, Sight, Skill,
-    StartRefused, contents,
+    Judgement, Meaning, Next, NotPossible, OwnBuffer, Progress, Reached, Script, Sight, Skill, StartRefused,
+    Traces, contents,
 };
 use diagnosis::Verdict;
 use dma_types::{Access, PAGE_SIZE, Permissions};
@@ -27,7 +27,7 @@ use crate::memory::direct;
 const AIMS: u8 = 8;
 
 /// What the next step of an attack is.
-pub enum Step {
+pub enum Advance {
     /// Wait until the device is idle.
     Wait,
     /// The overreach begins; others hold theirs back for a moment.
@@ -37,7 +37,7 @@ pub enum Step {
 }
 
 /// An attack of one device.
-pub struct Attempt {
+pub struct Attack {
     device: &'static dyn Overreach,
     skill: Skill,
     order: Order,
@@ -52,7 +52,7 @@ pub struct Attempt {
     target_is_mapped: bool,
 }
 
-impl Attempt {
+impl Attack {
     /// Prepares an attack. `seed` makes its patterns differ from those of others.
     pub fn new(device: &'static dyn Overreach, order: Order, seed: u64) -> Self {
         let skill = device.skill();
@@ -77,18 +77,18 @@ impl Attempt {
     }
 
     /// Goes on as far as possible without waiting. To be called again and again until it is over.
-    pub fn advance(&mut self) -> Step {
+    pub fn advance(&mut self) -> Advance {
         let progress = self.device.poll();
         if progress == Progress::Busy {
-            return Step::Wait;
+            return Advance::Wait;
         }
         match self.try_advance(progress) {
             Ok(step) => step,
-            Err(judgement) => Step::Over(judgement),
+            Err(judgement) => Advance::Over(judgement),
         }
     }
 
-    fn try_advance(&mut self, progress: Progress) -> Result<Step, Judgement> {
+    fn try_advance(&mut self, progress: Progress) -> Result<Advance, Judgement> {
         let next = if self.script.is_to_begin() {
             self.begin()?
         } else {
@@ -158,9 +158,9 @@ impl Attempt {
     }
 
     /// Starts a transfer that the device may make.
-    fn transfer(&self, access: Access, place: Place) -> Result<Step, Judgement> {
+    fn transfer(&self, access: Access, place: OwnBuffer) -> Result<Advance, Judgement> {
         self.device.start(access, self.loans.at(place)?).map_err(|_| Judgement::DeadDevice)?;
-        Ok(Step::Wait)
+        Ok(Advance::Wait)
     }
 
     /// Bytes that the overreach moves.
@@ -169,7 +169,7 @@ impl Attempt {
     }
 
     /// Lets the device overreach.
-    fn strike(&mut self) -> Result<Step, Judgement> {
+    fn strike(&mut self) -> Result<Advance, Judgement> {
         if self.order.target == Target::Freed && self.aim.is_none() {
             self.aim = Some(self.free_a_warm_buffer()?);
         }
@@ -197,7 +197,7 @@ impl Attempt {
             _ => Judgement::Broken,
         })?;
         self.script.struck();
-        Ok(Step::Struck)
+        Ok(Advance::Struck)
     }
 
     /// Maps the target for the device where the attack must go wrong.
@@ -231,23 +231,23 @@ impl Attempt {
     }
 
     /// Judges by the fault record and by memory.
-    fn judge(&mut self, reached: Reached) -> Result<Step, Judgement> {
+    fn judge(&mut self, reached: Reached) -> Result<Advance, Judgement> {
         let aim = self.aim.as_ref().ok_or(Judgement::Broken)?;
         let flight = self.flight.take().and_then(flight::land).ok_or(Judgement::Broken)?;
         let made_for_it = !matches!(aim.hold, Hold::Nothing);
         let now = aim.memory.and_then(|memory| bytes_at(memory, self.secret.len()));
         let changed = made_for_it && now.is_some_and(|now| now != self.secret);
-        let evidence = Evidence { seen: flight.seen, expected: flight.expected, changed, reached };
-        let judgement = match self.script.judge(evidence) {
-            Outcome::Over(judgement) => judgement,
-            Outcome::Again => return Ok(Step::Wait),
-            Outcome::LookAround => self.judge_neighbour()?,
+        let traces = Traces { seen: flight.seen, expected: flight.expected, changed, reached };
+        let judgement = match self.script.judge(traces) {
+            Meaning::Over(judgement) => judgement,
+            Meaning::Again => return Ok(Advance::Wait),
+            Meaning::LookAround => self.judge_neighbour()?,
         };
         if judgement == Judgement::DeadDevice {
             return Err(judgement);
         }
         report(&flight, judgement);
-        Ok(Step::Over(judgement))
+        Ok(Advance::Over(judgement))
     }
 
     /// Judges an access beside a buffer that has neither shown nor changed what its neighbour holds.

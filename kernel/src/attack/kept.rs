@@ -14,7 +14,7 @@ const SHARE: usize = 8;
 
 /// Memory that an attack was aimed at; in no domain.
 #[expect(dead_code, reason = "what is kept is never looked at from inside")]
-pub enum Target {
+pub enum KeptTarget {
     /// A page.
     Page(PageBuffer),
     /// Part of one.
@@ -22,7 +22,7 @@ pub enum Target {
 }
 
 /// The oldest first.
-static KEPT: IrqLock<VecDeque<Target>, rank::Kept> = IrqLock::new(VecDeque::new());
+static KEPT: IrqLock<VecDeque<KeptTarget>, rank::Kept> = IrqLock::new(VecDeque::new());
 
 /// The oldest had to be let go.
 static OVERFLOWN: AtomicBool = AtomicBool::new(false);

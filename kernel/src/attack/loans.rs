@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use ::attack::{Judgement, NotPossible, Place, Skill};
+use ::attack::{Judgement, NotPossible, OwnBuffer, Skill};
 use dma_types::{Access, Iova};
 
 use super::aim::bytes_at;
@@ -20,23 +20,23 @@ impl Loans {
     /// A buffer with the pattern and one to store it in; one that recognises gets a buffer with something else
     /// in it as well.
     pub(super) fn lend(dma: &Device, skill: &Skill, pattern: &[u8]) -> Result<Self, Judgement> {
-        let page = |place: Place| page(&place.prepared(pattern));
-        let source = dma.map(page(Place::Source)?, "attack source").map_err(|_| Judgement::Broken)?;
-        let landing = dma.map(page(Place::Landing)?, "attack landing").map_err(|_| Judgement::Broken)?;
+        let page = |place: OwnBuffer| page(&place.prepared(pattern));
+        let source = dma.map(page(OwnBuffer::Source)?, "attack source").map_err(|_| Judgement::Broken)?;
+        let landing = dma.map(page(OwnBuffer::Landing)?, "attack landing").map_err(|_| Judgement::Broken)?;
         let mut loans = Self { source: Some(source), decoy: None, landing: Some(landing) };
         if matches!(skill, Skill::Recognises { .. }) {
-            let decoy = dma.map(page(Place::Decoy)?, "attack decoy").map_err(|_| Judgement::Broken)?;
+            let decoy = dma.map(page(OwnBuffer::Decoy)?, "attack decoy").map_err(|_| Judgement::Broken)?;
             loans.decoy = Some(decoy);
         }
         Ok(loans)
     }
 
     /// Where a buffer lies for the device.
-    pub(super) fn at(&self, place: Place) -> Result<Iova, Judgement> {
+    pub(super) fn at(&self, place: OwnBuffer) -> Result<Iova, Judgement> {
         let at = match place {
-            Place::Source => self.source.as_ref().map(Mapping::iova),
-            Place::Decoy => self.decoy.as_ref().map(Mapping::iova),
-            Place::Landing => self.landing.as_ref().map(Mapping::iova),
+            OwnBuffer::Source => self.source.as_ref().map(Mapping::iova),
+            OwnBuffer::Decoy => self.decoy.as_ref().map(Mapping::iova),
+            OwnBuffer::Landing => self.landing.as_ref().map(Mapping::iova),
         };
         at.ok_or(Judgement::Broken)
     }

@@ -9,7 +9,7 @@ use options::Target;
 use report::{Drill, DrillCommand, DrillResult, Event, Function, Outcome};
 
 use super::Notice;
-use super::attempt::{Attempt, Step};
+use super::attempt::{Advance, Attack};
 use super::order::{Order, Sabotage};
 use crate::devices::Overreach;
 use crate::platform::clock::{self, Deadline};
@@ -44,7 +44,7 @@ pub fn run(devices: &[&'static dyn Overreach], order: Order) -> Vec<Judgement> {
     let mut attempts: Vec<_> = devices
         .iter()
         .zip(1..)
-        .map(|(device, number)| (Attempt::new(*device, order, seed.wrapping_mul(number)), None))
+        .map(|(device, number)| (Attack::new(*device, order, seed.wrapping_mul(number)), None))
         .collect();
     let deadline = Deadline::after(ROUND);
     let mut next_strike = Deadline::after(Duration::ZERO);
@@ -60,11 +60,11 @@ pub fn run(devices: &[&'static dyn Overreach], order: Order) -> Vec<Judgement> {
             let pause = if next_strike.expired() { Pause::Over } else { Pause::Lasts };
             let Some((attempt, judgement @ None)) = attempts.get_mut(turn) else { continue };
             let may_go_on = attempt.script().waits_for().is_over(pause, others);
-            let step = if may_go_on { attempt.advance() } else { Step::Wait };
+            let step = if may_go_on { attempt.advance() } else { Advance::Wait };
             match step {
-                Step::Wait => {}
-                Step::Struck => next_strike = Deadline::after(BETWEEN_STRIKES),
-                Step::Over(over) => *judgement = Some(over),
+                Advance::Wait => {}
+                Advance::Struck => next_strike = Deadline::after(BETWEEN_STRIKES),
+                Advance::Over(over) => *judgement = Some(over),
             }
             if deadline.expired() {
                 *judgement = judgement.or(Some(Judgement::Broken));

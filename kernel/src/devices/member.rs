@@ -10,7 +10,7 @@ use crate::iommu;
 use crate::platform::pci as bus;
 
 /// A function being let in, released or moved.
-pub type Attempt = MemberAttempt<'static, DeviceRecord>;
+pub type DeviceAttempt = MemberAttempt<'static, DeviceRecord>;
 
 impl Member for DeviceRecord {
     fn life(&self) -> &AtomicLifeCycle {

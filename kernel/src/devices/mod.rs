@@ -34,7 +34,7 @@ use crate::{dma, faults};
 pub use disk::{Disk, DiskError, Namespace};
 pub use driver::{Driver, Kind, Requests, Settling, StartError};
 pub use function::{Function, ResetError};
-pub use member::Attempt;
+pub use member::DeviceAttempt;
 pub use messages::{Messages, take_messages};
 pub use nic::{Link, Nic, NicError, Received};
 pub use overreach::Overreach;
@@ -97,7 +97,7 @@ pub fn requests_one_by_one(record: &'static DeviceRecord) -> bool {
 #[track_caller]
 pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
     if record.role == Role::Bridge && record.state() == DeviceState::Quarantined {
-        let opening = Attempt::release(record)
+        let opening = DeviceAttempt::release(record)
             .map_err(|refusal| dma::DmaError::from(GroupError::Refused(record, refusal)))?;
         let members = below(record.bdf).filter(|member| member.role == Role::Endpoint);
         // Those that were cut off together come back together.

@@ -9,7 +9,7 @@ use report::DeviceState;
 
 use super::group::{Group, Noted};
 use super::{DmaError, Domain};
-use crate::devices::{self, Attempt, DeviceRecord};
+use crate::devices::{self, DeviceAttempt, DeviceRecord};
 use crate::iommu::{self, IommuError};
 use crate::memory::arc::Arc;
 
@@ -66,7 +66,7 @@ pub(super) fn tied_to(
 ///
 /// # Errors
 /// As there.
-pub(super) fn begin_entry(record: &'static DeviceRecord) -> Result<Attempt, DmaError> {
+pub(super) fn begin_entry(record: &'static DeviceRecord) -> Result<DeviceAttempt, DmaError> {
     Ok(group::begin_entry(record, tied_to(record).members)?)
 }
 

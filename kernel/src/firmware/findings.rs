@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use acpi_tables::lint::Severity;
-use coverage::{Judged, Plan, TableFinding, UnitAnswer};
+use coverage::{JudgedFinding, Plan, TableFinding, UnitAnswer};
 use report::Event;
 use spin::Once;
 
@@ -14,7 +14,7 @@ use crate::iommu::Found;
 use crate::platform::clock;
 use crate::{journal, println};
 
-static FINDINGS: Once<Vec<Judged>> = Once::new();
+static FINDINGS: Once<Vec<JudgedFinding>> = Once::new();
 
 /// Judges the table in use: its bytes, what `plan` found on joining it with the buses, `also` what its regions
 /// came to, and the units as they answered.
@@ -64,12 +64,12 @@ pub fn report() {
 /// Tells people, the gravest first.
 pub fn show() {
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
-        for Judged { rule, what, .. } in all().iter().filter(|entry| entry.rule.severity == severity) {
+        for JudgedFinding { rule, what, .. } in all().iter().filter(|entry| entry.rule.severity == severity) {
             println!("{severity} {}: {what}. {} {}", rule.id, rule.meaning, rule.remedy);
         }
     }
 }
 
-fn all() -> &'static [Judged] {
+fn all() -> &'static [JudgedFinding] {
     FINDINGS.get().map_or(&[], Vec::as_slice)
 }

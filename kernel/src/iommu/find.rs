@@ -9,14 +9,14 @@ use coverage::Plan;
 use dma_types::PAGE_SIZE;
 use vtd::spec::fault_record::FaultRecord;
 
-use super::unit::Window;
+use super::unit::UnitWindow;
 use crate::memory::mmio::Mmio;
 
 /// Records of an earlier boot that are reported of one unit.
 const STALE_RECORDS: usize = 256;
 
 /// A unit of the plan: answering, or not.
-pub type Found = Result<vtd::Unit<Window>, String>;
+pub type Found = Result<vtd::Unit<UnitWindow>, String>;
 
 /// Maps and probes every unit of the plan.
 pub fn find(plan: &Plan) -> Vec<Found> {
@@ -46,13 +46,13 @@ pub fn register_bytes(planned: &coverage::Unit) -> Result<usize, String> {
     vtd::register_bytes(&first_page).map_err(|error| error.to_string())
 }
 
-fn map(planned: &coverage::Unit, bytes: usize) -> Result<Window, String> {
+fn map(planned: &coverage::Unit, bytes: usize) -> Result<UnitWindow, String> {
     let window = Mmio::of_platform(planned.base, bytes).map_err(|error| error.to_string())?;
     Ok(Box::leak(Box::new(window)))
 }
 
 /// Takes the fault records of earlier times away.
-pub fn drain_stale(unit: &vtd::Unit<Window>) -> Vec<FaultRecord> {
+pub fn drain_stale(unit: &vtd::Unit<UnitWindow>) -> Vec<FaultRecord> {
     let mut stale = Vec::new();
     let _ = unit.fault_port().drain(&mut |record| stale.push(record), STALE_RECORDS);
     stale

@@ -22,7 +22,7 @@ use spin::Once;
 pub use error::IommuError;
 pub use find::{Found, drain_stale, find, register_bytes};
 pub use space::{AddressSpace, Size};
-pub use take::{Evidence, take};
+pub use take::{Retaken, take};
 pub use unit::Unit;
 
 use crate::devices::DeviceRecord;

@@ -10,7 +10,7 @@ use vtd::spec::second_stage::TableLevels;
 use vtd::{EnforcementLost, InvalidationPath};
 
 use super::Unit;
-use super::unit::{Facts, Window};
+use super::unit::{UnitFacts, UnitWindow};
 use crate::journal;
 use crate::platform::clock;
 
@@ -47,7 +47,7 @@ impl Unit {
     }
 
     /// Takes note that it was brought up once more.
-    pub(super) fn note_bring_up(&self, unit: &vtd::Unit<Window>) {
+    pub(super) fn note_bring_up(&self, unit: &vtd::Unit<UnitWindow>) {
         *self.port.lock() = unit.enforcement_port();
     }
 
@@ -55,7 +55,7 @@ impl Unit {
     pub fn report(&self, findings: impl IntoIterator<Item = &'static str>) {
         let version = self.facts.map(|facts| facts.version_text());
         let findings: Vec<_> = findings.into_iter().map(report::Text::from).collect();
-        let raw = |bits: fn(&Facts) -> u64| Hex(self.facts.as_ref().map_or(0, bits));
+        let raw = |bits: fn(&UnitFacts) -> u64| Hex(self.facts.as_ref().map_or(0, bits));
         let invalidation = self
             .read(|active| match active.unit().invalidation_path() {
                 InvalidationPath::Queue => Some(InvalidationKind::Queued),
@@ -90,7 +90,7 @@ impl Unit {
 
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let facts = self.facts.as_ref().map(Facts::version_text).unwrap_or_else(|| "?".to_string());
+        let facts = self.facts.as_ref().map(UnitFacts::version_text).unwrap_or_else(|| "?".to_string());
         write!(f, "unit {} at {}, segment {:04x}, version {facts}: ", self.index, self.base, self.segment.0)?;
         match (&self.failure, self.ask()) {
             (Some(failure), _) => write!(f, "FAILED, {failure}"),

@@ -9,7 +9,7 @@ use dma_types::{Iova, MsiMessage, SourceId};
 use interrupts::message;
 use vtd::{ActiveUnit, NotEnabled};
 
-use super::unit::Window;
+use super::unit::UnitWindow;
 use super::{Found, IommuError, UNITS, Unit, find};
 use crate::arch::FAULT_VECTOR;
 use crate::irq::apic;
@@ -69,7 +69,7 @@ fn fault_message() -> MsiMessage {
 }
 
 /// What was found on taking a unit that enforced already.
-pub struct Evidence {
+pub struct Retaken {
     /// Translation was found on.
     pub translation_was_on: bool,
     /// The unit said that it translates before and after, by our tables.
@@ -86,9 +86,9 @@ impl Unit {
     ///
     /// # Errors
     /// If the unit does not answer or refuses; what it then enforces is at least as strict as before.
-    pub fn take_again(&self) -> Result<Evidence, IommuError> {
+    pub fn take_again(&self) -> Result<Retaken, IommuError> {
         let window = Mmio::of_platform(self.base, self.register_bytes).map_err(IommuError::Window)?;
-        let fresh = vtd::Unit::<Window>::probe(Box::leak(Box::new(window)))?;
+        let fresh = vtd::Unit::<UnitWindow>::probe(Box::leak(Box::new(window)))?;
         let translation_was_on = fresh.firmware_state().translation;
         let waiting = find::drain_stale(&fresh).into_iter();
         let stale = waiting.map(|record| (record.source(), record.page().unwrap_or_default())).collect();
@@ -103,6 +103,6 @@ impl Unit {
         self.note_bring_up(controller.unit().unit());
         drop(control);
         replaced?;
-        Ok(Evidence { translation_was_on, enforced_throughout, stale })
+        Ok(Retaken { translation_was_on, enforced_throughout, stale })
     }
 }

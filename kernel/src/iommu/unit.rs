@@ -21,7 +21,7 @@ use crate::platform::clock::KernelClock;
 use crate::sync::{InterruptsOff, IrqLock, rank};
 
 /// The register window of one unit; it stays mapped for as long as the kernel runs.
-pub type Window = &'static Mmio;
+pub type UnitWindow = &'static Mmio;
 
 /// A unit that the firmware's table names, whether it could be taken or not.
 pub struct Unit {
@@ -34,25 +34,28 @@ pub struct Unit {
     /// Bytes of its registers: by its own word, or the table's if it never answered.
     pub register_bytes: usize,
     /// What it said of itself; absent if it never answered.
-    pub facts: Option<Facts>,
+    pub facts: Option<UnitFacts>,
     /// Its fault records, apart from the rest so that the fault handler needs no lock.
-    pub faults: Option<FaultPort<Window>>,
+    pub faults: Option<FaultPort<UnitWindow>>,
     /// Why it could not be taken.
     pub failure: Option<String>,
     /// What is asked whether it still enforces; none if it could not be taken. The lock is held for no longer than a
     /// copy takes.
-    pub(super) port: IrqLock<Option<EnforcementPort<Window>>, rank::Enforcement>,
+    pub(super) port: IrqLock<Option<EnforcementPort<UnitWindow>>, rank::Enforcement>,
     /// It did not confirm an invalidation in time.
     pub(super) silent: AtomicBool,
-    control: IrqLock<Option<Controller>, rank::Unit>,
+    control: IrqLock<Option<UnitController>, rank::Unit>,
 }
 
 /// A unit at work, and the ids of its domains.
-pub type Controller = ::iommu::Controller<ActiveUnit<Window, FrameMemory, KernelClock>>;
+pub type UnitController = ::iommu::Controller<Active>;
+
+/// A unit that enforces.
+pub type Active = ActiveUnit<UnitWindow, FrameMemory, KernelClock>;
 
 /// What a unit said of itself.
 #[derive(Clone, Copy)]
-pub struct Facts {
+pub struct UnitFacts {
     /// Version, major and minor.
     pub version: (u32, u32),
     /// Its capabilities.
@@ -65,15 +68,11 @@ pub struct Facts {
 
 impl Unit {
     /// A unit that was taken, with everything blocked.
-    pub(super) fn taken(
-        plan: &coverage::Unit,
-        index: usize,
-        active: ActiveUnit<Window, FrameMemory, KernelClock>,
-    ) -> Self {
+    pub(super) fn taken(plan: &coverage::Unit, index: usize, active: Active) -> Self {
         let unit = active.unit();
         let faults = Some(unit.fault_port());
         let port = IrqLock::new(unit.enforcement_port());
-        let facts = Some(Facts::of(unit));
+        let facts = Some(UnitFacts::of(unit));
         let register_bytes = unit.register_bytes();
         Self {
             index,
@@ -85,7 +84,7 @@ impl Unit {
             failure: None,
             port,
             silent: AtomicBool::new(false),
-            control: IrqLock::new(Some(Controller::new(active))),
+            control: IrqLock::new(Some(UnitController::new(active))),
         }
     }
 
@@ -93,7 +92,7 @@ impl Unit {
     pub(super) fn failed(
         plan: &coverage::Unit,
         index: usize,
-        unit: Option<&vtd::Unit<Window>>,
+        unit: Option<&vtd::Unit<UnitWindow>>,
         failure: String,
     ) -> Self {
         Self {
@@ -101,7 +100,7 @@ impl Unit {
             segment: plan.segment,
             base: plan.base,
             register_bytes: unit.map_or(plan.window_bytes as usize, vtd::Unit::register_bytes),
-            facts: unit.map(Facts::of),
+            facts: unit.map(UnitFacts::of),
             faults: unit.map(vtd::Unit::fault_port),
             failure: Some(failure),
             port: IrqLock::new(None),
@@ -131,10 +130,7 @@ impl Unit {
     }
 
     /// Reads something of the unit at work; `None` if it could not be taken.
-    pub fn read<T>(
-        &self,
-        read: impl FnOnce(&ActiveUnit<Window, FrameMemory, KernelClock>) -> T,
-    ) -> Option<T> {
+    pub fn read<T>(&self, read: impl FnOnce(&Active) -> T) -> Option<T> {
         self.control.lock().as_ref().map(|controller| read(controller.unit()))
     }
 
@@ -146,7 +142,7 @@ impl Unit {
     pub fn run<T>(
         &self,
         off: &InterruptsOff,
-        sequence: impl FnOnce(&mut Controller) -> Result<T, Error<InvalidationError>>,
+        sequence: impl FnOnce(&mut UnitController) -> Result<T, Error<InvalidationError>>,
     ) -> Result<T, IommuError> {
         let mut control = self.lock_control(off);
         let controller = control.as_mut().ok_or(IommuError::NotEnforcing { unit: self.index })?;
@@ -182,7 +178,7 @@ impl Unit {
     pub(super) fn lock_control<'a>(
         &'a self,
         off: &'a InterruptsOff,
-    ) -> impl DerefMut<Target = Option<Controller>> + use<'a> {
+    ) -> impl DerefMut<Target = Option<UnitController>> + use<'a> {
         self.control.lock_within(off)
     }
 
@@ -198,13 +194,13 @@ impl Unit {
 
     /// Bits of address that it translates.
     pub fn width(&self) -> u8 {
-        let width = |facts: Facts| Some(facts.levels?.width().min(facts.capabilities.address_width()));
+        let width = |facts: UnitFacts| Some(facts.levels?.width().min(facts.capabilities.address_width()));
         self.facts.and_then(width).unwrap_or(0)
     }
 
     /// Domain ids in use.
     pub fn domains(&self) -> usize {
-        self.control.lock().as_ref().map_or(0, Controller::domains)
+        self.control.lock().as_ref().map_or(0, UnitController::domains)
     }
 
     /// Every page of its root and context tables.
@@ -229,8 +225,8 @@ impl Unit {
     }
 }
 
-impl Facts {
-    fn of(unit: &vtd::Unit<Window>) -> Self {
+impl UnitFacts {
+    fn of(unit: &vtd::Unit<UnitWindow>) -> Self {
         let version = unit.version();
         Self {
             version: (version.major(), version.minor()),

@@ -17,7 +17,7 @@ use crate::sync::InterruptsOff;
 
 /// A word of the tables on the way of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum TableWord {
     /// Of the bus's root entry.
     Root(Half),
     /// Of the requester's context entry.
@@ -68,7 +68,7 @@ pub struct Misprogrammed {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MisprogramError {
     /// No walk comes to an entry of this level.
-    NoEntry(Place),
+    NoEntry(TableWord),
     /// The unit did not confirm that it forgot what stood there; that stands there again.
     Unit(IommuError),
 }
@@ -99,18 +99,18 @@ impl Misprogrammed {
     /// # Safety
     /// The walk leads through tables of the unit alone, as they stand now. Until the word is right again, no device whose requests go by it is told anything but the one request that the
     /// change is for; and that request fails, or reaches memory of the caller's.
-    pub unsafe fn new(way: Way, place: Place, change: Change) -> Result<Self, MisprogramError> {
+    pub unsafe fn new(way: Way, place: TableWord, change: Change) -> Result<Self, MisprogramError> {
         let unit = way.unit;
         let at = match place {
-            Place::Root(half) => {
+            TableWord::Root(half) => {
                 let entry = unit.read(|active| active.roots().root_entry_address(way.source.bus()));
                 half.of(entry.ok_or(MisprogramError::NoEntry(place))?)
             }
-            Place::Context(half) => {
+            TableWord::Context(half) => {
                 let entry = unit.read(|active| active.entry_address(way.source));
                 half.of(entry.ok_or(MisprogramError::NoEntry(place))?)
             }
-            Place::Level(level) => {
+            TableWord::Level(level) => {
                 let walk = unit.walk(way.source, Some(way.iova));
                 let step = walk.and_then(|walk| walk.steps().find(|step| step.level == level));
                 step.ok_or(MisprogramError::NoEntry(place))?.at

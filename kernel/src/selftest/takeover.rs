@@ -7,7 +7,7 @@ use super::{check, some_device, transfer};
 use crate::attack::{Order, run_attacks};
 use crate::devices::Overreach;
 use crate::dma::{self, PageBuffer, inspect};
-use crate::iommu::{self, Evidence, Unit};
+use crate::iommu::{self, Retaken, Unit};
 use ::attack::Judgement;
 
 const NAME: &str = "takeover";
@@ -30,7 +30,7 @@ fn take_over(device: &'static dyn Overreach, unit: &'static Unit) -> Result<(), 
     leave_a_record(device, unit, page)?;
 
     let evidence = unit.take_again().map_err(|_| "the unit could not be taken again")?;
-    let Evidence { translation_was_on, enforced_throughout, stale } = evidence;
+    let Retaken { translation_was_on, enforced_throughout, stale } = evidence;
     // Every requester is blocked by the new tables until its domain is entered in them.
     dma::rejoin().map_err(|_| "a device could not get its domain back")?;
     let record = (device.record().requester.source, page);

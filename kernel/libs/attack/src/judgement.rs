@@ -39,7 +39,7 @@ pub enum Reached {
 
 /// What an attack left behind.
 #[derive(Clone, Copy, Debug)]
-pub struct Evidence {
+pub struct Traces {
     /// The verdict that its first fault got.
     pub seen: Option<Verdict>,
     /// The verdict that the fault must get; none where no fault can come.
@@ -52,7 +52,7 @@ pub struct Evidence {
 
 /// What the evidence of an attack means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Meaning {
     /// It is over.
     Over(Judgement),
     /// No fault was seen, and another device's record may have been in the way: it is tried again.
@@ -61,17 +61,17 @@ pub enum Outcome {
     LookAround,
 }
 
-impl Evidence {
+impl Traces {
     /// What it means where the attack may be tried again, or may not. Memory speaks first: whatever fault was recorded, a
     /// device that got there got there.
-    pub(crate) const fn outcome(self, tries_left: bool) -> Outcome {
+    pub(crate) const fn meaning(self, tries_left: bool) -> Meaning {
         let Self { seen, expected, changed, reached } = self;
         match (seen, expected) {
-            _ if changed || matches!(reached, Reached::Yes) => Outcome::Over(Judgement::Leaked),
-            (Some(verdict), Some(expected)) => Outcome::Over(Judgement::Blocked { verdict, expected }),
-            (_, None) => Outcome::LookAround,
-            (None, Some(_)) if tries_left => Outcome::Again,
-            (None, Some(_)) => Outcome::Over(Judgement::Silent),
+            _ if changed || matches!(reached, Reached::Yes) => Meaning::Over(Judgement::Leaked),
+            (Some(verdict), Some(expected)) => Meaning::Over(Judgement::Blocked { verdict, expected }),
+            (_, None) => Meaning::LookAround,
+            (None, Some(_)) if tries_left => Meaning::Again,
+            (None, Some(_)) => Meaning::Over(Judgement::Silent),
         }
     }
 }

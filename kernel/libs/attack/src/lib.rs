@@ -7,7 +7,7 @@
 //!
 //! # Example
 //! ```
-//! use attack::{Evidence, Judgement, Next, Outcome, Place, Progress, Reached, Script, Sight, Skill};
+//! use attack::{Traces, Judgement, Next, Meaning, OwnBuffer, Progress, Reached, Script, Sight, Skill};
 //! use diagnosis::Verdict;
 //! use dma_types::Access;
 //! use options::Target;
@@ -27,17 +27,17 @@
 //!
 //! let (pattern, scene) = (b"thinga", Scene(b"thinga".to_vec()));
 //! let mut script = Script::new(&Skill::Copies { bytes: 6 }, Access::Write, Target::Canary);
-//! assert_eq!(script.begin(), Next::Transfer(Access::Read, Place::Source));
+//! assert_eq!(script.begin(), Next::Transfer(Access::Read, OwnBuffer::Source));
 //! let next = script.next(Progress::Done, pattern, &scene)?;
-//! assert_eq!(next, Next::Transfer(Access::Write, Place::Landing));
+//! assert_eq!(next, Next::Transfer(Access::Write, OwnBuffer::Landing));
 //! // It arrived, so the device is alive.
 //! assert_eq!(script.next(Progress::Done, pattern, &scene)?, Next::Strike);
 //! script.struck();
 //! assert_eq!(script.next(Progress::Done, pattern, &scene)?, Next::Judge(Reached::No));
 //! let (seen, expected) = (Some(Verdict::NeverMapped), Some(Verdict::NeverMapped));
-//! let outcome = script.judge(Evidence { seen, expected, changed: false, reached: Reached::No });
+//! let meaning = script.judge(Traces { seen, expected, changed: false, reached: Reached::No });
 //! let verdict = Verdict::NeverMapped;
-//! assert_eq!(outcome, Outcome::Over(Judgement::Blocked { verdict, expected: verdict }));
+//! assert_eq!(meaning, Meaning::Over(Judgement::Blocked { verdict, expected: verdict }));
 //! # Ok::<(), Judgement>(())
 //! ```
 #![no_std]
@@ -56,9 +56,9 @@ mod tests;
 mod turn;
 
 pub use contents::{contents, is_telling, offset_of};
-pub use judgement::{Evidence, Judgement, Outcome, Reached};
+pub use judgement::{Judgement, Meaning, Reached, Traces};
 pub use not_possible::NotPossible;
-pub use script::{Next, Place, Script, Sight};
+pub use script::{Next, OwnBuffer, Script, Sight};
 pub use skill::{Progress, Skill, StartRefused};
 pub use target::{RealPage, check_address, choose_page};
 pub use turn::{Others, Pause, WaitsFor};

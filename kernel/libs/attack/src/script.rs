@@ -6,7 +6,7 @@ use dma_types::Access;
 use options::Target;
 
 use crate::contents::complement;
-use crate::{Evidence, Judgement, Outcome, Progress, Reached, Skill, WaitsFor, is_telling};
+use crate::{Judgement, Meaning, Progress, Reached, Skill, Traces, WaitsFor, is_telling};
 
 /// Times an attack is tried while its fault is not seen: another device's record may have been in the way.
 const TRIES: u8 = 3;
@@ -30,7 +30,7 @@ enum Kind {
 
 /// A buffer of the device's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum OwnBuffer {
     /// Holds the pattern.
     Source,
     /// Holds anything but the pattern.
@@ -39,7 +39,7 @@ pub enum Place {
     Landing,
 }
 
-impl Place {
+impl OwnBuffer {
     /// What it begins with before the attack. Where that is not the pattern it differs in every byte, also where the
     /// pattern is all zeros, as fresh memory is: a device that does nothing would seem alive.
     pub fn prepared(self, pattern: &[u8]) -> Vec<u8> {
@@ -54,7 +54,7 @@ impl Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// The device makes a transfer that it may make.
-    Transfer(Access, Place),
+    Transfer(Access, OwnBuffer),
     /// The device overreaches; once it is told so, [`struck`](Script::struck) has to follow.
     Strike,
     /// What it left behind is to be [judged](Script::judge).
@@ -160,12 +160,12 @@ impl Script {
     }
 
     /// What it left behind means. Where it is to be tried again, [`next`](Self::next) goes on.
-    pub fn judge(&mut self, evidence: Evidence) -> Outcome {
-        let outcome = evidence.outcome(self.tries < TRIES);
-        if outcome == Outcome::Again {
+    pub fn judge(&mut self, evidence: Traces) -> Meaning {
+        let meaning = evidence.meaning(self.tries < TRIES);
+        if meaning == Meaning::Again {
             self.stage = Stage::Again;
         }
-        outcome
+        meaning
     }
 
     /// What the overreach, if it is the next step, has to wait for.
@@ -195,9 +195,9 @@ impl Script {
     fn transfer(&mut self, stage: Stage) -> Next {
         self.stage = stage;
         match stage {
-            Stage::Reject => Next::Transfer(Access::Read, Place::Decoy),
-            Stage::Store | Stage::Reveal => Next::Transfer(Access::Write, Place::Landing),
-            _ => Next::Transfer(Access::Read, Place::Source),
+            Stage::Reject => Next::Transfer(Access::Read, OwnBuffer::Decoy),
+            Stage::Store | Stage::Reveal => Next::Transfer(Access::Write, OwnBuffer::Landing),
+            _ => Next::Transfer(Access::Read, OwnBuffer::Source),
         }
     }
 }

@@ -13,7 +13,7 @@ const MOST: usize = 256;
 
 /// One finding, whoever made it.
 #[derive(Clone, Debug)]
-pub struct Judged {
+pub struct JudgedFinding {
     /// What it means, how grave it is, and what to do about it.
     pub rule: Rule,
     /// Where in the table.
@@ -46,12 +46,12 @@ impl Plan {
         lint: impl FnOnce(&mut dyn FnMut(LintFinding)),
         also: &[TableFinding],
         answers: &[UnitAnswer],
-    ) -> Vec<Judged> {
+    ) -> Vec<JudgedFinding> {
         let mut judged = Vec::new();
         let mut note = |rule, offset: Option<usize>, what: &dyn ToString| {
             let unit =
                 offset.and_then(|offset| self.units.iter().position(|unit| unit.described.contains(&offset)));
-            judged.push(Judged { rule, offset, unit, what: what.to_string() });
+            judged.push(JudgedFinding { rule, offset, unit, what: what.to_string() });
         };
         let mut of_bytes = 0..MOST;
         lint(&mut |finding| {

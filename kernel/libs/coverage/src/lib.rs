@@ -52,7 +52,7 @@ pub use description::{
 };
 pub use finding::TableFinding;
 pub use grant::Grants;
-pub use judged::{Judged, UnitAnswer};
+pub use judged::{JudgedFinding, UnitAnswer};
 pub use plan::{Plan, Unit, UnitProblem};
 pub use region::{Ground, Obstacle, Pages, Region, union};
 pub use shortfall::Shortfall;

@@ -3,7 +3,7 @@
 use diagnosis::Verdict;
 use dma_types::Access;
 
-use crate::selftest::misprogram::{Change, Place};
+use crate::selftest::misprogram::{Change, TableWord};
 
 /// One thing made wrong, and one transfer.
 pub(super) struct Case {
@@ -25,7 +25,7 @@ pub(super) enum Wrong {
     /// Nothing: the request itself is.
     Nothing,
     /// A word of the tables, which the books know nothing of.
-    Word(Place, Change),
+    Word(TableWord, Change),
     /// The context entry is not present, and the books say that nobody drives the device.
     GivenUp,
 }
@@ -48,7 +48,7 @@ pub(super) enum Target {
 impl Case {
     /// A word that is wrong: the device writes to memory that it may write, so that a unit which does not
     /// notice does no harm.
-    pub const fn word(what: &'static str, place: Place, change: Change) -> Self {
+    pub const fn word(what: &'static str, place: TableWord, change: Change) -> Self {
         Self {
             what,
             wrong: Wrong::Word(place, change),

@@ -13,7 +13,7 @@ use super::subject::{Subject, alone_on_its_bus, by_the_books, with_own_tables};
 use super::{Failure, Machine, UNKNOWN_MACHINE, report, work_as_before};
 use crate::devices::Overreach;
 use crate::iommu;
-use crate::selftest::misprogram::{Half, Place};
+use crate::selftest::misprogram::{Half, TableWord};
 use crate::selftest::skip;
 use crate::text::Text;
 
@@ -109,13 +109,13 @@ const ADDRESS_WIDTH: u64 = 0b111;
 const NOWHERE: PhysAddr = PhysAddr::new(0x7f_ffff_f000);
 
 fn root_not_present(_: &Subject) -> Vec<Case> {
-    [Case::word("a root entry that is not present", Place::Root(Half::Low), clear(PRESENT))].into()
+    [Case::word("a root entry that is not present", TableWord::Root(Half::Low), clear(PRESENT))].into()
 }
 
 /// Once behind the books' back, once with the device given up.
 fn context_not_present(_: &Subject) -> Vec<Case> {
     let cleared =
-        Case::word("a context entry that is not present", Place::Context(Half::Low), clear(PRESENT));
+        Case::word("a context entry that is not present", TableWord::Context(Half::Low), clear(PRESENT));
     let given_up = Case {
         what: "a device that was given up",
         wrong: Wrong::GivenUp,
@@ -133,11 +133,11 @@ fn context_invalid(subject: &Subject) -> Vec<Case> {
         let change = replace(ADDRESS_WIDTH, code);
         Case::word(
             "a context entry with a depth that the unit does not walk",
-            Place::Context(Half::High),
+            TableWord::Context(Half::High),
             change,
         )
     });
-    let word = |what, change| Case::word(what, Place::Context(Half::Low), change);
+    let word = |what, change| Case::word(what, TableWord::Context(Half::Low), change);
     let mut cases: Vec<_> = unsupported.collect();
     cases.push(word("a context entry of the reserved type", set(TRANSLATION_TYPE)));
     if !facts.extended.device_tlb() {
@@ -179,7 +179,7 @@ fn no_permission(subject: &Subject, access: Access, (wrong_way, bit): (Target, u
         by_request("memory that is not mapped", Target::Unmapped),
         by_request("memory that is mapped the other way", wrong_way),
     ]);
-    let at = |level, change| Case::word("an entry without the permission", Place::Level(level), change);
+    let at = |level, change| Case::word("an entry without the permission", TableWord::Level(level), change);
     cases.push(at(1, clear(READ | WRITE)));
     cases.extend(tables(subject).map(|level| at(level, clear(bit))));
     cases.iter_mut().for_each(|case| case.access = access);
@@ -188,27 +188,29 @@ fn no_permission(subject: &Subject, access: Access, (wrong_way, bit): (Target, u
 
 fn table_unreadable(subject: &Subject) -> Vec<Case> {
     let change = replace(ADDRESS, NOWHERE.as_u64());
-    tables(subject).map(|level| Case::word("a table outside memory", Place::Level(level), change)).collect()
+    tables(subject)
+        .map(|level| Case::word("a table outside memory", TableWord::Level(level), change))
+        .collect()
 }
 
 fn context_unreadable(_: &Subject) -> Vec<Case> {
     let change = replace(ADDRESS, NOWHERE.as_u64());
-    [Case::word("a context table outside memory", Place::Root(Half::Low), change)].into()
+    [Case::word("a context table outside memory", TableWord::Root(Half::Low), change)].into()
 }
 
 fn root_reserved(_: &Subject) -> Vec<Case> {
-    reserved("reserved bits of a root entry", Place::Root, [1 << 1, 1 << 11], [1 << 0, 1 << 63]).collect()
+    reserved("reserved bits of a root entry", TableWord::Root, [1 << 1, 1 << 11], [1 << 0, 1 << 63]).collect()
 }
 
 fn context_reserved(_: &Subject) -> Vec<Case> {
     let (low, high) = ([1 << 4, 1 << 11], [1 << 7, 1 << 63]);
-    reserved("reserved bits of a context entry", Place::Context, low, high).collect()
+    reserved("reserved bits of a context entry", TableWord::Context, low, high).collect()
 }
 
 /// One case for each bit.
 fn reserved(
     what: &'static str,
-    place: fn(Half) -> Place,
+    place: fn(Half) -> TableWord,
     low: [u64; 2],
     high: [u64; 2],
 ) -> impl Iterator<Item = Case> {
@@ -218,7 +220,7 @@ fn reserved(
 
 fn table_reserved(subject: &Subject) -> Vec<Case> {
     let Some(facts) = subject.unit.facts else { return Vec::new() };
-    let at = |what, level, change| Case::word(what, Place::Level(level), change);
+    let at = |what, level, change| Case::word(what, TableWord::Level(level), change);
     let mut cases = Vec::from([
         at("the bit for transient mappings", 1, set(TRANSIENT)),
         at("an address wider than the host's", 1, set(1 << 51)).read_only(),
@@ -241,7 +243,7 @@ fn table_reserved(subject: &Subject) -> Vec<Case> {
 
 fn into_interrupts(_: &Subject) -> Vec<Case> {
     let change = replace(ADDRESS, INTERRUPT_RANGE.start);
-    [Case::word("a page where interrupts are", Place::Level(1), change).read_only()].into()
+    [Case::word("a page where interrupts are", TableWord::Level(1), change).read_only()].into()
 }
 
 /// The levels whose entries refer to tables.

@@ -6,12 +6,12 @@ use dma_types::{Access, Iova, PAGE_SIZE, PhysAddr};
 use super::case::{Case, Target, Wrong};
 use super::{Failure, Seen, obedient_devices, unmapped_page, wait_for_fault};
 use crate::attack::{Notice, announce, land};
-use crate::devices::{self, Attempt, DeviceRecord, Overreach, Role};
+use crate::devices::{self, DeviceAttempt, DeviceRecord, Overreach, Role};
 use crate::dma::{Both, FromDevice, Mapping, PageBuffer, ToDevice, inspect};
 use crate::iommu::{self, Unit};
 use crate::memory::direct;
 use crate::platform::clock;
-use crate::selftest::misprogram::{Change, Half, Misprogrammed, Place, Way};
+use crate::selftest::misprogram::{Change, Half, Misprogrammed, TableWord, Way};
 use crate::selftest::transfer;
 
 /// What every page here holds before a device is told to go there.
@@ -120,7 +120,7 @@ impl Subject {
         let wrong = match case.wrong {
             Wrong::Nothing => None,
             Wrong::Word(place, change) => Some((place, change)),
-            Wrong::GivenUp => Some((Place::Context(Half::Low), Change { clear: 1, set: 0 })),
+            Wrong::GivenUp => Some((TableWord::Context(Half::Low), Change { clear: 1, set: 0 })),
         };
         // SAFETY: the tables are this device's alone, by `alone_on_its_bus` or `with_own_tables`, and it is told of nothing
         // but the request below, which every case has fail.
@@ -154,7 +154,7 @@ struct GivenUp {
     record: &'static DeviceRecord,
     driver: Option<&'static str>,
     reach: Iova,
-    back: Option<Attempt>,
+    back: Option<DeviceAttempt>,
 }
 
 impl GivenUp {
@@ -163,7 +163,7 @@ impl GivenUp {
         record.clear_driver();
         record.life_events().give_up();
         record.report_change();
-        Self { record, driver, reach, back: Attempt::entry(record).ok() }
+        Self { record, driver, reach, back: DeviceAttempt::entry(record).ok() }
     }
 }
 

@@ -58,7 +58,7 @@ impl Bench {
             access,
             target: Target::Canary,
             held: vec![0; pattern.len()],
-            landing: Place::Landing.prepared(&pattern),
+            landing: OwnBuffer::Landing.prepared(&pattern),
             pattern,
             at_target: secret,
             strikes: 0,
@@ -92,10 +92,12 @@ impl Bench {
         }
     }
 
-    fn transfer(&mut self, access: Access, place: Place) -> Progress {
+    fn transfer(&mut self, access: Access, place: OwnBuffer) -> Progress {
         match (access, place) {
-            (Access::Read, Place::Source | Place::Decoy) => self.reads(Some(place.prepared(&self.pattern))),
-            (Access::Write, Place::Landing) => {
+            (Access::Read, OwnBuffer::Source | OwnBuffer::Decoy) => {
+                self.reads(Some(place.prepared(&self.pattern)))
+            }
+            (Access::Write, OwnBuffer::Landing) => {
                 if self.device != Device::Dead {
                     self.landing = self.written();
                 }
@@ -139,10 +141,10 @@ impl Bench {
                     let is_seen = self.device != Device::Leaks && self.strikes >= self.seen_from;
                     let seen = expected.filter(|_| is_seen);
                     let changed = self.at_target != before;
-                    match script.judge(Evidence { seen, expected, changed, reached }) {
-                        Outcome::Over(judgement) => return judgement,
-                        Outcome::LookAround => return Judgement::of_neighbour(true, true),
-                        Outcome::Again => {
+                    match script.judge(Traces { seen, expected, changed, reached }) {
+                        Meaning::Over(judgement) => return judgement,
+                        Meaning::LookAround => return Judgement::of_neighbour(true, true),
+                        Meaning::Again => {
                             assert_eq!(script.waits_for(), WaitsFor::Solitude);
                             Progress::Done
                         }

@@ -6,10 +6,10 @@ use acpi_tables::lint::lint_dmar;
 use dma_types::Bdf;
 
 use super::*;
-use crate::{Judged, UnitAnswer};
+use crate::{JudgedFinding, UnitAnswer};
 
 /// Judges a table of two units, the second with its registers where none can be, with these answers.
-fn judge(answers: &[UnitAnswer], also: &[TableFinding]) -> (Plan, Vec<Judged>) {
+fn judge(answers: &[UnitAnswer], also: &[TableFinding]) -> (Plan, Vec<JudgedFinding>) {
     let topology = machine();
     let table = DmarBuilder::new()
         .drhd(NONE, SEGMENT, base(0), &[ScopeSpec::endpoint(0, 3, 0)])
@@ -23,7 +23,7 @@ fn judge(answers: &[UnitAnswer], also: &[TableFinding]) -> (Plan, Vec<Judged>) {
     (plan, judged)
 }
 
-fn ids(judged: &[Judged], unit: usize) -> Vec<&'static str> {
+fn ids(judged: &[JudgedFinding], unit: usize) -> Vec<&'static str> {
     judged.iter().filter(|judged| judged.unit == Some(unit)).map(|judged| judged.rule.id).collect()
 }
 
