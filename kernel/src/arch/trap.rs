@@ -49,7 +49,8 @@ pub fn stub_address(vector: u8) -> u64 {
     }
 }
 
-// Two assembler macros, so that both users of them save and restore the same frame.
+// Two assembler macros, so that both users of them save and restore the same frame; in one piece, since the compiler keeps
+// no order between pieces.
 global_asm!(
     ".macro save_registers",
     "sub rsp, {general}",
@@ -92,25 +93,6 @@ global_asm!(
     "add rsp, {general} + 16",
     "iretq",
     ".endm",
-    general = const GENERAL_REGISTER_BYTES,
-    rax = const offset_of!(TrapFrame, rax),
-    rbx = const offset_of!(TrapFrame, rbx),
-    rcx = const offset_of!(TrapFrame, rcx),
-    rdx = const offset_of!(TrapFrame, rdx),
-    rsi = const offset_of!(TrapFrame, rsi),
-    rdi = const offset_of!(TrapFrame, rdi),
-    rbp = const offset_of!(TrapFrame, rbp),
-    r8 = const offset_of!(TrapFrame, r8),
-    r9 = const offset_of!(TrapFrame, r9),
-    r10 = const offset_of!(TrapFrame, r10),
-    r11 = const offset_of!(TrapFrame, r11),
-    r12 = const offset_of!(TrapFrame, r12),
-    r13 = const offset_of!(TrapFrame, r13),
-    r14 = const offset_of!(TrapFrame, r14),
-    r15 = const offset_of!(TrapFrame, r15),
-);
-
-global_asm!(
     ".set trap_vector, 0",
     ".balign {stub_bytes}",
     ".global trap_stubs",
@@ -134,12 +116,6 @@ global_asm!(
     "save_registers",
     "call {dispatch}",
     "restore_registers_and_return",
-    stub_bytes = const STUB_BYTES,
-    error_codes = const ERROR_CODE_VECTORS,
-    dispatch = sym ivt_handle_trap,
-);
-
-global_asm!(
     ".global fault_stub",
     "fault_stub:",
     "push 0",
@@ -147,6 +123,25 @@ global_asm!(
     "save_registers",
     "call {handler}",
     "restore_registers_and_return",
+    general = const GENERAL_REGISTER_BYTES,
+    rax = const offset_of!(TrapFrame, rax),
+    rbx = const offset_of!(TrapFrame, rbx),
+    rcx = const offset_of!(TrapFrame, rcx),
+    rdx = const offset_of!(TrapFrame, rdx),
+    rsi = const offset_of!(TrapFrame, rsi),
+    rdi = const offset_of!(TrapFrame, rdi),
+    rbp = const offset_of!(TrapFrame, rbp),
+    r8 = const offset_of!(TrapFrame, r8),
+    r9 = const offset_of!(TrapFrame, r9),
+    r10 = const offset_of!(TrapFrame, r10),
+    r11 = const offset_of!(TrapFrame, r11),
+    r12 = const offset_of!(TrapFrame, r12),
+    r13 = const offset_of!(TrapFrame, r13),
+    r14 = const offset_of!(TrapFrame, r14),
+    r15 = const offset_of!(TrapFrame, r15),
+    stub_bytes = const STUB_BYTES,
+    error_codes = const ERROR_CODE_VECTORS,
+    dispatch = sym ivt_handle_trap,
     vector = const FAULT_VECTOR,
     handler = sym ivt_handle_interrupt,
 );
