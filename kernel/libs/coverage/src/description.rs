@@ -1,6 +1,7 @@
 //! What firmware says of its remapping units, in terms that fit every family of tables.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Range;
 
 use dma_types::{PhysAddr, Segment};
@@ -45,6 +46,8 @@ pub struct UnitDescription<'t> {
     pub window_bytes: u64,
     /// The functions and bridges that it names.
     pub scopes: Vec<DeviceScope<'t>>,
+    /// The interrupt controllers that it names.
+    pub controllers: Vec<ControllerScope<'t>>,
     /// Whether it serves what no unit of its segment names.
     pub remainder: Remainder,
 }
@@ -84,6 +87,36 @@ pub struct DeviceScope<'t> {
     pub start_bus: u8,
     /// Device and function of each hop, as they stand; each but the last leads to the bus of the next.
     pub hops: &'t [[u8; 2]],
+}
+
+/// An interrupt controller that a table names by a path: its messages carry the id at the path's end, whether or not a
+/// function stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControllerScope<'t> {
+    /// Which one is meant.
+    pub controller: Controller,
+    /// The bus of the path's first hop.
+    pub start_bus: u8,
+    /// Device and function of each hop, as they stand; each but the last leads to the bus of the next.
+    pub hops: &'t [[u8; 2]],
+}
+
+/// A source of interrupt messages that is no PCI function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Controller {
+    /// The I/O APIC with this id.
+    IoApic(u8),
+    /// The HPET with this number.
+    Hpet(u8),
+}
+
+impl fmt::Display for Controller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IoApic(id) => write!(f, "I/O APIC {id}"),
+            Self::Hpet(number) => write!(f, "HPET {number}"),
+        }
+    }
 }
 
 /// Whom a scope means.

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use acpi_tables::{Dmar, DmarFlags, Drhd, Rmrr, ScopeKind, Scopes};
 
 use crate::description::{
-    Description, DeviceScope, Platform, Reach, Remainder, ReservedRegion, UnitDescription,
+    Controller, ControllerScope, Description, DeviceScope, Platform, Reach, Remainder, ReservedRegion,
+    UnitDescription,
 };
 
 impl<'t> From<&Dmar<'t>> for Description<'t> {
@@ -32,6 +33,7 @@ fn unit<'t>(drhd: &Drhd<'t>) -> UnitDescription<'t> {
         base: drhd.register_base,
         window_bytes: drhd.window_bytes(),
         scopes: scopes(drhd.scopes()),
+        controllers: controllers(drhd.scopes()),
         remainder: if drhd.include_pci_all() { Remainder::Served } else { Remainder::NotServed },
     }
 }
@@ -41,7 +43,7 @@ fn region<'t>(rmrr: &Rmrr<'t>) -> ReservedRegion<'t> {
     ReservedRegion { offset, segment, base, limit, scopes: scopes(rmrr.scopes()) }
 }
 
-/// The scopes that name PCI functions; interrupt controllers and devices without an id of their own make no DMA here.
+/// The scopes that name PCI functions; devices of the namespace without an id of their own make no DMA here.
 fn scopes(all: Scopes<'_>) -> Vec<DeviceScope<'_>> {
     let named = all.flatten().filter_map(|scope| {
         let reach = match scope.kind {
@@ -50,6 +52,19 @@ fn scopes(all: Scopes<'_>) -> Vec<DeviceScope<'_>> {
             _ => return None,
         };
         Some(DeviceScope { offset: scope.offset, reach, start_bus: scope.start_bus, hops: scope.hops() })
+    });
+    named.collect()
+}
+
+/// The scopes that name interrupt controllers.
+fn controllers(all: Scopes<'_>) -> Vec<ControllerScope<'_>> {
+    let named = all.flatten().filter_map(|scope| {
+        let controller = match scope.kind {
+            ScopeKind::IOAPIC => Controller::IoApic(scope.enumeration_id),
+            ScopeKind::HPET => Controller::Hpet(scope.enumeration_id),
+            _ => return None,
+        };
+        Some(ControllerScope { controller, start_bus: scope.start_bus, hops: scope.hops() })
     });
     named.collect()
 }

@@ -48,11 +48,12 @@ mod tests;
 
 pub use choice::choose_dmar;
 pub use description::{
-    Description, DeviceScope, Platform, Reach, Remainder, ReservedRegion, UnitDescription,
+    Controller, ControllerScope, Description, DeviceScope, Platform, Reach, Remainder, ReservedRegion,
+    UnitDescription,
 };
 pub use finding::TableFinding;
 pub use grant::Grants;
 pub use judged::{JudgedFinding, UnitAnswer};
-pub use plan::{Plan, Unit, UnitProblem};
+pub use plan::{MessageSource, Plan, Unit, UnitProblem};
 pub use region::{Ground, Obstacle, Pages, Region, union};
 pub use shortfall::Shortfall;

@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use dma_types::{Bdf, PAGE_SIZE, PhysAddr, Segment};
+use dma_types::{Bdf, PAGE_SIZE, PhysAddr, Segment, SourceId};
 use pci::Topology;
 
 use crate::description::{
-    Description, DeviceScope, Platform, Reach, Remainder, ReservedRegion, UnitDescription,
+    Controller, ControllerScope, Description, DeviceScope, Platform, Reach, Remainder, ReservedRegion,
+    UnitDescription,
 };
 use crate::finding::TableFinding;
 use crate::region::{Pages, Region};
@@ -42,6 +43,17 @@ pub struct Unit {
     pub window_bytes: u64,
     /// Why its registers must not be touched.
     pub problem: Option<UnitProblem>,
+    /// The interrupt controllers behind it.
+    pub controllers: Vec<MessageSource>,
+}
+
+/// An interrupt controller, and the id that its messages carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageSource {
+    /// Which one.
+    pub controller: Controller,
+    /// The id; `None` where the table's path leads nowhere, so that no entry can be for it.
+    pub id: Option<SourceId>,
 }
 
 /// Why a unit's registers must not be touched.
@@ -89,7 +101,7 @@ impl Plan {
         let mut rest: Vec<(Segment, usize)> = Vec::new();
         for unit in &described.units {
             let index = plan.units.len();
-            plan.add_unit(unit, physical_width);
+            plan.add_unit(unit, topology, physical_width);
             plan.name_devices(unit, index, topology, &mut below);
             if unit.remainder == Remainder::Served {
                 let (offset, segment) = (unit.described.start, unit.segment);
@@ -115,7 +127,7 @@ impl Plan {
         self.units.iter().position(|unit| reached(unit.base))
     }
 
-    fn add_unit(&mut self, unit: &UnitDescription<'_>, physical_width: u8) {
+    fn add_unit(&mut self, unit: &UnitDescription<'_>, topology: &Topology, physical_width: u8) {
         let &UnitDescription { segment, base, window_bytes, .. } = unit;
         let shared = self.units.iter().position(|unit| unit.base == base);
         let fits = base
@@ -129,7 +141,12 @@ impl Plan {
             None => None,
         };
         let described = unit.described.clone();
-        self.units.push(Unit { described, segment, base, window_bytes, problem });
+        let controllers = unit
+            .controllers
+            .iter()
+            .map(|scope| MessageSource { controller: scope.controller, id: id_of(scope, segment, topology) });
+        let controllers = controllers.collect();
+        self.units.push(Unit { described, segment, base, window_bytes, problem, controllers });
     }
 
     /// Gives the unit the functions that its scopes name, and notes the bridges.
@@ -216,6 +233,20 @@ impl Plan {
         functions.dedup();
         self.regions.push(Region { offset, pages, functions });
     }
+}
+
+/// The id at the end of a controller's path. No function needs to stand there, nor a bus to exist for a path of one hop:
+/// chipsets have their controllers send under ids of a bus of their own (VT-d "Device Scope Structure").
+fn id_of(scope: &ControllerScope<'_>, segment: Segment, topology: &Topology) -> Option<SourceId> {
+    let (&[device, function], above) = scope.hops.split_last()?;
+    let bus = match above {
+        [] => scope.start_bus,
+        above => {
+            let path = above.iter().map(|&[device, function]| (device, function));
+            topology.resolve(segment, scope.start_bus, path)?.leads_to?.first
+        }
+    };
+    SourceId::new(bus, device, function)
 }
 
 fn device_at(topology: &Topology, index: usize) -> Bdf {

@@ -4,15 +4,15 @@ use std::vec;
 use std::vec::Vec;
 
 use acpi_tables::testing::{DmarBuilder, ScopeSpec};
-use acpi_tables::{Dmar, DrhdFlags};
-use dma_types::{PhysAddr, Segment};
+use acpi_tables::{Dmar, DrhdFlags, ScopeKind};
+use dma_types::{PhysAddr, Segment, SourceId};
 use pci::Topology;
 use pci::testing::{FakeSpace, bdf};
 
 mod judged;
 mod regions;
 
-use crate::{Description, Obstacle, Plan, Region, TableFinding, UnitProblem};
+use crate::{Controller, Description, Obstacle, Plan, Region, TableFinding, UnitProblem};
 
 const REST: DrhdFlags = DrhdFlags::INCLUDE_PCI_ALL;
 const NONE: DrhdFlags = DrhdFlags::empty();
@@ -206,4 +206,41 @@ fn every_finding_says_what_it_means_and_what_helps() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), all.len());
+}
+
+/// The ids that interrupt controllers send under: of buses that no function is on, and behind bridges.
+#[test]
+fn interrupt_controllers_send_under_the_ids_of_their_scopes() {
+    let kind = |kind, number, bus, device, function| ScopeSpec::new(kind, bus, device, function).id(number);
+    let scopes = [
+        // As QEMU has it.
+        kind(ScopeKind::IOAPIC, 0, 0xff, 0, 0),
+        kind(ScopeKind::IOAPIC, 2, 0xf0, 31, 7),
+        kind(ScopeKind::HPET, 0, 0, 15, 0),
+        // Behind the root port, and where there is none.
+        kind(ScopeKind::IOAPIC, 3, 0, 0x1c, 0).then(4, 1),
+        kind(ScopeKind::IOAPIC, 4, 0, 0x1b, 0).then(4, 1),
+        kind(ScopeKind::HPET, 5, 0, 32, 0),
+        kind(ScopeKind::HPET, 6, 0, 0, 0).without_path(),
+    ];
+    let table = DmarBuilder::new().drhd(NONE, SEGMENT, base(0), &scopes).drhd(REST, SEGMENT, base(1), &[]);
+    let plan = plan(table, &machine());
+    let sources: Vec<_> =
+        plan.units[0].controllers.iter().map(|source| (source.controller, source.id)).collect();
+    let id = |bits| Some(SourceId::from_bits(bits));
+    assert_eq!(
+        sources,
+        [
+            (Controller::IoApic(0), id(0xff00)),
+            (Controller::IoApic(2), id(0xf0ff)),
+            (Controller::Hpet(0), id(0x0078)),
+            (Controller::IoApic(3), id(0x0121)),
+            (Controller::IoApic(4), None),
+            (Controller::Hpet(5), None),
+            (Controller::Hpet(6), None),
+        ]
+    );
+    assert_eq!(plan.units[1].controllers, []);
+    // They are no devices: nothing is said of paths that lead to none.
+    assert_eq!(plan.findings, []);
 }
