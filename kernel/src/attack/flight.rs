@@ -118,7 +118,7 @@ impl Flight {
     /// The fault that it causes.
     fn fault(&self) -> Expectation {
         let Self { device, iova, access, notice, .. } = *self;
-        Expectation { device: device.bdf, requester: device.requester, address: iova, access, notice }
+        Expectation { device: device.bdf, requester: device.requester, address: Some(iova), access, notice }
     }
 
     /// The target's first bytes now.

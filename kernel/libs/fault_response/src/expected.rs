@@ -20,8 +20,8 @@ pub struct Expectation {
     pub device: Bdf,
     /// The id that its request will carry.
     pub requester: Bdf,
-    /// An address within the page that it will be for.
-    pub address: Iova,
+    /// An address within the page that it will be for; `None` for an interrupt, which is for none.
+    pub address: Option<Iova>,
     /// What it will be.
     pub access: Access,
     /// Whether the kernel is told.
@@ -31,7 +31,7 @@ pub struct Expectation {
 impl Expectation {
     fn is_met_by(&self, fault: &Fault) -> bool {
         self.requester == fault.requester
-            && fault.address == Some(self.address.page())
+            && fault.address == self.address.map(Iova::page)
             && self.access == fault.access
     }
 }
@@ -132,7 +132,7 @@ mod tests {
 
     fn expectation(notice: Notice) -> Expectation {
         let (device, requester) = (bdf("02:05.0"), bdf("02:00.0"));
-        Expectation { device, requester, address: Iova::new(0x1234), access: Access::Write, notice }
+        Expectation { device, requester, address: Some(Iova::new(0x1234)), access: Access::Write, notice }
     }
 
     #[test]
@@ -154,10 +154,17 @@ mod tests {
     #[test]
     fn a_fault_without_an_address_is_not_one_at_the_first_page() {
         let mut expected = Expectations::<4>::new();
-        expected.enter(Expectation { address: Iova::new(0x10), ..expectation(Notice::Announced) }).unwrap();
+        expected
+            .enter(Expectation { address: Some(Iova::new(0x10)), ..expectation(Notice::Announced) })
+            .unwrap();
         let at_zero = fault("02:00.0", 0, Access::Write);
         assert_eq!(expected.notice(&at_zero), Some(Notice::Announced));
         assert_eq!(expected.notice(&Fault { address: None, ..at_zero }), None);
+        // Nor is one at the first page an interrupt that was expected.
+        let mut interrupts = Expectations::<1>::new();
+        interrupts.enter(Expectation { address: None, ..expectation(Notice::Announced) }).unwrap();
+        assert_eq!(interrupts.notice(&at_zero), None);
+        assert_eq!(interrupts.notice(&Fault { address: None, ..at_zero }), Some(Notice::Announced));
     }
 
     #[test]
