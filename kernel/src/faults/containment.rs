@@ -69,8 +69,11 @@ pub(super) fn is_due() -> bool {
 /// Takes note that a window of fault handling has ended. Those that kept the fault interrupt masked for many
 /// in a row are contained, unless storms are nobody's business.
 pub(super) fn end_window(window: Window) {
-    accounts::with(|accounts| accounts.end_window(window));
-    while let Some(holder) = accounts::with(Accounts::next_stormy) {
+    let mut stormy = accounts::with(|accounts| {
+        accounts.end_window(window);
+        accounts.next_stormy()
+    });
+    while let Some(holder) = stormy {
         match holder {
             Holder::Id(id) => {
                 for record in devices::behind(id).filter(|record| record.is_open()) {
@@ -82,6 +85,7 @@ pub(super) fn end_window(window: Window) {
             // Nothing is known that could be closed; what the units block stays blocked.
             Holder::Elsewhere => {}
         }
+        stormy = accounts::with(Accounts::next_stormy);
     }
 }
 

@@ -26,11 +26,12 @@ pub const MAX_CANDIDATES: usize = 8;
 pub fn diagnose<'w>(fault: &Fault, world: &'w impl World) -> Diagnosis<'w> {
     let mut found = Diagnosis::of(fault, world);
     let mut traced = None;
-    let senders = (!fault.is_anonymous()).then(|| world.candidates(fault.requester));
-    for function in senders.into_iter().flatten() {
-        let trace = trace_of(fault, &function, &mut traced);
-        let judgement = judge(fault, &function, found.walk, trace, world);
-        found.add(Candidate { function, verdict: judgement.verdict }, &judgement, trace);
+    if !fault.is_anonymous() {
+        for function in world.candidates(fault.requester) {
+            let trace = trace_of(fault, &function, &mut traced);
+            let judgement = judge(fault, &function, found.walk, trace, world);
+            found.add(Candidate { function, verdict: judgement.verdict }, &judgement, trace);
+        }
     }
     found.look_around(world);
     found
@@ -131,9 +132,11 @@ impl<'w> Diagnosis<'w> {
     /// Looks up what else the suspect's books tell, or, without a suspect, where the request came in.
     fn look_around(&mut self, world: &impl World) {
         // Of several behind one id, the one whose interrupt it is sent it most likely.
-        let owner = self.interrupt.as_ref().and_then(Interrupt::owner).map(|owner| owner.bdf);
-        let own = owner.and_then(|owner| self.candidates.iter().find(|own| own.function.device.bdf == owner));
-        self.suspect = own.copied().or(self.suspect);
+        if let Some(owner) = self.interrupt.as_ref().and_then(Interrupt::owner)
+            && let Some(own) = self.candidates.iter().find(|own| own.function.device.bdf == owner.bdf)
+        {
+            self.suspect = Some(*own);
+        }
         if self.suspect.is_none() && !self.fault.is_anonymous() {
             self.port = world.port_above(self.fault.requester);
         }

@@ -67,11 +67,13 @@ pub enum Threshold {
 pub struct StormDetector {
     threshold: Threshold,
     senders: Vec<Activity>,
+    /// Whether somebody may have to be contained: as a rule nobody has, and nobody is looked for.
+    due: bool,
 }
 
 impl StormDetector {
     /// A detector that watches nobody, and calls nothing a storm.
-    pub const NONE: Self = Self { threshold: Threshold::Off, senders: Vec::new() };
+    pub const NONE: Self = Self { threshold: Threshold::Off, senders: Vec::new(), due: false };
 
     /// A detector that watches so many senders, with all its memory.
     ///
@@ -81,7 +83,7 @@ impl StormDetector {
         let mut activities = Vec::new();
         activities.try_reserve_exact(senders).map_err(|_| OutOfMemory)?;
         activities.resize(senders, Activity::NONE);
-        Ok(Self { threshold, senders: activities })
+        Ok(Self { threshold, senders: activities, due: false })
     }
 
     /// Counts one recorded fault.
@@ -103,16 +105,19 @@ impl StormDetector {
     pub fn end_window(&mut self, window: Window) {
         for activity in &mut self.senders {
             activity.end_window(window);
+            self.due |= activity.masked_windows >= MASKED_WINDOWS;
         }
     }
 
     /// Somebody who has to be contained: who faulted in each of the last ten windows, all of them masked. Each is told
     /// once, and again only for ten more.
     pub fn next_stormy(&mut self) -> Option<Sender> {
-        if self.threshold == Threshold::Off {
+        if self.threshold == Threshold::Off || !self.due {
             return None;
         }
-        let place = self.senders.iter().position(|activity| activity.masked_windows >= MASKED_WINDOWS)?;
+        let place = self.senders.iter().position(|activity| activity.masked_windows >= MASKED_WINDOWS);
+        self.due = place.is_some();
+        let place = place?;
         self.senders.get_mut(place)?.masked_windows = 0;
         Some(Sender::at(place))
     }
