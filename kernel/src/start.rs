@@ -144,7 +144,7 @@ fn protect(
     let platform = plan.as_ref().map(|plan| plan.platform).unwrap_or_default();
     settle_apic_mode(tables, platform, found.as_deref().unwrap_or_default());
     if let (Some(plan), Some(found)) = (&plan, found) {
-        iommu::take(plan, found, findings::of_unit);
+        iommu::take(plan, found, options.interrupts, findings::of_unit);
         // What the units had to say before their interrupt was let through raises none.
         faults::poll();
     }
@@ -201,7 +201,12 @@ fn announce_protection(table: &FirmwareTable) {
     let complete = protection::announce();
     let t = clock::now_ns();
     bench::note_protected(t);
-    journal::emit(&Event::Protected(Protected { t, units: enforcing as u32, complete }));
+    journal::emit(&Event::Protected(Protected {
+        t,
+        units: enforcing as u32,
+        complete,
+        interrupts: iommu::interrupts::of_machine(),
+    }));
     match (units.is_empty(), complete) {
         (true, _) => log::error!("no IOMMU: {NO_IOMMU_ADVICE}"),
         (false, true) => log::info!("protected: every unit enforces ({enforcing}), every device is covered"),

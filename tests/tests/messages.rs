@@ -1,4 +1,4 @@
-//! Interrupt messages that nobody asked for: as long as interrupts are not remapped, any device may send any.
+//! Interrupt messages that nobody asked for, as they arrive where no unit stands before them: from outside, past all units.
 //!
 //! Machine: the default one. A message is a write to 0xfee00000; it is made from outside, as a device would.
 

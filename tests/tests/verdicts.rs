@@ -29,7 +29,7 @@ const VERDICTS: [Verdict; 13] = [
     Verdict::Alias,
 ];
 
-/// The test that shows a verdict: in QEMU, save for the two that QEMU cannot produce, which host tests show.
+/// The test that shows a verdict: in QEMU, save for the one that QEMU cannot produce, which a host test shows.
 const fn shown_by(verdict: Verdict) -> Test {
     const ATTACKS: Test = ("tests/tests/isolation.rs", "every_attack_is_blocked_with_its_verdict");
     const REASONS: Test = ("tests/tests/reasons.rs", "every_reason_is_provoked_reported_and_put_right_again");
@@ -47,8 +47,9 @@ const fn shown_by(verdict: Verdict) -> Test {
         }
         Verdict::Alias => ("tests/tests/verdicts.rs", "devices_that_share_an_id_have_verdicts_of_their_own"),
         Verdict::Contained => ("tests/tests/verdicts.rs", "a_contained_device_that_goes_on_is_told_as_such"),
-        // No interrupt is remapped yet.
-        Verdict::Interrupt => (HOST, "interrupt_reasons_come_before_all"),
+        Verdict::Interrupt => {
+            ("tests/tests/interrupts.rs", "a_device_that_raises_what_is_not_its_own_is_refused_and_named")
+        }
         // QEMU's unit never refuses a request with reason 0xd.
         Verdict::TranslatedRequest => {
             (HOST, "translated_and_too_wide_requests_come_before_the_missing_driver")

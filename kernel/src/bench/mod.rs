@@ -3,6 +3,7 @@
 //! Under instruction counting one nanosecond is one instruction, and the figures are the same on every run.
 
 mod fault;
+mod interrupts;
 mod mapping;
 mod nvme;
 mod pass_through;
@@ -32,6 +33,9 @@ pub fn run() {
     };
     if let Err(error) = mapping::run(device) {
         println!("mappings were not measured: {error}");
+    }
+    if let Err(error) = interrupts::run(device.record()) {
+        println!("interrupt entries were not measured: {error}");
     }
     nvme::run();
 }

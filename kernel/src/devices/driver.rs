@@ -10,6 +10,7 @@ use ::interrupts::message::OutOfReach;
 use super::{DeviceRecord, Disk, Function, Nic};
 use crate::devices::Overreach;
 use crate::dma::DmaError;
+use crate::iommu::IommuError;
 use crate::memory::mmio::MmioError;
 
 /// A driver at work on one function.
@@ -102,6 +103,8 @@ pub enum StartError {
     NoVector(NoVector),
     /// Its message does not reach the processor.
     OutOfReach(OutOfReach),
+    /// It got no interrupt entry of its unit.
+    Entries(IommuError),
     /// The device, or memory for it, was not given.
     Dma(DmaError),
     /// The device itself does not do what it should.
@@ -116,6 +119,7 @@ impl fmt::Display for StartError {
             Self::NoMessages => f.write_str("the device can send no interrupt message"),
             Self::NoVector(refusal) => refusal.fmt(f),
             Self::OutOfReach(refusal) => refusal.fmt(f),
+            Self::Entries(error) => write!(f, "its interrupts cannot be let through: {error}"),
             Self::Dma(error) => write!(f, "the driver did not get the device: {error}"),
             Self::Device(error) => error.fmt(f),
         }

@@ -2,20 +2,21 @@
 //! end has it masked, and is contained.
 
 use ::interrupts::{DEVICE_VECTORS, DeviceVector, FIRST_DEVICE_VECTOR, Flow, LAST_DEVICE_VECTOR, message};
+use ::iommu::interrupts::{Entries, Route, Trigger};
 use diagnosis::{MessageCount, MessageLimit, Pressure, Threshold, Timestamp};
-use dma_types::MsiMessage;
+use dma_types::{ApicId, MsiMessage};
 use options::Storm;
 use pci::msi::MsixState;
 use pci::{MsixCapability, control};
 use report::DeviceState;
 use spin::Once;
 
-use super::{Function, StartError};
-use crate::faults;
+use super::{DeviceRecord, Function, StartError};
 use crate::irq::{self, Claimed, owners};
 use crate::platform::clock::{self, Deadline};
 use crate::platform::pci::config;
 use crate::sync::{IrqLock, rank};
+use crate::{faults, iommu};
 
 /// The message of a function that drivers use: the first.
 const FIRST_MESSAGE: u16 = 0;
@@ -40,6 +41,8 @@ struct Inbox {
 struct Held {
     function: Function,
     vector: DeviceVector,
+    /// What its message has to name where interrupts are remapped; none while the function is cut off.
+    entries: Option<Entries>,
 }
 
 /// By vector.
@@ -72,7 +75,7 @@ impl Messages {
     pub(super) fn enable(function: &Function) -> Result<Self, StartError> {
         let vector = owners::give(function.pci().bdf, FIRST_MESSAGE).map_err(StartError::NoVector)?;
         let this = Self { vector: vector.number(), function: *function };
-        let held = Some(Held { function: *function, vector });
+        let held = Some(Held { function: *function, vector, entries: None });
         if let Some(inbox) = inbox(this.vector) {
             *inbox.lock() = Inbox { held, of_late: MessageCount::new() };
         }
@@ -115,8 +118,9 @@ impl Messages {
 impl Drop for Messages {
     fn drop(&mut self) {
         mask(&self.function);
-        let held = inbox(self.vector).and_then(|inbox| inbox.lock().held.take());
-        if let Some(held) = held {
+        let Some(held) = inbox(self.vector).and_then(|inbox| inbox.lock().held.take()) else { return };
+        // What may still be raised stays nobody else's.
+        if held.entries.is_none_or(|entries| take_back(self.function.record(), entries)) {
             owners::give_back(held.vector);
         }
     }
@@ -138,16 +142,52 @@ pub(super) fn program_again(function: &Function) -> Result<(), StartError> {
     held.map_or(Ok(()), |(vector, _)| program(function, vector))
 }
 
-/// The message that raises a vector: the one place where it is made.
-fn compose(vector: u8) -> Result<MsiMessage, StartError> {
-    let inbox = inbox(vector).ok_or(StartError::NoMessages)?.lock();
-    let held = inbox.held.as_ref().ok_or(StartError::NoMessages)?;
-    message::of_device(&held.vector).map_err(StartError::OutOfReach)
+/// Takes the interrupt entry back that a function's messages name, if it has one: whatever it sends raises nothing then.
+/// Interrupts may ask. Its message gets another when it is programmed again.
+pub fn withdraw(record: &DeviceRecord) {
+    let of_function = |held: &&mut Held| held.function.pci().bdf == record.bdf;
+    for inbox in &INBOXES {
+        let entries = inbox.lock().held.as_mut().filter(of_function).and_then(|held| held.entries.take());
+        if let Some(entries) = entries {
+            take_back(record, entries);
+        }
+    }
+}
+
+/// Takes an interrupt entry back; tells whether the unit has confirmed that.
+fn take_back(record: &DeviceRecord, entries: Entries) -> bool {
+    let withdrawn = iommu::unit_of(record).map_or(Ok(()), |unit| unit.withdraw_interrupts(entries));
+    withdrawn.inspect_err(|error| log::error!("{record}: {error}")).is_ok()
+}
+
+/// The message that raises a vector: the one place where it is made. Where interrupts are remapped it names an entry that
+/// only this function may name.
+fn compose(function: &Function, vector: u8) -> Result<MsiMessage, StartError> {
+    let inbox = inbox(vector).ok_or(StartError::NoMessages)?;
+    let (unit, route) = {
+        let mut inbox = inbox.lock();
+        let held = inbox.held.as_mut().ok_or(StartError::NoMessages)?;
+        if let Some(entries) = &held.entries {
+            return Ok(entries.message());
+        }
+        let remaps = iommu::unit_of(function.record()).filter(|unit| unit.remaps_interrupts());
+        let Some(unit) = remaps else {
+            return message::of_device(&held.vector).map_err(StartError::OutOfReach);
+        };
+        let destination = ApicId(held.vector.sender().processor.0);
+        (unit, Route { vector, destination, trigger: Trigger::Edge })
+    };
+    let entries = unit.give_interrupts(function.record(), &[route]).map_err(StartError::Entries)?;
+    let message = entries.message();
+    if let Some(held) = &mut inbox.lock().held {
+        held.entries = Some(entries);
+    }
+    Ok(message)
 }
 
 /// Programs a function's first message, and holds its pin back.
 fn program(function: &Function, vector: u8) -> Result<(), StartError> {
-    let message = compose(vector)?;
+    let message = compose(function, vector)?;
     let pci = function.pci();
     control::set_pin_interrupt(config(), pci.bdf, control::PinInterrupt::Disabled);
     if let Some(msix) = &pci.msix {

@@ -166,7 +166,13 @@ impl group::Group<'static> for At<'_> {
 
     fn demand_enforcing(&self) -> Result<(), IommuError> {
         let unit = self.group.unit;
-        if unit.is_enforcing() { Ok(()) } else { Err(IommuError::NotEnforcing { unit: unit.index }) }
+        match () {
+            () if !unit.is_enforcing() => Err(IommuError::NotEnforcing { unit: unit.index }),
+            () if unit.interrupts.withholds_devices() => {
+                Err(IommuError::InterruptsRequired { unit: unit.index })
+            }
+            () => Ok(()),
+        }
     }
 
     fn domain(&self) -> Noted {

@@ -30,7 +30,8 @@ pub fn end_condemned(record: &'static DeviceRecord) {
     tied_to(record).members.for_each(|member| member.life_events().end_cut_off());
 }
 
-/// Cuts a device off with all that are tied to it: bus mastering first, then every id that any of them may carry.
+/// Cuts a device off with all that are tied to it: bus mastering first, then every id that any of them may carry, then
+/// their interrupts.
 ///
 /// Called by the fault path and by interrupts too. Allocates nothing.
 ///
@@ -42,7 +43,11 @@ pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
     let unit = iommu::unit_of(record).filter(|unit| unit.was_taken());
     let domain = Group::find(record.group).map(|group| Noted { domain: group.domain(), site });
     group::cut_off(tied_to(record), domain.as_ref(), |ids| match unit {
-        Some(unit) => unit.block(ids.iter().copied()),
+        Some(unit) => {
+            let blocked = unit.block(ids.iter().copied());
+            tied_to(record).members.for_each(devices::withdraw_messages);
+            blocked
+        }
         // Without a unit that was taken, its bus mastering was never on.
         None => Ok(()),
     })

@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::ops::Range;
 use core::ptr;
 
+use ::iommu::interrupts::Fate;
 use arrayvec::ArrayVec;
 use diagnosis::{Book, Diagnosis, Fault, FirmwareMemory, Function, InterruptEntry, Standing, WalkCheck};
 use dma_types::{Bdf, InterruptIndex, Iova, PageSize, Permissions, PhysAddr};
@@ -136,9 +137,19 @@ impl diagnosis::World for KernelWorld<'_> {
         if self.held.behind().all(agrees) { WalkCheck::Agrees } else { WalkCheck::Differs }
     }
 
-    fn interrupt_entry(&self, _: InterruptIndex) -> InterruptEntry<'_> {
-        // The kernel gives out no entries: a unit that refuses an interrupt does so by a table of firmware's.
-        InterruptEntry::NeverGiven
+    fn interrupt_entry(&self, index: InterruptIndex) -> InterruptEntry<'_> {
+        // A unit that the kernel has not remap interrupts refuses one by a table of firmware's, if at all.
+        let unit = self.unit.filter(|unit| unit.remaps_interrupts());
+        let owned = |owner| devices::find(owner).map(in_words);
+        match unit.map_or(Fate::NeverGiven, |unit| unit.interrupt_fate(index)) {
+            Fate::Live { owner } => {
+                owned(owner).map_or(InterruptEntry::NeverGiven, |owner| InterruptEntry::Live { owner })
+            }
+            Fate::Withdrawn { owner, at } => owned(owner)
+                .map_or(InterruptEntry::NeverGiven, |owner| InterruptEntry::Withdrawn { owner, at }),
+            Fate::NeverGiven => InterruptEntry::NeverGiven,
+            Fate::OutOfRange => InterruptEntry::OutOfRange,
+        }
     }
 
     fn port_above(&self, requester: Bdf) -> Option<Bdf> {

@@ -45,6 +45,7 @@ fn report_unit(planned: &coverage::Unit, index: u32, found: &Found, platform: Pl
         unit: Some(index),
         translation_was_on: state.map(|state| state.translation),
         pmr_was_on: state.map(|state| state.protected_memory),
+        interrupt_remapping_was_on: state.map(|state| state.interrupt_remapping),
         opt_in: Some(platform.kept_dma_out),
         stale_faults: unit.map(|_| stale.as_slice().into()),
         bus_masters: None,

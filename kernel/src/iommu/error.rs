@@ -3,6 +3,7 @@
 use core::fmt;
 
 use ::iommu::Error;
+use ::iommu::interrupts::InterruptError;
 use vtd::{EnableError, InvalidationError, RemapError, UnitError};
 
 use crate::memory::mmio::MmioError;
@@ -27,6 +28,18 @@ pub enum IommuError {
         /// Why, and what that leaves behind.
         error: Error<InvalidationError>,
     },
+    /// Interrupt entries were not given, or not withdrawn.
+    Interrupts {
+        /// The unit's index.
+        unit: usize,
+        /// Why, and what that leaves behind.
+        error: InterruptError<InvalidationError>,
+    },
+    /// The unit does not remap interrupts, and the user wants nothing let in without that.
+    InterruptsRequired {
+        /// Its index.
+        unit: usize,
+    },
     /// Bringing the unit up.
     Enable(EnableError),
     /// Having it remap interrupts.
@@ -44,6 +57,11 @@ impl fmt::Display for IommuError {
                 write!(f, "unit {unit} has no domain id left")
             }
             Self::Sequence { error, .. } => error.fmt(f),
+            Self::Interrupts { error, .. } => error.fmt(f),
+            Self::InterruptsRequired { unit } => write!(
+                f,
+                "unit {unit} does not remap interrupts, and the option interrupts=required lets nothing in without"
+            ),
             Self::Enable(error) => error.fmt(f),
             Self::Remap(error) => error.fmt(f),
             Self::Window(error) => error.fmt(f),

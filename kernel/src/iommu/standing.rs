@@ -5,14 +5,15 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
 
-use report::{Event, Hex, InvalidationKind, UnitKind, UnitState};
+use coverage::Shortfall;
+use report::{Event, Hex, InterruptRemapping, InvalidationKind, UnitKind, UnitState};
 use vtd::spec::second_stage::TableLevels;
 use vtd::{EnforcementLost, InvalidationPath};
 
 use super::Unit;
 use super::unit::{UnitFacts, UnitWindow};
-use crate::journal;
 use crate::platform::clock;
+use crate::{journal, protection};
 
 /// What is said of a unit that did not answer.
 const SILENT: &str = "it did not confirm an invalidation in time; its devices are cut off";
@@ -51,6 +52,22 @@ impl Unit {
         *self.port.lock() = unit.enforcement_port();
     }
 
+    /// Says what becomes of its devices' interrupts where they are not remapped.
+    pub(super) fn tell_of_interrupts(&self) {
+        let state = self.interrupts;
+        if !self.was_taken() || state.word() == InterruptRemapping::On {
+            return;
+        }
+        if state.word() == InterruptRemapping::Failed {
+            protection::give_up(Shortfall::InterruptsNotRemapped { unit: self.index });
+        }
+        let means = match state.withholds_devices() {
+            true => "its devices stay blocked",
+            false => "a device behind it that masters the bus may raise any interrupt",
+        };
+        log::warn!("unit {}: {state}; {means}", self.index);
+    }
+
     /// Writes its line into the report, with the stable names of what was found about it.
     pub fn report(&self, findings: impl IntoIterator<Item = &'static str>) {
         let version = self.facts.map(|facts| facts.version_text());
@@ -84,6 +101,8 @@ impl Unit {
             state,
             detail: lost.as_deref().or(self.failure.as_deref()).map(Into::into),
             findings: findings.as_slice().into(),
+            interrupt_remapping: self.interrupts.word(),
+            x2apic: self.interrupts.is_extended(),
         }));
     }
 }
@@ -96,7 +115,7 @@ impl fmt::Display for Unit {
             (Some(failure), _) => write!(f, "FAILED, {failure}"),
             (None, Some(Err(lost))) => write!(f, "LOST, {lost}"),
             (None, _) if self.is_silent() => write!(f, "SILENT, {SILENT}"),
-            (None, _) => write!(f, "enforcing, {} address bits", self.width()),
+            (None, _) => write!(f, "enforcing, {} address bits, {}", self.width(), self.interrupts),
         }
     }
 }

@@ -4,11 +4,13 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use coverage::Plan;
+use coverage::{MessageSource, Plan, Platform};
 use dma_types::{Iova, MsiMessage, SourceId};
 use interrupts::message;
+use options::Interrupts;
 use vtd::{ActiveUnit, NotEnabled};
 
+use super::interrupts::InterruptState;
 use super::unit::UnitWindow;
 use super::{Found, IommuError, UNITS, Unit, find};
 use crate::arch::FAULT_VECTOR;
@@ -22,44 +24,62 @@ use crate::sync::InterruptsOff;
 ///
 /// Conditions that stood when the fault interrupt was unmasked raise none by themselves: whoever calls this looks for them
 /// afterwards. Bus mastering must be off everywhere but on bridges. A unit that cannot be taken is kept with the reason;
-/// its devices must stay without bus mastering.
+/// its devices must stay without bus mastering. Interrupts are remapped before any device may send one, as `interrupts`
+/// says.
 ///
 /// `findings` gives the stable names of what was found about each unit, for the report.
 pub fn take<F: IntoIterator<Item = &'static str>>(
     plan: &Plan,
     found: Vec<Found>,
+    interrupts: Interrupts,
     findings: impl Fn(usize) -> F,
 ) -> &'static [Unit] {
     // A fault interrupt must not arrive before the handler can find the unit.
     let off = InterruptsOff::new();
     let units = plan.units.iter().zip(found).enumerate();
-    let units =
-        UNITS.call_once(|| units.map(|(index, (planned, unit))| take_one(planned, index, unit)).collect());
+    let take = |(index, (planned, unit))| take_one(planned, index, unit, (plan.platform, interrupts));
+    let units = UNITS.call_once(|| units.map(take).collect());
     drop(off);
-    for unit in units {
+    for (planned, unit) in plan.units.iter().zip(units) {
         match unit.is_enforcing() {
             true => log::info!("{unit}"),
             false => log::error!("{unit}; its devices stay without bus mastering"),
+        }
+        unit.tell_of_interrupts();
+        if unit.remaps_interrupts() {
+            planned.controllers.iter().for_each(|source| tell_of_controller(unit, source));
         }
         unit.report(findings(unit.index));
     }
     units
 }
 
-fn take_one(planned: &coverage::Unit, index: usize, found: Found) -> Unit {
+/// Says what becomes of the messages of an interrupt controller, which has no entry as long as nobody needs it.
+fn tell_of_controller(unit: &Unit, MessageSource { controller, id }: &MessageSource) {
+    match id {
+        Some(id) => log::debug!("unit {}: {controller} sends as {id}, and has no entry", unit.index),
+        None => log::warn!("unit {}: the table's path to {controller} leads nowhere", unit.index),
+    }
+}
+
+fn take_one(
+    planned: &coverage::Unit,
+    index: usize,
+    found: Found,
+    (platform, interrupts): (Platform, Interrupts),
+) -> Unit {
+    let none = InterruptState::of_failed_unit(interrupts);
     let unit = match found {
         Ok(unit) => unit,
-        Err(failure) => return Unit::failed(planned, index, None, failure),
+        Err(failure) => return Unit::failed(planned, index, None, failure, none),
     };
     match ActiveUnit::enable(unit, fault_message(), FrameMemory, KernelClock) {
         Ok(mut active) => {
-            if let Err(error) = active.stop_remapping() {
-                log::error!("unit {index}: interrupt remapping stays on: {error}");
-            }
-            Unit::taken(planned, index, active)
+            let interrupts = InterruptState::settle(&mut active, platform, interrupts);
+            Unit::taken(planned, index, active, interrupts)
         }
         // The hardware may go on using its queue, whose pages stay taken.
-        Err(NotEnabled { unit, error }) => Unit::failed(planned, index, Some(&unit), error.to_string()),
+        Err(NotEnabled { unit, error }) => Unit::failed(planned, index, Some(&unit), error.to_string(), none),
     }
 }
 

@@ -13,6 +13,7 @@ use vtd::spec::second_stage::TableLevels;
 use vtd::tables::{RequestWalk, walk_request};
 use vtd::{ActiveUnit, EnforcementPort, FaultPort, InvalidationError};
 
+use super::interrupts::{EntryBook, InterruptState};
 use super::{IommuError, enforcement};
 use crate::memory::direct;
 use crate::memory::mmio::Mmio;
@@ -44,6 +45,10 @@ pub struct Unit {
     pub(super) port: IrqLock<Option<EnforcementPort<UnitWindow>>, rank::Enforcement>,
     /// It did not confirm an invalidation in time.
     pub(super) silent: AtomicBool,
+    /// Whether it remaps interrupts.
+    pub interrupts: InterruptState,
+    /// Whose interrupt entries are whose; none if it does not remap interrupts.
+    pub(super) entries: IrqLock<Option<EntryBook>, rank::InterruptEntries>,
     control: IrqLock<Option<UnitController>, rank::Unit>,
 }
 
@@ -68,7 +73,14 @@ pub struct UnitFacts {
 
 impl Unit {
     /// A unit that was taken, with everything blocked.
-    pub(super) fn taken(plan: &coverage::Unit, index: usize, active: Active) -> Self {
+    pub(super) fn taken(
+        plan: &coverage::Unit,
+        index: usize,
+        active: Active,
+        interrupts: InterruptState,
+    ) -> Self {
+        // Without memory for it nobody gets an entry, and so no interrupt.
+        let book = EntryBook::new(&active).ok();
         let unit = active.unit();
         let faults = Some(unit.fault_port());
         let port = IrqLock::new(unit.enforcement_port());
@@ -84,6 +96,8 @@ impl Unit {
             failure: None,
             port,
             silent: AtomicBool::new(false),
+            interrupts,
+            entries: IrqLock::new(book),
             control: IrqLock::new(Some(UnitController::new(active))),
         }
     }
@@ -94,6 +108,7 @@ impl Unit {
         index: usize,
         unit: Option<&vtd::Unit<UnitWindow>>,
         failure: String,
+        interrupts: InterruptState,
     ) -> Self {
         Self {
             index,
@@ -105,6 +120,8 @@ impl Unit {
             failure: Some(failure),
             port: IrqLock::new(None),
             silent: AtomicBool::new(false),
+            interrupts,
+            entries: IrqLock::new(None),
             control: IrqLock::new(None),
         }
     }
@@ -150,13 +167,18 @@ impl Unit {
         let dead = controller.unit().is_dead();
         drop(control);
         if let Err(Error::Unconfirmed(_) | Error::NotNoted(_)) = result {
-            // Somebody may have switched its queue off, and the rest with it.
-            enforcement::demand();
-            if dead {
-                self.fall_silent();
-            }
+            self.after_failure(dead);
         }
         result.map_err(|error| IommuError::Sequence { unit: self.index, error })
+    }
+
+    /// What follows where it did not confirm.
+    pub(super) fn after_failure(&self, dead: bool) {
+        // Somebody may have switched its queue off, and the rest with it.
+        enforcement::demand();
+        if dead {
+            self.fall_silent();
+        }
     }
 
     /// Blocks requesters, whatever address spaces they are in. All are tried.

@@ -124,8 +124,6 @@ fn note_unexpected(vector: u8) {
     let source = owners::source(vector);
     log::warn!("unexpected interrupt at vector {vector:#x}; further ones are dropped (owner: {source})");
     if Vector(vector).is_exception() || vector == APIC_SPURIOUS_VECTOR {
-        log::warn!(
-            "no device was given that vector: one of them forges messages; interrupts are not remapped"
-        );
+        log::warn!("no device was given that vector: one of them forges messages, and no unit refuses them");
     }
 }

@@ -8,6 +8,7 @@ mod exhaustion;
 mod fault_storm;
 mod faults;
 mod gates;
+mod interrupts;
 mod leak;
 mod misprogram;
 mod nvme_depth;
@@ -60,7 +61,7 @@ enum Part {
     ByName,
 }
 
-const TESTS: [Test; 29] = [
+const TESTS: [Test; 30] = [
     Test { name: "vector", part: Part::Always, run: vector::run },
     Test { name: "idt", part: Part::Always, run: gates::run },
     Test { name: "books", part: Part::Always, run: books::run },
@@ -77,6 +78,7 @@ const TESTS: [Test; 29] = [
     Test { name: "silent-unit", part: Part::ByName, run: silence::run },
     Test { name: "tables", part: Part::ByName, run: tables::run },
     Test { name: "regions", part: Part::ByName, run: regions::run },
+    Test { name: "interrupts", part: Part::ByName, run: interrupts::run },
     Test { name: "registers", part: Part::ByName, run: registers::run },
     Test { name: "faults", part: Part::ByName, run: faults::run },
     Test { name: "timer-storm", part: Part::ByName, run: timer_storm::run },

@@ -94,6 +94,8 @@ ranks! {
     Accounts,
     /// Addresses that groups had before.
     Retired,
+    /// Who has which entry of a unit's interrupt table.
+    InterruptEntries,
     /// A remapping unit: its root table and its queue.
     Unit,
     /// What tells whether a unit still enforces.

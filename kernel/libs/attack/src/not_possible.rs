@@ -38,7 +38,7 @@ impl NotPossible {
             Self::Alone => "no other device has an address space",
             Self::Beyond => "the address is beyond what the device can send or its tables can hold",
             Self::Live => "the address is live in the device's own domain",
-            Self::InterruptWindow => "interrupts are not remapped yet, and this address is an interrupt",
+            Self::InterruptWindow => "a write to this address is an interrupt and reaches no memory",
             Self::Trusted => "the option trust lets this device see what lies beside its buffers",
             Self::TooLong => {
                 "one transfer of the device is longer than what lies beside a buffer in its page"

@@ -21,6 +21,11 @@ pub enum Shortfall {
         /// Its place in the table.
         unit: usize,
     },
+    /// A unit that can remap interrupts does not, although it was asked to: a device behind it may raise any.
+    InterruptsNotRemapped {
+        /// Its place in the table.
+        unit: usize,
+    },
     /// Requests of the function pass by every unit.
     Bypass {
         /// The function whose requests no unit sees.
@@ -68,6 +73,7 @@ impl Shortfall {
         match self {
             Self::NoUnit | Self::UnitFailed { .. } | Self::Bypass { .. } | Self::TableDamaged => true,
             Self::UnitSilent { .. }
+            | Self::InterruptsNotRemapped { .. }
             | Self::RegionRefused { .. }
             | Self::RegionLost { .. }
             | Self::Fabric(_)
@@ -86,6 +92,12 @@ impl fmt::Display for Shortfall {
             Self::UnitFailed { unit } => write!(f, "unit {unit} could not be taken"),
             Self::UnitSilent { unit } => {
                 write!(f, "unit {unit} does not confirm what it is told; its devices lose bus mastering")
+            }
+            Self::InterruptsNotRemapped { unit } => {
+                write!(
+                    f,
+                    "unit {unit} does not remap interrupts although it can; devices behind it may raise any"
+                )
             }
             Self::Bypass { device } => write!(f, "requests of {device} pass by every unit"),
             Self::TableDamaged => f.write_str("the firmware's table could not be read in full"),

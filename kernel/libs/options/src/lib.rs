@@ -49,6 +49,6 @@ pub use settings::{MAX_SOURCE_BYTES, OptionKey, Options};
 pub use target::{ParseTargetError, Target};
 pub use terminal::{Key, KeyDecoder};
 pub use words::{
-    DmarSource, ExpectedWord, ExternalDevices, LogLevel, ParseStormError, Policy, RecordForm, ReportTarget,
-    Storm, Switch, Transfer, VerifierOrder,
+    DmarSource, ExpectedWord, ExternalDevices, Interrupts, LogLevel, ParseStormError, Policy, RecordForm,
+    ReportTarget, Storm, Switch, Transfer, VerifierOrder,
 };

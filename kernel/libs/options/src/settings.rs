@@ -8,7 +8,7 @@ use crate::bdf_list::BdfList;
 use crate::complaint::{Complaint, Mistake, Source};
 use crate::nearest::nearest;
 use crate::tokens::{RawValue, Tokens};
-use crate::words::{DmarSource, ExternalDevices, LogLevel, Policy, ReportTarget, Storm, Switch};
+use crate::words::{DmarSource, ExternalDevices, Interrupts, LogLevel, Policy, ReportTarget, Storm, Switch};
 
 /// The longest options text that is read.
 pub const MAX_SOURCE_BYTES: usize = 4096;
@@ -42,6 +42,8 @@ pub struct Options<'a> {
     pub disk_write: Option<Bdf>,
     /// Where the DMA remapping table comes from.
     pub dmar: DmarSource,
+    /// Whether devices' interrupts are remapped.
+    pub interrupts: Interrupts,
 }
 
 impl Default for Options<'_> {
@@ -59,6 +61,7 @@ impl Default for Options<'_> {
             external_port: BdfList::EMPTY,
             disk_write: None,
             dmar: DmarSource::Firmware,
+            interrupts: Interrupts::Remap,
         }
     }
 }
@@ -110,6 +113,7 @@ impl<'a> Options<'a> {
             OptionKey::ExternalPort => self.external_port = text.parse().ok()?,
             OptionKey::DiskWrite => self.disk_write = Some(text.parse().ok()?),
             OptionKey::Dmar => self.dmar = text.parse().ok()?,
+            OptionKey::Interrupts => self.interrupts = text.parse().ok()?,
         }
         Some(())
     }
@@ -142,11 +146,13 @@ pub enum OptionKey {
     DiskWrite,
     /// `dmar`
     Dmar,
+    /// `interrupts`
+    Interrupts,
 }
 
 impl OptionKey {
     /// Every option.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Policy,
         Self::Storm,
         Self::Verifier,
@@ -159,6 +165,7 @@ impl OptionKey {
         Self::ExternalPort,
         Self::DiskWrite,
         Self::Dmar,
+        Self::Interrupts,
     ];
 
     /// The name as it is written.
@@ -176,6 +183,7 @@ impl OptionKey {
             Self::ExternalPort => "external-port",
             Self::DiskWrite => "disk-write",
             Self::Dmar => "dmar",
+            Self::Interrupts => "interrupts",
         }
     }
 
@@ -192,6 +200,7 @@ impl OptionKey {
             Self::External => ExternalDevices::EXPECTED,
             Self::DiskWrite => "a device as [SSSS:]BB:DD.F in hex",
             Self::Dmar => DmarSource::EXPECTED,
+            Self::Interrupts => Interrupts::EXPECTED,
         }
     }
 

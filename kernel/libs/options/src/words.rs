@@ -103,6 +103,18 @@ word_enum! {
 }
 
 word_enum! {
+    /// Whether devices' interrupts are remapped, so that each raises none but its own.
+    Interrupts, "remap|required|plain" {
+        /// By every unit that can; behind the others any device may raise any.
+        Remap = "remap",
+        /// By every unit; what is behind one that cannot stays blocked.
+        Required = "required",
+        /// By none.
+        Plain = "plain",
+    }
+}
+
+word_enum! {
     /// How much goes to the log.
     LogLevel, "error|warn|info|debug" {
         /// Isolation or function lost.
@@ -237,6 +249,7 @@ mod tests {
         check::<ReportTarget>(ReportTarget::EXPECTED);
         check::<ExternalDevices>(ExternalDevices::EXPECTED);
         check::<DmarSource>(DmarSource::EXPECTED);
+        check::<Interrupts>(Interrupts::EXPECTED);
         check::<Transfer>(Transfer::EXPECTED);
     }
 

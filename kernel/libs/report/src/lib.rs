@@ -34,8 +34,8 @@ pub use fault::{
     Action, Bugcheck, Candidate, Fault, HistoryEntry, Interrupt, Nearest, Op, Violation, Walk, WalkStep,
 };
 pub use machine::{
-    Boot, Cpu, CpuRunState, Device, DeviceState, DmarSource, Domain, Finding, InvalidationKind, Protected,
-    Severity, StaleFault, Unit, UnitKind, UnitState, Window,
+    Boot, Cpu, CpuRunState, Device, DeviceState, DmarSource, Domain, Finding, InterruptRemapping,
+    InvalidationKind, MachineInterrupts, Protected, Severity, StaleFault, Unit, UnitKind, UnitState, Window,
 };
 pub use run::{Bench, Check, Drill, DrillCommand, DrillResult, End, EndStatus, ExpectedFault, Lost, Outcome};
 pub use value::{Access, Direction, Function, Hex, List, Registers, Text};

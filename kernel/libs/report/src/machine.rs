@@ -69,6 +69,9 @@ pub struct Window<'a> {
     pub translation_was_on: Option<bool>,
     /// Whether the protected memory regions were on.
     pub pmr_was_on: Option<bool>,
+    /// Whether the unit remapped interrupts.
+    #[serde(default)]
+    pub interrupt_remapping_was_on: Option<bool>,
     /// Whether the firmware's table promises that DMA was under control.
     pub opt_in: Option<bool>,
     /// Fault records that were there before the unit was taken.
@@ -121,6 +124,40 @@ pub struct Unit<'a> {
     pub detail: Option<Text<'a>>,
     /// What is odd about it.
     pub findings: List<'a, Text<'a>>,
+    /// Whether it remaps interrupts.
+    #[serde(default)]
+    pub interrupt_remapping: InterruptRemapping,
+    /// Whether its interrupt entries name processors by 32 bits (extended interrupt mode).
+    #[serde(default)]
+    pub x2apic: bool,
+}
+
+/// Whether a unit remaps interrupts, so that no device behind it raises any but its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InterruptRemapping {
+    /// It does.
+    On,
+    /// It could, and was not asked to.
+    #[default]
+    Off,
+    /// It cannot, or the firmware's table says that it must not.
+    Unsupported,
+    /// It should, and does not.
+    Failed,
+}
+
+/// Which units of a machine remap interrupts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MachineInterrupts {
+    /// All of them.
+    Remapped,
+    /// Some of them.
+    Partly,
+    /// None, or there is no unit.
+    #[default]
+    Plain,
 }
 
 /// Something that the firmware's table says or leaves out, or that the machine contradicts.
@@ -253,6 +290,9 @@ pub struct Protected {
     pub units: u32,
     /// Whether nothing is left uncovered.
     pub complete: bool,
+    /// Which units remap interrupts.
+    #[serde(default)]
+    pub interrupts: MachineInterrupts,
 }
 
 /// An address space.

@@ -31,6 +31,9 @@ shown! {
         => "tests/tests/fail_closed.rs", "a_unit_that_walks_no_tables_protects_nothing";
     UnitSilent: Shortfall::UnitSilent { unit: 1 }
         => "tests/tests/enforcement.rs", "the_devices_of_a_silent_unit_lose_bus_mastering";
+    InterruptsNotRemapped: Shortfall::InterruptsNotRemapped { unit: 1 }
+        => "kernel/libs/vtd/src/unit/tests/interrupts.rs",
+            "a_part_that_does_not_answer_is_told_and_nothing_counts_as_remapped";
     Bypass: Shortfall::Bypass { device: DEVICE }
         => "tests/tests/fail_closed.rs", "a_bypassing_root_bus_stays_without_bus_mastering";
     TableDamaged: Shortfall::TableDamaged => "tests/tests/dmar.rs", "a_wrong_checksum_costs_completeness_alone";

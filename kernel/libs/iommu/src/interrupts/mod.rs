@@ -34,6 +34,23 @@ pub enum Sender {
     },
 }
 
+impl Sender {
+    /// The sender that a function is whose requests carry one of `ids`, `requester` if nothing is known better.
+    ///
+    /// A function that has one id is that alone. Ids of one bus are those that a bridge gives to all behind it, in turn
+    /// with their own: nothing but the bus is the same in all of them. Where they are of several buses, the range between
+    /// would hold strangers; then the id that its DMA carries has to do for its interrupts.
+    pub fn of_function(requester: SourceId, ids: &[SourceId]) -> Self {
+        let bus = requester.bus();
+        let (mut alone, mut on_one_bus) = (true, true);
+        for id in ids {
+            alone &= *id == requester;
+            on_one_bus &= id.bus() == bus;
+        }
+        if alone || !on_one_bus { Self::Exact(requester) } else { Self::Buses { first: bus, last: bus } }
+    }
+}
+
 /// How the interrupt is signalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {

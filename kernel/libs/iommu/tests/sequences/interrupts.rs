@@ -149,6 +149,24 @@ fn functions_that_cannot_be_told_apart_are_checked_by_their_buses() {
 }
 
 #[test]
+fn a_function_is_checked_by_its_id_unless_a_bridge_gives_it_those_of_a_bus() {
+    let id = SourceId::from_bits;
+    for (requester, ids, sender) in [
+        (0x0018, &[0x0018][..], Sender::Exact(id(0x0018))),
+        // Behind a bridge from PCI Express to PCI: its own id, or the bridge's for the bus.
+        (0x0200, &[0x0200, 0x0228], Sender::Buses { first: 2, last: 2 }),
+        (0x0228, &[0x0200, 0x0228], Sender::Buses { first: 2, last: 2 }),
+        // Behind one of PCI: the bridge's own. Everything on bus 0 would be too much.
+        (0x00f0, &[0x00f0, 0x0228], Sender::Exact(id(0x00f0))),
+        (0x00f0, &[0x00f0], Sender::Exact(id(0x00f0))),
+        (0x0018, &[], Sender::Exact(id(0x0018))),
+    ] {
+        let ids: Vec<_> = ids.iter().map(|bits| id(*bits)).collect();
+        assert_eq!(Sender::of_function(id(requester), &ids), sender, "{requester:#x} {ids:?}");
+    }
+}
+
+#[test]
 fn what_no_entry_can_say_is_refused_and_nothing_changes() {
     let mut desk = Desk::new(FakeConfig::default());
     for messages in [0, 3, 5, 64] {

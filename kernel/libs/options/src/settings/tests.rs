@@ -31,7 +31,7 @@ fn nothing_given_is_the_default() {
 fn every_option_is_read() {
     let text = "policy=contain storm=off verifier=on script=\"units; attack 00:03.0 read\"\n\
         loglevel=debug drill=off report=debugcon trust=00:03.0,0001:00:04.0 external=allow\r\n\
-        external-port=00:1c.0 disk-write=00:05.0 dmar=fw_cfg # all of them\n";
+        external-port=00:1c.0 disk-write=00:05.0 dmar=fw_cfg interrupts=required # all of them\n";
     let bdf = |text: &str| text.parse::<Bdf>().unwrap();
     let expected = Options {
         policy: Policy::Contain,
@@ -46,6 +46,7 @@ fn every_option_is_read() {
         external_port: "00:1c.0".parse().unwrap(),
         disk_write: Some(bdf("00:05.0")),
         dmar: DmarSource::FwCfg,
+        interrupts: Interrupts::Required,
     };
     assert_eq!(parse(text, ""), (expected, vec![]));
     assert_eq!(parse("", text), (expected, vec![]));
