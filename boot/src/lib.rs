@@ -25,7 +25,7 @@ pub mod judge;
 pub mod kernel;
 pub mod kernel_options;
 pub mod machine;
-mod plain_text;
+mod pasted;
 pub mod qemu;
 pub mod report;
 mod workspace;

@@ -10,7 +10,7 @@ use acpi_tables::Dmar;
 use acpi_tables::ivrs::Ivrs;
 
 use super::source::Problem;
-use crate::plain_text::PlainText;
+use crate::pasted::PastedText;
 
 /// Bytes of the header of any table.
 const HEADER_BYTES: usize = 36;
@@ -43,7 +43,7 @@ fn is_heading(bytes: &[u8]) -> bool {
 /// The tables of either kind in a text.
 fn dumped_tables(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut text = Vec::new();
-    if PlainText::new(bytes).read_to_end(&mut text).is_err() {
+    if PastedText::new(bytes).read_to_end(&mut text).is_err() {
         return Vec::new();
     }
     let mut tables: Vec<Vec<u8>> = Vec::new();

@@ -13,7 +13,7 @@ use dma_types::SourceId;
 use super::cursor::{Cursor, parse_hex};
 use super::device::DeviceName;
 use super::event::{Event, EventFlags, EventKind};
-use super::fault::{Fault, Reading};
+use super::fault::{Fault, Pasid, Reading};
 
 /// How far before the event's name the driver's may stand.
 const LOOK_BACK: usize = 256;
@@ -24,9 +24,11 @@ const MAX_FIELDS: usize = 12;
 pub(super) fn read(text: &[u8], at: usize, kind: EventKind) -> Option<(Fault, usize)> {
     let mut cursor = Cursor::new(text, at);
     kind.spellings().find_map(|name| cursor.word(name))?;
-    let blank =
-        Event { kind, device: device_before(text, at), address: Reading::Absent, flags: Reading::Absent };
-    let event = fields(&mut cursor, blank).or_else(|| {
+    let (device, unit) = before(text, at);
+    let blank = Event { device, unit, ..Event::blank(kind) };
+    let is_open = text[..at].trim_ascii_end().ends_with(b"[");
+    let whole = |cursor: &mut Cursor<'_>, event| if is_open { unless_cut(cursor, event) } else { event };
+    let event = fields(&mut cursor, blank).map(|event| whole(&mut cursor, event)).or_else(|| {
         cursor.mark(b':')?;
         words(&mut cursor, blank).or_else(|| labels(&mut cursor, blank))
     })?;
@@ -43,11 +45,29 @@ fn fields(cursor: &mut Cursor<'_>, mut event: Event) -> Option<Event> {
             b"device" => event.device = DeviceName::read(value),
             b"address" | b"spa" | b"gpa" => event.address = number(value),
             b"flags" => event.flags = flags(number(value)),
+            b"pasid" => event.pasid = pasid(number(value)),
             _ => known -= 1,
         }
         let _ = cursor.mark(b',');
     }
     (known > 0).then_some(event)
+}
+
+/// Distrusts the last field of an event whose bracket is not closed: digits of it may be missing.
+fn unless_cut(cursor: &mut Cursor<'_>, mut event: Event) -> Event {
+    /// Digits of Linux's flags.
+    const FLAGS: usize = 4;
+    let mut next = *cursor;
+    if next.mark(b']').is_some() {
+        return event;
+    }
+    let last = cursor.last_token();
+    match event.flags {
+        Reading::Absent => event.address = event.address.and_then(|_| None),
+        _ if last.len() < b"flags=0x".len() + FLAGS => event.flags = Reading::Unreadable,
+        _ => {}
+    }
+    event
 }
 
 /// Takes an entry's four words as they stand in memory.
@@ -106,6 +126,11 @@ fn flags(number: Reading<u64>) -> Reading<EventFlags> {
     number.and_then(|flags| u16::try_from(flags).ok()).and_then(|flags| Some(EventFlags(flags)))
 }
 
+fn pasid(number: Reading<u64>) -> Pasid {
+    let number = number.value().and_then(|number| u32::try_from(number).ok());
+    number.filter(|number| *number != 0).map_or(Pasid::Absent, Pasid::Number)
+}
+
 /// Takes `name=value`.
 fn field<'t>(cursor: &mut Cursor<'t>) -> Option<(&'t [u8], &'t [u8])> {
     let mut next = *cursor;
@@ -119,13 +144,19 @@ fn number(value: &[u8]) -> Reading<u64> {
     Cursor::new(value, 0).hex()
 }
 
-/// The device whose driver the message begins with: what stands before "AMD-Vi".
-fn device_before(text: &[u8], at: usize) -> Option<DeviceName> {
+/// The device whose driver, or the unit, that the message begins with: what stands before "AMD-Vi".
+fn before(text: &[u8], at: usize) -> (Option<DeviceName>, Option<u16>) {
     let before = &text[at.saturating_sub(LOOK_BACK)..at];
-    let name = before.windows(7).rposition(|window| window.eq_ignore_ascii_case(b"amd-vi:"))?;
-    let before = before[..name].trim_ascii_end().strip_suffix(b":")?;
+    let name = before.windows(7).rposition(|window| window.eq_ignore_ascii_case(b"amd-vi:"));
+    let name = name.and_then(|name| before[..name].trim_ascii_end().strip_suffix(b":"));
+    let Some(before) = name else { return (None, None) };
     let start = before.iter().rposition(|byte| !byte.is_ascii_hexdigit() && !matches!(byte, b':' | b'.'));
-    DeviceName::read(&before[start.map_or(0, |last| last + 1)..])
+    let (label, number) = before.split_at(start.map_or(0, |last| last + 1));
+    let number = str::from_utf8(number).unwrap_or_default();
+    // `ivhd0`: the letter before the number is a digit in hex.
+    let unit =
+        number.strip_prefix('d').filter(|_| label.ends_with(b"ivh")).and_then(|number| number.parse().ok());
+    (DeviceName::read(number.as_bytes()), unit)
 }
 
 #[cfg(test)]
@@ -159,6 +190,37 @@ mod tests {
         let nowhere =
             event("xhci_hcd: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0xb address=0x1 flags=0x0]");
         assert_eq!(nowhere.device, None);
+    }
+
+    #[test]
+    fn the_unit_is_told_apart() {
+        let of_unit = |unit: &str| {
+            event(&format!(
+                "{unit}AMD-Vi: Event logged [IO_PAGE_FAULT device=05:00.0 address=0x1 flags=0x0000]"
+            ))
+            .unit
+        };
+        assert_eq!((of_unit("iommu ivhd1: "), of_unit("kernel: "), of_unit("")), (Some(1), None, None));
+    }
+
+    #[test]
+    fn a_pasid_is_kept() {
+        let pasid = |value| {
+            event(&format!("AMD-Vi: Event logged [IO_PAGE_FAULT pasid={value} address=0x1 flags=0x0000]"))
+                .pasid
+        };
+        assert_eq!(pasid("0x00012"), Pasid::Number(0x12));
+        assert_eq!(pasid("0x00000"), Pasid::Absent);
+    }
+
+    #[test]
+    fn what_was_cut_off_is_not_taken_for_whole() {
+        let of_address = event("[IO_PAGE_FAULT domain=0x000b address=0xf4f7\n[  904.7] usb 1-1: new").address;
+        assert_eq!(of_address, Reading::Unreadable);
+        let cut = event("[IO_PAGE_FAULT domain=0x000b address=0xf4f74080 flags=0x0\n[  904.7] usb 1-1: new");
+        assert_eq!((cut.address, cut.flags), (Reading::Value(0xf4f7_4080), Reading::Unreadable));
+        let whole = event("[IO_PAGE_FAULT domain=0x000b address=0xf4f74080 flags=0x0020");
+        assert_eq!(whole.flags, Reading::Value(EventFlags(0x20)));
     }
 
     #[test]

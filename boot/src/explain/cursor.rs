@@ -118,9 +118,42 @@ impl<'t> Cursor<'t> {
         &rest[..length]
     }
 
-    /// Takes a token that is a number in hex, with or without `0x`. Any other token cannot be read.
+    /// Tells whether a line ends between `start` and here.
+    pub(super) fn crosses_line_since(&self, start: usize) -> bool {
+        self.text.get(start..self.at).unwrap_or_default().contains(&b'\n')
+    }
+
+    /// The token that ends here; may be empty.
+    pub(super) fn last_token(&self) -> &'t [u8] {
+        let before = self.text.get(..self.at).unwrap_or_default();
+        let start = before.iter().rposition(|byte| ends_token(*byte)).map_or(0, |last| last + 1);
+        &before[start..]
+    }
+
+    /// Tells whether digits of the number that ends here may stand elsewhere: another message broke in, or the line
+    /// ends and the next one begins with digits that nothing explains.
+    fn may_be_cut(&self) -> bool {
+        let line_end = match self.rest() {
+            [b'[', rest @ ..] => return is_time(rest),
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => return false,
+        };
+        let next = &self.rest()[line_end..];
+        let digits = next.iter().take(17).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let (digits, behind) = next.split_at(digits);
+        let ends = matches!(behind.first(), None | Some(b' ' | b'\t' | b'\r' | b'\n' | b']'));
+        let is_line_number = behind.trim_ascii_start().strip_prefix(b"[").is_some_and(is_time);
+        digits.len() <= 16 && digits.iter().any(u8::is_ascii_digit) && ends && !is_line_number
+    }
+
+    /// Takes a token that is a number in hex, with or without `0x`. Any other token cannot be read, nor can a number
+    /// that may be but a part of one.
     pub(super) fn hex(&mut self) -> Reading<u64> {
         let token = self.token();
+        if !token.is_empty() && self.may_be_cut() {
+            return Reading::Unreadable;
+        }
         let number = token.strip_suffix(b".").filter(|rest| !rest.ends_with(b".")).unwrap_or(token);
         if number.is_empty() {
             return Reading::Absent;
@@ -138,6 +171,15 @@ const fn ends_token(byte: u8) -> bool {
     byte.is_ascii_whitespace()
         || matches!(byte, b',' | b';' | b'[' | b']' | b'(' | b')' | b'{' | b'}' | b'<' | b'>' | b'"' | b'\'')
         || matches!(byte, b'\\' | b'&' | 0x1b | 0x80..)
+}
+
+/// Tells whether a text, whose bracket was taken, is a log's time: `    0.960486]`.
+fn is_time(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let seconds = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let Some(rest) = text[seconds..].strip_prefix(b".").filter(|_| seconds > 0) else { return false };
+    let fraction = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    fraction > 0 && rest.get(fraction) == Some(&b']')
 }
 
 /// Reads a number in hex, with or without `0x`, with or without backticks in it, of at most 64 bits.
@@ -168,6 +210,23 @@ mod tests {
         assert!(cursor.word("request").and_then(|()| cursor.word("device")).is_some());
         let mut cursor = Cursor::new(b"devices", 0);
         assert_eq!((cursor.word("device"), cursor.at()), (None, 0));
+    }
+
+    #[test]
+    fn a_number_that_may_be_cut_is_not_taken_for_whole() {
+        let hex = |text: &'static str| Cursor::new(text.as_bytes(), 0).hex();
+        for cut in ["0x7c\n346000 and", "0x7c\r\n34\n", "0x7c[    0.960490] usb 1-1: new"] {
+            assert_eq!(hex(cut), Reading::Unreadable, "{cut}");
+        }
+        for whole in [
+            "0x7c\n[    0.960490] usb",
+            "0x7c\n2024-01-02T03:04:05 x",
+            "0x7c\n12 [    0.9] x",
+            "0x7c\nadd x",
+            "0x7c",
+        ] {
+            assert_eq!(hex(whole), Reading::Value(0x7c), "{whole}");
+        }
     }
 
     #[test]

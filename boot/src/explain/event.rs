@@ -1,7 +1,7 @@
 //! What an entry of the event log of an AMD-Vi unit says.
 
 use super::device::DeviceName;
-use super::fault::Reading;
+use super::fault::{Pasid, Reading};
 
 /// An entry of the event log of an AMD-Vi unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +14,24 @@ pub(super) struct Event {
     pub(super) address: Reading<u64>,
     /// The flags.
     pub(super) flags: Reading<EventFlags>,
+    /// The process address space; none where the event says 0, which is what a request without one has.
+    pub(super) pasid: Pasid,
+    /// Which unit reported it, where the message says so.
+    pub(super) unit: Option<u16>,
+}
+
+impl Event {
+    /// An event of which only the kind is known.
+    pub(super) const fn blank(kind: EventKind) -> Self {
+        Self {
+            kind,
+            device: None,
+            address: Reading::Absent,
+            flags: Reading::Absent,
+            pasid: Pasid::Absent,
+            unit: None,
+        }
+    }
 }
 
 /// Kinds of entries in the event log (AMD-Vi "Event Logging").
@@ -92,6 +110,11 @@ impl EventKind {
     /// All names in messages.
     pub(super) fn spellings(self) -> impl Iterator<Item = &'static str> {
         [Some(self.name()), self.other_name()].into_iter().flatten()
+    }
+
+    /// Tells whether the address is that of a command, in the unit's command buffer.
+    pub(super) const fn is_about_command(self) -> bool {
+        matches!(self, Self::IllegalCommandError | Self::CommandHardwareError | Self::IotlbInvTimeout)
     }
 
     /// Tells whether a device is the cause; of commands software is.

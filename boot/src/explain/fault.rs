@@ -6,9 +6,11 @@ use dma_types::Access;
 use vtd::spec::fault_event::FaultStatus;
 use vtd::spec::fault_reason::FaultReason;
 
+use super::bugcheck::{Bugcheck, StopCode};
 use super::cper::ErrorRecord;
 use super::device::DeviceName;
 use super::event::{Event, EventFlags};
+use super::notice::{Notice, NoticeKind};
 use super::stop::Stop;
 
 /// One fault as it was reported.
@@ -20,12 +22,14 @@ pub(super) enum Fault {
     Status(Reading<FsTs>),
     /// An entry of the event log of an AMD-Vi unit.
     Event(Event),
-    /// The parameters of a Windows bug check 0xE6; `None` where the text does not give one.
-    BugCheck([Option<u64>; 4]),
+    /// A Windows bug check about DMA.
+    BugCheck(Bugcheck),
     /// A stop of ivt, in its own words.
     Stop(Box<Stop>),
     /// A UEFI error record.
     Cper(Box<ErrorRecord>),
+    /// What software says of a unit, its tables or its interrupts: no request was blocked.
+    Notice(Notice),
 }
 
 /// A request that a VT-d unit blocked.
@@ -54,6 +58,14 @@ pub(super) enum Origin {
     Xen,
     /// A fault recording register as it stands.
     Record,
+    /// QEMU's unit, which is made of software.
+    Qemu,
+    /// VMware ESXi.
+    Esxi,
+    /// FreeBSD.
+    FreeBsd,
+    /// A report of ivt.
+    Ivt,
 }
 
 /// What part of a message says.
@@ -102,6 +114,16 @@ pub(super) enum Pasid {
 pub(super) struct FsTs(pub(super) u32);
 
 impl FsTs {
+    /// Tells whether the register could not be read: what is not there reads as all ones.
+    pub(super) const fn is_gone(self) -> bool {
+        self.0 == u32::MAX
+    }
+
+    /// Tells whether the unit dropped faults.
+    pub(super) const fn dropped(self) -> bool {
+        !self.is_gone() && self.status().contains(FaultStatus::OVERFLOW)
+    }
+
     /// The register's fields.
     pub(super) const fn status(self) -> FaultStatus {
         FaultStatus::from_bits_retain(self.0)
@@ -119,9 +141,18 @@ impl Fault {
             Self::Request(Request { origin: Origin::Linux, .. }) => "linux-dmar",
             Self::Request(Request { origin: Origin::Xen, .. }) => "xen-vtd",
             Self::Request(Request { origin: Origin::Record, .. }) => "raw-record",
+            Self::Request(Request { origin: Origin::Qemu, .. }) => "qemu-vtd",
+            Self::Request(Request { origin: Origin::Esxi, .. }) => "esxi-iommu",
+            Self::Request(Request { origin: Origin::FreeBsd, .. }) => "freebsd-dmar",
+            Self::Request(Request { origin: Origin::Ivt, .. }) => "ivt-fault",
             Self::Status(_) => "linux-dmar-status",
             Self::Event(_) => "amd-vi",
-            Self::BugCheck(_) => "windows-0xe6",
+            Self::BugCheck(Bugcheck { code, .. }) => match code {
+                StopCode::DmaViolation => "windows-0xe6",
+                StopCode::PageFault => "windows-0x158",
+                StopCode::HalPageFault => "windows-0x159",
+            },
+            Self::Notice(notice) => notice.kind.name(),
             Self::Stop(_) => "ivt-stop",
             Self::Cper(_) => "uefi-cper",
         }
@@ -133,8 +164,18 @@ impl Fault {
             Self::Request(request) => Some(request),
             Self::Stop(stop) => stop.request.as_ref(),
             Self::Cper(record) => Some(&record.request),
-            Self::Status(_) | Self::Event(_) | Self::BugCheck(_) => None,
+            Self::Status(_) | Self::Event(_) | Self::BugCheck(_) | Self::Notice(_) => None,
         }
+    }
+
+    /// Tells whether it is about something that a device did. The status of a unit is not, nor is a notice.
+    pub(super) const fn is_blocked_request(&self) -> bool {
+        !matches!(self, Self::Status(_) | Self::Notice(_))
+    }
+
+    /// Tells whether it says that all is well, which is worth a word only where nothing else is said.
+    pub(super) const fn is_good_news(&self) -> bool {
+        matches!(self, Self::Notice(Notice { kind: NoticeKind::InterruptsRemapped, .. }))
     }
 
     /// What was asked, or what happened.
@@ -155,6 +196,7 @@ impl Fault {
     pub(super) fn device(&self) -> Option<DeviceName> {
         match self {
             Self::Event(event) => event.device,
+            Self::Notice(notice) => notice.device,
             _ => self.request()?.device,
         }
     }
@@ -163,7 +205,16 @@ impl Fault {
     pub(super) fn place(&self) -> Reading<u64> {
         match self {
             Self::Event(event) => event.address,
+            Self::Notice(notice) => notice.place.map_or(Reading::Absent, Reading::Value),
             _ => self.request().map_or(Reading::Absent, |request| request.place),
+        }
+    }
+
+    /// The process address space that was named.
+    pub(super) fn pasid(&self) -> Pasid {
+        match self {
+            Self::Event(event) => event.pasid,
+            _ => self.request().map_or(Pasid::Absent, |request| request.pasid),
         }
     }
 
@@ -182,7 +233,7 @@ impl Fault {
     /// Parameters of a stop code; `None` where the text does not give one.
     pub(super) fn parameters(&self) -> Option<[Option<u64>; 4]> {
         match self {
-            Self::BugCheck(parameters) => Some(*parameters),
+            Self::BugCheck(bugcheck) => Some(bugcheck.parameters),
             Self::Stop(stop) => Some(stop.parameters().map(Some)),
             _ => None,
         }
@@ -195,6 +246,7 @@ impl Fault {
             Self::Request(request) => request.place = Reading::Absent,
             Self::Event(event) => event.address = Reading::Absent,
             Self::Cper(record) => record.request.place = Reading::Absent,
+            Self::Notice(notice) => (notice.place, notice.end) = (None, None),
             // A stop is told with its parameters, and the place is one of them.
             Self::Status(_) | Self::BugCheck(_) | Self::Stop(_) => {}
         }
@@ -208,9 +260,10 @@ impl Fault {
             Self::Status(_) => Self::Status(Reading::Absent),
             Self::Event(Event { kind, .. }) => {
                 let kind = *kind;
-                Self::Event(Event { kind, device: None, address: Reading::Absent, flags: Reading::Absent })
+                Self::Event(Event::blank(kind))
             }
-            Self::BugCheck(_) => Self::BugCheck([None; 4]),
+            Self::BugCheck(Bugcheck { code, .. }) => Self::BugCheck(Bugcheck::of(*code)),
+            Self::Notice(notice) => Self::Notice(Notice::of(notice.kind)),
             Self::Stop(_) => Self::Stop(Box::new(Stop::unknown())),
             Self::Cper(record) => Self::Cper(Box::new(ErrorRecord {
                 request: record.request.of_its_kind(),

@@ -6,18 +6,19 @@ use serde_json::{Value, json};
 
 use crate::json_line;
 
+use super::Findings;
 use super::fault::{Fault, Pasid, Reading};
-use super::ledger::{Entry, Ledger, Sharing};
+use super::ledger::{Entry, Sharing};
 use super::words::{self, Explanation};
 
 /// Writes a line for each different fault, in order of appearance.
-pub(super) fn write(output: &mut dyn Write, ledger: &Ledger) -> io::Result<()> {
-    ledger.entries().iter().try_for_each(|entry| json_line::write(output, &line(entry)))
+pub(super) fn write(output: &mut dyn Write, findings: &Findings) -> io::Result<()> {
+    findings.ledger.entries().try_for_each(|entry| json_line::write(output, &line(entry, findings)))
 }
 
-fn line(entry: &Entry) -> Value {
+fn line(entry: &Entry, findings: &Findings) -> Value {
     let Entry { fault, count, sharing } = entry;
-    let Explanation { meaning, causes, next } = words::explain(fault);
+    let Explanation { meaning, causes, next } = words::explain(entry, &findings.context);
     json!({
         "kind": fault.kind(),
         "op": fault.op(),
@@ -31,6 +32,9 @@ fn line(entry: &Entry) -> Value {
         "next": next,
         "count": count,
         "merged": *sharing != Sharing::Exact,
+        // Of the whole text, on each line: it says how much the counts can miss.
+        "left_out": findings.ledger.left_out(),
+        "at_least": findings.ledger.is_at_least(),
     })
 }
 
@@ -43,7 +47,7 @@ fn spelled<T>(reading: Reading<T>, spell: impl FnOnce(T) -> String) -> Option<St
 }
 
 fn pasid(fault: &Fault) -> Option<String> {
-    match fault.request()?.pasid {
+    match fault.pasid() {
         Pasid::None => Some("none".into()),
         Pasid::Number(number) => Some(format!("{number:#x}")),
         Pasid::Absent => None,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::fault::Fault;
+use super::fault::{Fault, Reading};
 
 /// How many different faults are kept apart.
 const EXACT: usize = 1 << 16;
@@ -16,9 +16,13 @@ const ANYWHERE: usize = 1 << 13;
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     entries: Vec<Entry>,
-    places: HashMap<Key, usize>,
-    total: u64,
+    exact: HashMap<Fault, usize>,
+    shared: HashMap<Key, usize>,
+    blocked: u64,
+    notices: u64,
     left_out: u64,
+    /// Units said that they dropped faults.
+    dropped: bool,
 }
 
 /// A fault and how often it was reported.
@@ -46,24 +50,56 @@ pub(super) enum Sharing {
 type Key = (Sharing, Fault);
 
 impl Ledger {
-    /// Counts a fault.
-    pub(super) fn add(&mut self, fault: Fault) {
-        self.total += 1;
-        let known = [(Sharing::Exact, fault.clone()), (Sharing::Anywhere, fault.anywhere())]
-            .iter()
-            .find_map(|key| self.places.get(key).copied());
-        let place = known.unwrap_or_else(|| self.place(fault));
-        self.entries[place].count += 1;
+    /// Counts a fault that came so often.
+    pub(super) fn add(&mut self, fault: Fault, count: u64) {
+        let number = if fault.is_blocked_request() { &mut self.blocked } else { &mut self.notices };
+        *number = number.saturating_add(count);
+        self.dropped |= matches!(fault, Fault::Status(Reading::Value(status)) if status.dropped());
+        let place = self.place(fault);
+        self.entries[place].count = self.entries[place].count.saturating_add(count);
     }
 
-    /// The entry that a fault without one of its own belongs to.
+    /// Counts a fault of which it is told how often it came all in all.
+    pub(super) fn add_total(&mut self, fault: Fault, total: u64) {
+        let known = self.exact.get(&fault).map_or(0, |place| self.entries[*place].count);
+        self.add(fault, total.saturating_sub(known));
+    }
+
+    /// Puts more that is known of a fault in its place.
+    pub(super) fn complete(&mut self, before: &Fault, now: Fault) {
+        let Some(place) = self.exact.remove(before) else { return self.add(now, 1) };
+        match self.exact.get(&now) {
+            Some(known) => {
+                let count = std::mem::take(&mut self.entries[place].count);
+                self.entries[*known].count += count;
+            }
+            None => {
+                self.entries[place].fault = now.clone();
+                self.exact.insert(now, place);
+            }
+        }
+    }
+
+    /// The entry that a fault belongs to.
     fn place(&mut self, fault: Fault) -> usize {
-        let key = match self.entries.len() {
-            ..EXACT => (Sharing::Exact, fault),
-            entries if entries < EXACT + ANYWHERE => (Sharing::Anywhere, fault.anywhere()),
-            _ => (Sharing::Kind, fault.of_its_kind()),
+        if let Some(place) = self.exact.get(&fault) {
+            return *place;
+        }
+        if self.entries.len() < EXACT {
+            self.exact.insert(fault.clone(), self.entries.len());
+            self.entries.push(Entry { fault, count: 0, sharing: Sharing::Exact });
+            return self.entries.len() - 1;
+        }
+        let anywhere = (Sharing::Anywhere, fault.anywhere());
+        if let Some(place) = self.shared.get(&anywhere) {
+            return *place;
+        }
+        let key = if self.entries.len() < EXACT + ANYWHERE {
+            anywhere
+        } else {
+            (Sharing::Kind, fault.of_its_kind())
         };
-        *self.places.entry(key).or_insert_with_key(|(sharing, fault)| {
+        *self.shared.entry(key).or_insert_with_key(|(sharing, fault)| {
             let (sharing, fault) = (*sharing, fault.clone());
             self.entries.push(Entry { fault, count: 0, sharing });
             self.entries.len() - 1
@@ -81,55 +117,74 @@ impl Ledger {
     }
 
     /// The entries in order of appearance.
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        // What became part of another entry has nothing left.
+        self.entries.iter().filter(|entry| entry.count > 0)
     }
 
-    /// How many faults were counted.
-    pub(super) const fn total(&self) -> u64 {
-        self.total
+    /// How many blocked requests and crashes were counted.
+    pub(super) const fn blocked(&self) -> u64 {
+        self.blocked
     }
 
-    /// Tells whether none was.
+    /// How many messages were counted that are about something else.
+    pub(super) const fn notices(&self) -> u64 {
+        self.notices
+    }
+
+    /// Tells whether there were more than the text has, so that numbers are at least so many.
+    pub(super) const fn is_at_least(&self) -> bool {
+        self.dropped || self.left_out > 0
+    }
+
+    /// Tells whether nothing was counted.
     pub(super) const fn is_empty(&self) -> bool {
-        self.total == 0
+        self.entries.is_empty()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::bugcheck::{Bugcheck, StopCode};
     use super::super::event::{Event, EventKind};
-    use super::super::fault::Reading;
     use super::*;
 
     fn at(address: u64) -> Fault {
-        Fault::Event(Event {
-            kind: EventKind::IoPageFault,
-            device: None,
-            address: Reading::Value(address),
-            flags: Reading::Absent,
-        })
+        Fault::Event(Event { address: Reading::Value(address), ..Event::blank(EventKind::IoPageFault) })
     }
 
     #[test]
     fn equal_faults_share_an_entry() {
         let mut ledger = Ledger::default();
-        [1, 2, 1, 1].into_iter().for_each(|address| ledger.add(at(address)));
-        let counts: Vec<_> =
-            ledger.entries().iter().map(|entry| (entry.fault.clone(), entry.count)).collect();
+        [1, 2, 1, 1].into_iter().for_each(|address| ledger.add(at(address), 1));
+        let counts: Vec<_> = ledger.entries().map(|entry| (entry.fault.clone(), entry.count)).collect();
         assert_eq!(counts, [(at(1), 3), (at(2), 1)]);
+    }
+
+    #[test]
+    fn what_is_known_later_takes_its_place() {
+        let mut ledger = Ledger::default();
+        ledger.add(at(1), 1);
+        ledger.add(at(2), 3);
+        ledger.complete(&at(1), at(5));
+        ledger.complete(&at(5), at(2));
+        assert_eq!(ledger.entries().map(|entry| entry.count).collect::<Vec<_>>(), [4]);
+        ledger.add_total(at(2), 6);
+        assert_eq!((ledger.entries[1].count, ledger.blocked()), (6, 6));
     }
 
     #[test]
     fn memory_is_bounded_and_nothing_goes_uncounted() {
         let mut ledger = Ledger::default();
         let addresses = 3 * EXACT as u64;
-        (0..addresses).for_each(|address| ledger.add(at(address)));
-        (0..addresses).for_each(|parameter| ledger.add(Fault::BugCheck([Some(parameter), None, None, None])));
-        assert!(ledger.entries().len() <= EXACT + ANYWHERE + 32);
-        assert_eq!(ledger.entries().iter().map(|entry| entry.count).sum::<u64>(), 2 * addresses);
-        assert_eq!(ledger.total(), 2 * addresses);
-        assert_eq!(ledger.entries()[EXACT].fault, at(0).anywhere());
-        assert_eq!(ledger.entries().last().unwrap().fault, Fault::BugCheck([None; 4]));
+        (0..addresses).for_each(|address| ledger.add(at(address), 1));
+        let code = StopCode::DmaViolation;
+        let crash = |number| Bugcheck { parameters: [Some(number), None, None, None], ..Bugcheck::of(code) };
+        (0..addresses).for_each(|number| ledger.add(Fault::BugCheck(crash(number)), 1));
+        assert!(ledger.entries.len() <= EXACT + ANYWHERE + 32);
+        assert_eq!(ledger.entries().map(|entry| entry.count).sum::<u64>(), 2 * addresses);
+        assert_eq!(ledger.blocked(), 2 * addresses);
+        assert_eq!(ledger.entries[EXACT].fault, at(0).anywhere());
+        assert_eq!(ledger.entries.last().unwrap().fault, Fault::BugCheck(Bugcheck::of(code)));
     }
 }

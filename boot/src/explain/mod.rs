@@ -4,8 +4,9 @@
 //! faults in it, counts repeats, and says of each who did it, which way, where, why, the usual causes and the
 //! next step. It reads as a stream: memory is bounded whatever the log's size.
 //!
-//! `scanner` finds the places where a fault may be spelled, one module a spelling reads it into a
-//! `fault::Fault`, `ledger` counts, `words` explains, `text` and `json` write.
+//! [`pasted`](crate::pasted) undoes what the text went through on its way, `scanner` finds the places where a fault
+//! may be spelled, one module a spelling reads it into a `fault::Fault`, `crashes` and `ledger` tell what is the same
+//! and count, `context` keeps what else the text tells, `words` explains, `text` and `json` write.
 //!
 //! Documents: VT-d 774206 (fault records and reasons), AMD-Vi 48882 ("Event Logging"), UEFI Specification 2.10
 //! (appendix N, error records).
@@ -13,29 +14,37 @@
 mod amd;
 mod bare;
 mod bugcheck;
+mod context;
 mod cper;
+mod crashes;
 mod cursor;
 mod device;
 mod dump;
 mod event;
 mod fault;
+mod ghes;
 mod json;
 mod ledger;
+mod notice;
 mod raw;
+mod repeated;
+mod report_line;
 mod request;
 mod scanner;
 mod status;
 mod stop;
 mod suppressed;
+mod systems;
 mod text;
 mod words;
 
 use std::io::{self, Read, Write};
 
 use crate::colour::Colours;
-use crate::plain_text::PlainText;
+use crate::pasted::PastedText;
+use context::Context;
 use ledger::Ledger;
-use scanner::Scanner;
+use scanner::{Scanner, Sighting};
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,29 +69,46 @@ pub enum Outcome {
 /// # Errors
 /// If `input` or `output` fails.
 pub fn run(input: &mut dyn Read, format: Format, output: &mut dyn Write) -> io::Result<Outcome> {
-    let ledger = read(input)?;
-    if ledger.is_empty() {
+    let findings = read(input)?;
+    if findings.ledger.is_empty() {
         return Ok(Outcome::NoFault);
     }
     match format {
-        Format::Text(colours) => text::write(output, &ledger, colours)?,
-        Format::Json => json::write(output, &ledger)?,
+        Format::Text(colours) => text::write(output, &findings, colours)?,
+        Format::Json => json::write(output, &findings)?,
     }
     Ok(Outcome::Explained)
 }
 
+/// What a text holds.
+#[derive(Debug)]
+struct Findings {
+    /// The faults, counted.
+    ledger: Ledger,
+    /// What else it tells that helps to explain them.
+    context: Context,
+}
+
 /// Finds and counts the faults in a text. A text without any message may be a bare record or stop code.
-fn read(input: &mut dyn Read) -> io::Result<Ledger> {
+fn read(input: &mut dyn Read) -> io::Result<Findings> {
     let mut ledger = Ledger::default();
-    let mut scanner = Scanner::new(PlainText::new(input));
-    while let Some(fault) = scanner.next_fault()? {
-        ledger.add(fault);
+    let mut scanner = Scanner::new(PastedText::new(input));
+    let mut quiet = Vec::new();
+    while let Some(sighting) = scanner.next_sighting()? {
+        match sighting {
+            Sighting::Fault(fault, _) if fault.is_good_news() => quiet.push(fault),
+            Sighting::Fault(fault, count) => ledger.add(fault, count),
+            Sighting::Details { before, now } => ledger.complete(&before, now),
+            Sighting::Total(fault, total) => ledger.add_total(fault, total),
+        }
+        quiet.truncate(1);
     }
     ledger.leave_out(scanner.left_out());
     if ledger.is_empty() {
-        scanner.whole_text().and_then(bare::read).into_iter().for_each(|fault| ledger.add(fault));
+        let bare = scanner.whole_text().and_then(bare::read);
+        bare.into_iter().chain(quiet).for_each(|fault| ledger.add(fault, 1));
     }
-    Ok(ledger)
+    Ok(Findings { ledger, context: scanner.into_context() })
 }
 
 #[cfg(test)]

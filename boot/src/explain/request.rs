@@ -52,6 +52,17 @@ pub(super) fn read(text: &[u8], at: usize) -> Option<(Fault, usize)> {
     let end = cursor.at();
     let (stated, reason) = reason_after(text, end, operation.origin);
     let origin = if says_register(cursor) { Origin::Xen } else { stated };
+    let place = match place {
+        Reading::Value(address)
+            if names == Some(Named::Address)
+                && origin == Origin::Linux
+                && is_part(address)
+                && !goes_on(cursor) =>
+        {
+            Reading::Unreadable
+        }
+        place => place,
+    };
     Some((Fault::Request(Request { origin, access, device, place, reason, pasid }), end))
 }
 
@@ -98,6 +109,17 @@ fn place(cursor: &mut Cursor<'_>) -> (Reading<u64>, Option<Named>) {
     };
     *cursor = next;
     (cursor.hex(), Some(named))
+}
+
+/// Tells whether a number cannot be all of an address: Linux shows those of pages.
+const fn is_part(address: u64) -> bool {
+    !address.is_multiple_of(dma_types::PAGE_SIZE)
+}
+
+/// Tells whether the message goes on with its reason on the same line, so that nothing of the number is missing.
+fn goes_on(mut cursor: Cursor<'_>) -> bool {
+    let start = cursor.at();
+    cursor.mark(b'[').and_then(|()| cursor.word("fault")).is_some() && !cursor.crosses_line_since(start)
 }
 
 /// Xen alone adds the unit's registers.
@@ -334,6 +356,17 @@ mod tests {
         assert_eq!(read(b"Request for device [00:02.0] fault addr 0", 0), None);
         let index = request("Request device [00:11.0] fault index 3b [fault reason 38]");
         assert_eq!((index.access, index.place), (Some(Access::Interrupt), Reading::Value(0x3b)));
+    }
+
+    #[test]
+    fn part_of_an_address_is_not_taken_for_whole() {
+        let place = |text: &str| {
+            request(&format!("DMAR: [DMA Read] Request device [00:02.0] fault addr {text}")).place
+        };
+        let cut = "0x7c\n[    1.0] usb 1-1: new\n346000 [fault reason 0x06] PTE";
+        assert_eq!(place(cut), Reading::Unreadable);
+        assert_eq!(place("0x7c [fault reason 0x06] PTE"), Reading::Value(0x7c));
+        assert_eq!(place("0x7c346000"), Reading::Value(0x7c34_6000));
     }
 
     #[test]

@@ -9,19 +9,23 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use report::DIGEST_MARK;
 
-use super::bugcheck::{self, Mention, Standing};
+use super::bugcheck::{self, Mention, StopCode};
+use super::context::{self, Context};
+use super::crashes::{Crashes, News};
 use super::event::EventKind;
 use super::fault::Fault;
-use super::{amd, cper, raw, request, status, stop, suppressed};
+use super::notice::{self, NoticeKind};
+use super::repeated::{self, Repeated};
+use super::{amd, cper, ghes, raw, report_line, request, status, stop, suppressed, systems};
 
 /// How much before a word may belong to its message.
 const LOOK_BACK: usize = 512;
 /// How much behind a word may belong to its message.
-const LOOK_AHEAD: usize = 8192;
+const LOOK_AHEAD: usize = 16 << 10;
 /// How much is read at once.
 const BLOCK: usize = 256 << 10;
-/// How far behind a bug check a further mention may be about the same crash.
-const SAME_CRASH: u64 = 16 << 10;
+/// How far behind a message the line may stand that says how often it was repeated.
+const NEXT_LINE: usize = 512;
 
 /// A word that a message contains.
 #[derive(Clone, Copy)]
@@ -30,14 +34,23 @@ enum Trigger {
     OldXen,
     Status,
     Event(EventKind),
-    BugCheckName,
-    BugCheckCode,
+    BugCheckName(StopCode),
+    BugCheckMisread,
+    BugCheckCode(StopCode),
     BugCheckDecimal,
     Halves,
     Register,
     Suppressed,
     Stop,
     Cper,
+    Section,
+    Notice(NoticeKind),
+    Qemu,
+    Esxi,
+    FreeBsd,
+    Repeated,
+    Report,
+    Context(context::Clue),
 }
 
 /// The words, in upper or lower case.
@@ -45,9 +58,6 @@ static TRIGGERS: LazyLock<(AhoCorasick, Vec<Trigger>)> = LazyLock::new(|| {
     let mut words = Vec::from([
         ("request", Trigger::Request),
         ("drhd", Trigger::Status),
-        (bugcheck::NAME, Trigger::BugCheckName),
-        (bugcheck::SPOKEN_NAME, Trigger::BugCheckName),
-        ("e6", Trigger::BugCheckCode),
         (bugcheck::DECIMAL_LABEL, Trigger::BugCheckDecimal),
         ("hi=", Trigger::Halves),
         ("high=", Trigger::Halves),
@@ -58,7 +68,20 @@ static TRIGGERS: LazyLock<(AhoCorasick, Vec<Trigger>)> = LazyLock::new(|| {
         ("43 50 45 52", Trigger::Cper),
         ("4350 4552", Trigger::Cper),
         ("43504552", Trigger::Cper),
+        (ghes::GENERIC, Trigger::Section),
+        (systems::QEMU, Trigger::Qemu),
+        (systems::FREEBSD, Trigger::FreeBsd),
+        ("repeated", Trigger::Repeated),
     ]);
+    for code in StopCode::ALL {
+        let names = [code.name(), code.spoken_name()].map(|name| (name, Trigger::BugCheckName(code)));
+        words.extend(names.into_iter().chain([(code.digits(), Trigger::BugCheckCode(code))]));
+    }
+    words.extend(bugcheck::MISREAD_MARK.map(|mark| (mark, Trigger::BugCheckMisread)));
+    words.extend(systems::ESXI.map(|mark| (mark, Trigger::Esxi)));
+    words.extend(report_line::MARKS.map(|mark| (mark, Trigger::Report)));
+    words.extend(notice::PHRASES.map(|(phrase, kind)| (phrase, Trigger::Notice(kind))));
+    words.extend(context::CLUES.map(|(word, clue)| (word, Trigger::Context(clue))));
     for kind in EventKind::ALL {
         words.extend(kind.spellings().map(|name| (name, Trigger::Event(kind))));
     }
@@ -81,8 +104,29 @@ pub(super) struct Scanner<R> {
     /// Where in the window to go on.
     at: usize,
     input: More,
-    last_bugcheck: Option<BugCheckSeen>,
+    crashes: Crashes,
+    context: Context,
     left_out: u64,
+    /// Where in the stream a message ends that came several times, and how often.
+    quoted: Option<(u64, u64)>,
+    /// The last fault, and where in the stream its message ended.
+    last: Option<(Fault, u64)>,
+}
+
+/// What was found in the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sighting {
+    /// A fault, and how often it came.
+    Fault(Fault, u64),
+    /// A fault of which less was known when it was found.
+    Details {
+        /// As it was found.
+        before: Fault,
+        /// As it is known now.
+        now: Fault,
+    },
+    /// A fault that was counted elsewhere: so often it came at least, all in all.
+    Total(Fault, u64),
 }
 
 /// Whether the stream goes on behind the window.
@@ -92,24 +136,20 @@ enum More {
     Ended,
 }
 
-/// The last bug check: where in the stream it ended, and its parameters.
-#[derive(Clone, Copy, Debug)]
-struct BugCheckSeen {
-    end: u64,
-    parameters: [Option<u64>; 4],
-}
-
 impl<R: Read> Scanner<R> {
     /// At the start of `source`.
-    pub(super) const fn new(source: R) -> Self {
+    pub(super) fn new(source: R) -> Self {
         Self {
             source,
             window: Vec::new(),
             start: 0,
             at: 0,
             input: More::MayCome,
-            last_bugcheck: None,
+            crashes: Crashes::default(),
+            context: Context::default(),
             left_out: 0,
+            quoted: None,
+            last: None,
         }
     }
 
@@ -117,7 +157,7 @@ impl<R: Read> Scanner<R> {
     ///
     /// # Errors
     /// If the stream fails.
-    pub(super) fn next_fault(&mut self) -> io::Result<Option<Fault>> {
+    pub(super) fn next_sighting(&mut self) -> io::Result<Option<Sighting>> {
         loop {
             let (automaton, triggers) = &*TRIGGERS;
             let found = automaton.find(Input::new(&self.window).range(self.at..));
@@ -131,8 +171,8 @@ impl<R: Read> Scanner<R> {
             let Some(found) = found else { return Ok(None) };
             let trigger = triggers[found.pattern().as_usize()];
             self.at = found.end();
-            if let Some(fault) = self.read_message(trigger, found.start()) {
-                return Ok(Some(fault));
+            if let Some(sighting) = self.read_message(trigger, found.start(), found.end()) {
+                return Ok(Some(sighting));
             }
         }
     }
@@ -140,6 +180,11 @@ impl<R: Read> Scanner<R> {
     /// How many messages the log says that it left out, as far as it was read.
     pub(super) const fn left_out(&self) -> u64 {
         self.left_out
+    }
+
+    /// What else the text told, as far as it was read.
+    pub(super) fn into_context(self) -> Context {
+        self.context
     }
 
     /// All of the text; `None` if it is longer than a window, or has not been read to its end.
@@ -164,8 +209,8 @@ impl<R: Read> Scanner<R> {
         Ok(())
     }
 
-    /// Reads the message that has `trigger` at `at`, and goes on behind it.
-    fn read_message(&mut self, trigger: Trigger, at: usize) -> Option<Fault> {
+    /// Reads the message that has `trigger` from `at` to `behind`, and goes on behind the message.
+    fn read_message(&mut self, trigger: Trigger, at: usize, behind: usize) -> Option<Sighting> {
         let text = self.window.as_slice();
         let (fault, end) = match trigger {
             Trigger::Request => request::read(text, at)?,
@@ -176,40 +221,86 @@ impl<R: Read> Scanner<R> {
             Trigger::Register => raw::read_register(text, at)?,
             Trigger::Stop => stop::read(text, at)?,
             Trigger::Cper => cper::read(text, at)?,
+            Trigger::Section => ghes::read(text, at)?,
+            Trigger::Qemu => systems::read_qemu(text, at)?,
+            Trigger::Esxi => systems::read_esxi(text, at)?,
+            Trigger::FreeBsd => systems::read_freebsd(text, at)?,
+            Trigger::Notice(kind) => notice::read(text, at, behind, kind)?,
             Trigger::Suppressed => {
                 self.left_out = self.left_out.saturating_add(suppressed::read(text, at)?);
                 return None;
             }
-            Trigger::BugCheckName => return self.take(bugcheck::read_name(text, at)?),
-            Trigger::BugCheckCode => return self.take(bugcheck::read_code(text, at)?),
+            Trigger::Context(clue) => {
+                self.context.learn(clue, text, at, behind);
+                return None;
+            }
+            Trigger::Repeated => return self.repeat(at),
+            Trigger::Report => return self.take_report(at),
+            Trigger::BugCheckName(code) => return self.take(bugcheck::read_name(text, at, code)?),
+            Trigger::BugCheckMisread => return self.take(bugcheck::read_misread_name(text, at)?),
+            Trigger::BugCheckCode(code) => return self.take(bugcheck::read_code(text, at, code)?),
             Trigger::BugCheckDecimal => return self.take(bugcheck::read_decimal(text, at)?),
         };
         self.at = self.at.max(end);
-        Some(fault)
+        let end = self.start + end as u64;
+        let count = self.quoted.take().filter(|(line_end, _)| end <= *line_end).map_or(1, |(_, count)| count);
+        self.last = Some((fault.clone(), end));
+        Some(Sighting::Fault(fault, count))
     }
 
-    /// Goes on behind a mention of a bug check; `None` if it is about the same crash as the one before, or as a
-    /// line that follows and says more.
-    fn take(&mut self, mention: Mention) -> Option<Fault> {
-        let Mention { parameters, standing, end } = mention;
+    /// Takes a line that says how often a message came; its word "repeated" stands at `at`.
+    fn repeat(&mut self, at: usize) -> Option<Sighting> {
+        let text = self.window.as_slice();
+        match repeated::read(text, at)? {
+            Repeated::Quoted(count) => {
+                let near = &text[at..text.len().min(at + LOOK_BACK)];
+                let length = near.iter().position(|byte| *byte == b'\n').unwrap_or(near.len());
+                self.quoted = Some((self.start + (at + length) as u64, count));
+                None
+            }
+            Repeated::Before(count) => {
+                let (fault, end) = self.last.take()?;
+                let end = usize::try_from(end.checked_sub(self.start)?).ok()?;
+                let between = text.get(end..at).filter(|between| between.len() <= NEXT_LINE)?;
+                let is_next = between.iter().filter(|byte| **byte == b'\n').count() == 1;
+                is_next.then_some(Sighting::Fault(fault, count))
+            }
+        }
+    }
+
+    /// Takes a line of a report of ivt, whose mark stands at `at`.
+    fn take_report(&mut self, at: usize) -> Option<Sighting> {
+        let (reported, end) = report_line::read(&self.window, at)?;
         self.at = self.at.max(end);
-        let end = self.start + end as u64;
-        let before = self.last_bugcheck.filter(|before| end.saturating_sub(before.end) < SAME_CRASH);
-        let repeats = before.is_some_and(|before| {
-            parameters == [None; 4] || standing == Standing::Summary && agrees(parameters, before.parameters)
-        });
-        if repeats {
+        match reported {
+            report_line::Reported::Stop(stop) => Some(Sighting::Fault(Fault::Stop(stop), 1)),
+            report_line::Reported::Fault { request, count, words } => {
+                self.context.tell(request, words);
+                Some(Sighting::Total(Fault::Request(request), count))
+            }
+            report_line::Reported::Announced => {
+                self.context.announced += 1;
+                None
+            }
+        }
+    }
+
+    /// Goes on behind a mention of a bug check; `None` if it is about the same crash as one before, or as a line that
+    /// follows and says more.
+    fn take(&mut self, mention: Mention) -> Option<Sighting> {
+        self.at = self.at.max(mention.end);
+        let news = self.crashes.take(&mention);
+        if stop::follows(&self.window, &mention) {
             return None;
         }
-        let says_more = stop::follows(&self.window, &mention);
-        self.last_bugcheck = Some(BugCheckSeen { end, parameters });
-        (!says_more).then_some(Fault::BugCheck(parameters))
+        match news {
+            News::Nothing => None,
+            News::Crash(bugcheck) => Some(Sighting::Fault(Fault::BugCheck(bugcheck), 1)),
+            News::Details { before, now } => {
+                Some(Sighting::Details { before: Fault::BugCheck(before), now: Fault::BugCheck(now) })
+            }
+        }
     }
-}
-
-/// Tells whether all parameters that a summary gives are those of its report.
-fn agrees(summary: [Option<u64>; 4], report: [Option<u64>; 4]) -> bool {
-    summary.iter().zip(report).all(|(given, reported)| given.is_none() || *given == reported)
 }
 
 #[cfg(test)]
@@ -221,7 +312,7 @@ mod tests {
 
     fn count(text: &[u8]) -> usize {
         let mut scanner = Scanner::new(text);
-        std::iter::from_fn(|| scanner.next_fault().unwrap()).count()
+        std::iter::from_fn(|| scanner.next_sighting().unwrap()).count()
     }
 
     #[test]
@@ -238,7 +329,7 @@ mod tests {
         let mut scanner = Scanner::new(text.as_bytes());
         let mut widest = 0;
         let mut found = 0;
-        while scanner.next_fault().unwrap().is_some() {
+        while scanner.next_sighting().unwrap().is_some() {
             widest = widest.max(scanner.window.len());
             found += 1;
         }

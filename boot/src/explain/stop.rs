@@ -5,7 +5,7 @@
 //! ```
 
 use dma_types::Access;
-use report::{DIGEST_MARK, Digest, FaultDigest, Hex};
+use report::{DIGEST_MARK, Digest, FaultDigest, Function, Hex};
 use vtd::spec::fault_reason::FaultReason;
 
 use super::bugcheck::Mention;
@@ -25,7 +25,7 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    fn of(digest: Digest<'static>) -> Self {
+    pub(super) fn of(digest: Digest<'static>) -> Self {
         Self { request: digest.fault.as_ref().map(request), digest }
     }
 
@@ -54,13 +54,19 @@ pub(super) fn follows(text: &[u8], mention: &Mention) -> bool {
     let behind = &behind[..behind.len().min(SCREEN)];
     let line = behind.windows(DIGEST_MARK.len()).position(|window| window == DIGEST_MARK.as_bytes());
     let parameters = line.and_then(|line| Digest::read(&behind[line..])).map(|(digest, _)| digest.parameters);
-    parameters.is_some_and(|parameters| parameters.map(|parameter| Some(parameter.0)) == mention.parameters)
+    parameters.is_some_and(|parameters| {
+        parameters.map(|parameter| Some(parameter.0)) == mention.bugcheck.parameters
+    })
 }
 
 fn request(fault: &FaultDigest<'_>) -> Request {
-    let FaultDigest { requester, access, address, reason, interrupt, .. } = fault;
-    let index = interrupt.as_ref().and_then(|interrupt| interrupt.index).map(u64::from);
-    let place = address.map(|address| address.0).or(index);
+    let index = fault.interrupt.as_ref().and_then(|interrupt| interrupt.index).map(u64::from);
+    let place = fault.address.map(|address| address.0).or(index);
+    blocked(fault.requester, fault.access, place, fault.reason)
+}
+
+/// A request as ivt's own lines tell of it; `place` is the address, or the index of an interrupt.
+pub(super) fn blocked(requester: Function, access: report::Access, place: Option<u64>, reason: Hex) -> Request {
     let reason = u8::try_from(reason.0).map_or(Reading::Unreadable, |code| Reading::Value(FaultReason(code)));
     Request {
         origin: Origin::Record,

@@ -170,8 +170,11 @@ fn logs_of_windows_may_be_utf16() {
     let text = "The bugcheck was: 0x000000e6 (0x26, 0x1, 0x2, 0x3).";
     let bytes: Vec<u8> =
         [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
-    let ledger = read(&mut bytes.as_slice()).unwrap();
-    assert_eq!(ledger.entries()[0].fault, fault::Fault::BugCheck([Some(0x26), Some(1), Some(2), Some(3)]));
+    let ledger = read(&mut bytes.as_slice()).unwrap().ledger;
+    let fault::Fault::BugCheck(bugcheck) = &ledger.entries().next().unwrap().fault else {
+        panic!("{ledger:?}")
+    };
+    assert_eq!(bugcheck.parameters, [Some(0x26), Some(1), Some(2), Some(3)]);
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use super::Findings;
+use super::context::Context;
 use super::device::DeviceName;
-use super::fault::{Code, Fault, Reading};
-use super::ledger::{Entry, Ledger};
-use super::words::{self, Explanation};
+use super::fault::{Code, Fault, Origin, Reading, Request};
+use super::ledger::{Entry, Ledger, Sharing};
+use super::words::{self, Custom, Explanation};
 use crate::colour::{Colours, Tone};
 
 /// How many addresses of a kind of fault are shown.
@@ -34,21 +36,26 @@ struct Kind<'l> {
 }
 
 /// Writes all there is to say of a text.
-pub(super) fn write(output: &mut dyn Write, ledger: &Ledger, colours: Colours) -> io::Result<()> {
+pub(super) fn write(output: &mut dyn Write, findings: &Findings, colours: Colours) -> io::Result<()> {
+    let Findings { ledger, context } = findings;
     let groups = groups(ledger);
-    let devices = groups.iter().filter(|group| group.device.is_some()).count();
-    let total = Count(ledger.total(), "fault");
-    let of = if devices > 0 { format!(" of {}", Count(devices as u64, "device")) } else { String::new() };
-    writeln!(output, "{}", colours.paint(Tone::Strong, format!("{total}{of}")))?;
+    write_headline(output, ledger, &groups, colours)?;
     if ledger.left_out() > 0 {
         let messages = Count(ledger.left_out(), "further message");
         writeln!(output, "and more: the log says that it left out {messages}")?;
     }
-    if let Some(storm) = storm(&groups, ledger.total()) {
+    if context.announced > 0 {
+        writeln!(
+            output,
+            "{} made as a test or told by a stop are not listed",
+            Count(context.announced, "request")
+        )?;
+    }
+    if let Some(storm) = storm(&groups, ledger.blocked()) {
         writeln!(output, "{}", colours.paint(Tone::Bad, storm))?;
     }
     for group in groups.iter().take(DEVICES_SHOWN) {
-        write_group(output, group, colours)?;
+        write_group(output, group, context, colours)?;
     }
     if let Some(rest) = groups.get(DEVICES_SHOWN..).filter(|rest| !rest.is_empty()) {
         let faults = rest.iter().map(|group| group.count).sum();
@@ -56,6 +63,33 @@ pub(super) fn write(output: &mut dyn Write, ledger: &Ledger, colours: Colours) -
         writeln!(output, "\n{} of {devices}; --json lists them", Count(faults, "fault"))?;
     }
     Ok(())
+}
+
+/// How many faults there are of how many devices, and how many messages about something else.
+fn write_headline(
+    output: &mut dyn Write,
+    ledger: &Ledger,
+    groups: &[Group<'_>],
+    colours: Colours,
+) -> io::Result<()> {
+    let is_faulty = |group: &&Group<'_>| group.entries().any(|entry| entry.fault.is_blocked_request());
+    let devices = groups.iter().filter(|group| group.device.is_some()).filter(is_faulty).count();
+    let at_least = if ledger.is_at_least() && ledger.blocked() > 0 { "at least " } else { "" };
+    let faults = Count(ledger.blocked(), "fault");
+    let of = if devices > 0 { format!(" of {}", Count(devices as u64, "device")) } else { String::new() };
+    let notices = Count(ledger.notices(), "message");
+    let line = match (ledger.blocked(), ledger.notices()) {
+        (0, _) => format!("no blocked request; {notices} about the IOMMU"),
+        (_, 0) => format!("{at_least}{faults}{of}"),
+        _ => format!("{at_least}{faults}{of}, and {notices} about the IOMMU"),
+    };
+    writeln!(output, "{}", colours.paint(Tone::Strong, line))
+}
+
+impl<'l> Group<'l> {
+    fn entries(&self) -> impl Iterator<Item = &&'l Entry> {
+        self.kinds.iter().flat_map(|kind| &kind.entries)
+    }
 }
 
 /// The faults by device, those with most first.
@@ -95,17 +129,28 @@ fn storm(groups: &[Group<'_>], total: u64) -> Option<String> {
     })
 }
 
-fn write_group(output: &mut dyn Write, group: &Group<'_>, colours: Colours) -> io::Result<()> {
+fn write_group(
+    output: &mut dyn Write,
+    group: &Group<'_>,
+    context: &Context,
+    colours: Colours,
+) -> io::Result<()> {
+    let is_about_unit = group.entries().all(|entry| !entry.fault.is_blocked_request());
     let name = match group.device {
-        Some(device) => match words::usual_role(device).filter(|_| !is_amd(group)) {
-            Some(role) => format!("{device} (on Intel machines usually {role})"),
+        Some(device) => match words::known_as(device, context, custom(group)) {
+            Some(role) => format!("{device} ({role})"),
             None => device.to_string(),
         },
+        None if is_about_unit => "about the IOMMU".into(),
+        None if group.entries().any(|entry| entry.sharing == Sharing::Kind) => {
+            "without a device, or of devices that are not kept apart".into()
+        }
         None => "without a device".into(),
     };
-    writeln!(output, "\n{}: {}", colours.paint(Tone::Strong, name), Count(group.count, "fault"))?;
+    let count = Count(group.count, if is_about_unit { "message" } else { "fault" });
+    writeln!(output, "\n{}: {count}", colours.paint(Tone::Strong, name))?;
     for kind in group.kinds.iter().take(KINDS_SHOWN) {
-        write_kind(output, kind, colours)?;
+        write_kind(output, kind, context, colours)?;
     }
     if let Some(rest) = group.kinds.get(KINDS_SHOWN..).filter(|rest| !rest.is_empty()) {
         let faults = rest.iter().map(|kind| kind.count).sum();
@@ -114,13 +159,22 @@ fn write_group(output: &mut dyn Write, group: &Group<'_>, colours: Colours) -> i
     Ok(())
 }
 
-fn is_amd(group: &Group<'_>) -> bool {
-    group.kinds.iter().flat_map(|kind| &kind.entries).any(|entry| matches!(entry.fault, Fault::Event(_)))
+/// Whose customs tell what a device usually is.
+fn custom(group: &Group<'_>) -> Custom {
+    let is_other = |entry: &&Entry| {
+        matches!(entry.fault, Fault::Event(_) | Fault::Request(Request { origin: Origin::Qemu, .. }))
+    };
+    if group.entries().any(is_other) { Custom::None } else { Custom::Intel }
 }
 
-fn write_kind(output: &mut dyn Write, kind: &Kind<'_>, colours: Colours) -> io::Result<()> {
+fn write_kind(
+    output: &mut dyn Write,
+    kind: &Kind<'_>,
+    context: &Context,
+    colours: Colours,
+) -> io::Result<()> {
     let Some(first) = kind.entries.first() else { return Ok(()) };
-    let Explanation { meaning, causes, next } = words::explain(&first.fault);
+    let Explanation { meaning, causes, next } = words::explain(first, context);
     writeln!(output, "  {}{}", colours.paint(Tone::Doubtful, heading(&first.fault)), Times(kind.count))?;
     if let Some(addresses) = addresses(&kind.entries) {
         write_wrapped(output, "    ", &addresses)?;
@@ -172,9 +226,11 @@ fn addresses(entries: &[&Entry]) -> Option<String> {
     }
     let shown: Vec<_> = all.iter().take(ADDRESSES_SHOWN).map(|address| format!("{address:#x}")).collect();
     let list = shown.join(", ");
+    let is_about_command = matches!(entries[0].fault, Fault::Event(event) if event.kind.is_about_command());
+    let at = if is_about_command { "commands at" } else { "at" };
     Some(match all.len() - shown.len() {
-        0 => format!("at {list}"),
-        more => format!("at {list} and {more} more, all from {lowest:#x} to {highest:#x}"),
+        0 => format!("{at} {list}"),
+        more => format!("{at} {list} and {more} more, all from {lowest:#x} to {highest:#x}"),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What stands behind a mention of the bug check: its parameters, in a list or labelled.
 
 use super::super::cursor::{Cursor, is_word_byte, parse_hex};
-use super::{CODE, DECIMAL_LABEL, Mention, NAME, Standing, context, ends_with_word};
+use super::{Bugcheck, DECIMAL_LABEL, Mention, Standing, StopCode, context, ends_with_word};
 
 /// How far behind the code its parameters may stand.
 const WITHIN: usize = 1024;
@@ -16,21 +16,36 @@ const LABELS: [&str; 7] = ["bugcheckparameter", "parameter", "argument", "bugche
 pub(super) struct Parameters {
     /// Those that are given.
     pub(super) values: [Option<u64>; 4],
-    /// A list or a labelled parameter follows with nothing but punctuation between.
-    pub(super) directly: bool,
-    end: usize,
+    /// What follows with nothing but punctuation between.
+    pub(super) found: Option<Found>,
+    pub(super) end: usize,
+}
+
+/// How parameters are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// All four in one bracket.
+    WholeList,
+    /// Fewer in a bracket.
+    List,
+    /// The first behind a slash.
+    Slash,
+    /// One number after the other.
+    Series,
+    /// With labels.
+    Label,
 }
 
 impl Parameters {
     /// Collects what follows at `at` up to the next mention.
     pub(super) fn after(text: &[u8], at: usize, mut seen: Seen) -> Self {
         let text = &text[..text.len().min(at + WITHIN)];
-        let mut found = Self { values: [None; 4], directly: false, end: at };
+        let mut found = Self { values: [None; 4], found: None, end: at };
         let mut cursor = Cursor::new(text, at);
         let mut words = 0;
         while found.values.contains(&None) {
             let Some(byte) = cursor.peek() else { break };
-            if seen.reach == Reach::Directly && words > 0 && !found.directly {
+            if seen.reach == Reach::Directly && words > 0 && found.found.is_none() {
                 break;
             }
             let is_word_start = is_word_byte(byte) && !ends_with_word(&text[..cursor.at()]);
@@ -49,7 +64,15 @@ impl Parameters {
             match taken {
                 Some(Taken::Again) => break,
                 Some(Taken::To(end)) => {
-                    found.directly |= words == 0 && found.values != [None; 4];
+                    if words == 0 && found.found.is_none() && found.values != [None; 4] {
+                        found.found = Some(match byte {
+                            b'(' | b'{' | b'[' if !found.values.contains(&None) => Found::WholeList,
+                            b'(' | b'{' | b'[' => Found::List,
+                            b'/' => Found::Slash,
+                            b'0' => Found::Series,
+                            _ => Found::Label,
+                        });
+                    }
                     found.end = end;
                     cursor = Cursor::new(text, end);
                 }
@@ -65,7 +88,7 @@ impl Parameters {
     /// A list in brackets: the code, or the parameters; all four where words stand between.
     fn list(&mut self, cursor: Cursor<'_>, seen: &mut Seen, words_between: usize) -> Option<Taken> {
         let list = List::read(cursor)?;
-        if list.is_code() {
+        if list.is(seen.stop) {
             return Some(seen.code(list.end));
         }
         let is_near = words_between == 0 || words_between <= WORDS_BETWEEN && list.count == 4;
@@ -97,17 +120,20 @@ impl Parameters {
 
     /// A word: the name, the code, or a label with its parameter.
     fn word(&mut self, mut cursor: Cursor<'_>, text: &[u8], seen: &mut Seen) -> Option<Taken> {
-        if cursor.word(NAME).is_some() {
-            return Some(seen.name(cursor.at()));
+        if cursor.word(seen.stop.name()).is_some() {
+            // Behind the parameters of a bare code a mention of its own begins.
+            let is_other = seen.reach == Reach::Directly && self.found.is_some();
+            return Some(if is_other { Taken::Again } else { seen.name(cursor.at()) });
         }
         if let Some(taken) = self.label(cursor, seen.shift).or_else(|| self.arguments(cursor)) {
             return Some(taken);
         }
-        code(&mut cursor, text).map(|()| seen.code(cursor.at()))
+        code(&mut cursor, text, seen.stop).map(|()| seen.code(cursor.at()))
     }
 
-    pub(super) fn mention(self, standing: Standing) -> Mention {
-        Mention { parameters: self.values, standing, end: self.end }
+    pub(super) fn mention(self, code: StopCode, standing: Standing) -> Mention {
+        let bugcheck = Bugcheck { parameters: self.values, ..Bugcheck::of(code) };
+        Mention { bugcheck, standing, end: self.end }
     }
 
     /// `/0x26` behind the code.
@@ -162,7 +188,9 @@ impl Parameters {
 }
 
 /// What of the bug check's spelling has been met.
+#[derive(Clone, Copy)]
 pub(super) struct Seen {
+    pub(super) stop: StopCode,
     pub(super) name: bool,
     pub(super) code: bool,
     /// How many places the numbers of bare `P` labels are ahead: in error reports P1 is the code.
@@ -224,19 +252,19 @@ impl List {
         list.values[0].is_some().then_some(list)
     }
 
-    fn is_code(&self) -> bool {
-        self.count == 1 && self.values[0] == Some(CODE)
+    fn is(&self, code: StopCode) -> bool {
+        self.count == 1 && self.values[0] == Some(code.number())
     }
 }
 
 /// Takes the code where it is spelled so that it cannot be another number.
-fn code(cursor: &mut Cursor<'_>, text: &[u8]) -> Option<()> {
+fn code(cursor: &mut Cursor<'_>, text: &[u8], code: StopCode) -> Option<()> {
     let start = cursor.at();
     let mut next = *cursor;
     if next.word(DECIMAL_LABEL).is_none() {
         let word = &text[start..start + word_length(&text[start..])];
         let is_marked = begins_as_hex(word) || context(&text[..start]).is_some();
-        if parse_hex(word) != Some(CODE) || !is_marked {
+        if parse_hex(word) != Some(code.number()) || !is_marked {
             return None;
         }
         next.skip(word.len());

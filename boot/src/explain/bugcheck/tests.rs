@@ -7,12 +7,11 @@ const FIRST: [Option<u64>; 4] = [Some(0x26), None, None, None];
 
 /// The bug checks in a text with their counts.
 fn bugchecks(text: &str) -> Vec<([Option<u64>; 4], u64)> {
-    let ledger = crate::explain::read(&mut text.as_bytes()).unwrap();
+    let ledger = crate::explain::read(&mut text.as_bytes()).unwrap().ledger;
     ledger
         .entries()
-        .iter()
         .map(|entry| match &entry.fault {
-            Fault::BugCheck(parameters) => (*parameters, entry.count),
+            Fault::BugCheck(bugcheck) => (bugcheck.parameters, entry.count),
             other => panic!("{other:?}"),
         })
         .collect()

@@ -1,16 +1,63 @@
-//! Windows bug check 0xE6 (Microsoft "Bug Check 0xE6: DRIVER_VERIFIER_DMA_VIOLATION").
+//! Windows's bug checks about DMA (Microsoft "Bug Check 0xE6: DRIVER_VERIFIER_DMA_VIOLATION" and others).
 
 use verifier::Rule;
 use vtd::spec::fault_reason::FaultReason;
 
+use super::super::bugcheck::{Bugcheck, StopCode};
 use super::Explanation;
 use super::request::reason_in_words;
 
 /// Parameter 1 where the IOMMU reported it.
 const BY_IOMMU: u64 = 0x26;
 
-/// Explains the parameters.
-pub(super) fn explain(parameters: [Option<u64>; 4]) -> Explanation {
+/// Explains a bug check.
+pub(super) fn explain(bugcheck: &Bugcheck) -> Explanation {
+    let mut explanation = match bugcheck.code {
+        StopCode::DmaViolation => violation(bugcheck.parameters),
+        StopCode::PageFault | StopCode::HalPageFault => page_fault(bugcheck),
+    };
+    let doubtful: Vec<_> =
+        (1..).zip(bugcheck.doubtful).filter(|(_, doubtful)| *doubtful).map(|(n, _)| n.to_string()).collect();
+    if !doubtful.is_empty() {
+        explanation.meaning += &format!(
+            " Doubtful: parameter {} was read from characters that only look like digits; compare it with the picture.",
+            doubtful.join(", ")
+        );
+    }
+    explanation
+}
+
+/// Bug checks 0x158 and 0x159 (Microsoft "Bug Check 0x158: ILLEGAL_IOMMU_PAGE_FAULT", "Bug Check 0x159:
+/// HAL_ILLEGAL_IOMMU_PAGE_FAULT").
+fn page_fault(bugcheck: &Bugcheck) -> Explanation {
+    let [first, second, ..] = bugcheck.parameters;
+    let number = |number: Option<u64>| number.map_or("unknown".into(), |number| format!("{number:#x}"));
+    let meaning = match bugcheck.code {
+        StopCode::HalPageFault => format!(
+            "Windows stopped because a device asked for a page of a process's address space (ASID) that was just being \
+             taken down. Parameter 1, {}, says which family of IOMMUs reported it.",
+            number(first)
+        ),
+        _ => format!(
+            "Windows stopped because a device asked for a page of an address space (ASID) that does not exist: {}, with {} \
+             in use.",
+            number(first),
+            number(second)
+        ),
+    };
+    Explanation {
+        meaning,
+        causes: super::causes(&[
+            "A bug in the driver of a device that shares address spaces with processes, mostly graphics: the process has \
+             ended and its device still works for it.",
+            "The device or its firmware uses a stale or made-up number.",
+        ]),
+        next: "Update the graphics driver and the machine's firmware; !analyze -v on the dump names the process or driver."
+            .into(),
+    }
+}
+
+fn violation(parameters: [Option<u64>; 4]) -> Explanation {
     match parameters {
         [Some(BY_IOMMU), device, information, kind] => by_iommu(device, information, kind),
         [Some(first), second, ..] => match own_rule(first) {
@@ -23,7 +70,7 @@ pub(super) fn explain(parameters: [Option<u64>; 4]) -> Explanation {
                       not known whether the IOMMU blocked a device (0x26) or Driver Verifier caught a driver \
                       (any other)."
                     .into(),
-            causes: Vec::from([
+            causes: super::causes(&[
                 "A device reached for memory that its driver had not mapped, and the IOMMU blocked it (0x26).",
                 "A driver under Driver Verifier misused the DMA interface (other values).",
             ]),
@@ -64,7 +111,7 @@ fn by_iommu(device: Option<u64>, information: Option<u64>, kind: Option<u64>) ->
     );
     Explanation {
         meaning,
-        causes: Vec::from([
+        causes: super::causes(&[
             "A bug in the device's driver: a buffer released while the device still worked on it, or a wrong \
              address.",
             "The driver or the device's firmware does not support DMA remapping although it says so.",
@@ -91,7 +138,7 @@ fn by_verifier(first: u64, second: Option<u64>) -> Explanation {
     };
     Explanation {
         meaning,
-        causes: Vec::from([
+        causes: super::causes(&[
             "A bug in the driver that stands on the stack.",
             "A faulty device that makes its driver go astray, if the driver is known to be sound.",
         ]),
@@ -114,7 +161,7 @@ fn by_own_verifier(rule: Rule) -> Explanation {
             "ivt's verifier stopped the machine: {rule}. {} Parameters 2 to 4: {second}; {third}; {fourth}.",
             rule.meaning()
         ),
-        causes: Vec::from(["A bug in the driver, or in a crate that it uses."]),
+        causes: super::causes(&["A bug in the driver, or in a crate that it uses."]),
         next: "The stop screen and the event `violation` name the call and the one that it is at odds with: look \
                there."
             .into(),
@@ -169,21 +216,45 @@ const fn rule(first: u64, second: Option<u64>) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    fn explained(parameters: [Option<u64>; 4]) -> Explanation {
+        explain(&Bugcheck { parameters, ..Bugcheck::of(StopCode::DmaViolation) })
+    }
+
+    #[test]
+    fn doubtful_digits_are_told() {
+        let doubtful = [false, true, false, true];
+        let bugcheck = Bugcheck { parameters: [Some(0x26); 4], doubtful, code: StopCode::DmaViolation };
+        assert!(
+            explain(&bugcheck).meaning.contains("parameter 2, 4 was read"),
+            "{}",
+            explain(&bugcheck).meaning
+        );
+    }
+
+    #[test]
+    fn page_faults_are_told() {
+        let explained = |code| {
+            explain(&Bugcheck { parameters: [Some(3), Some(2), None, None], ..Bugcheck::of(code) }).meaning
+        };
+        assert!(explained(StopCode::PageFault).contains("does not exist: 0x3, with 0x2 in use"));
+        assert!(explained(StopCode::HalPageFault).contains("taken down"));
+    }
+
     #[test]
     fn the_known_case_is_explained_with_its_caveat() {
-        let known = explain([Some(0x26), Some(0xffff_9a0b_1c2d_3e40), Some(0x40), Some(6)]);
+        let known = explained([Some(0x26), Some(0xffff_9a0b_1c2d_3e40), Some(0x40), Some(6)]);
         for part in ["0xffff9a0b1c2d3e40", "0x40", "read without read permission", "not documented"] {
             assert!(known.meaning.contains(part), "{part}: {}", known.meaning);
         }
         assert!(known.next.contains("!devobj 0xffff9a0b1c2d3e40"));
-        let partial = explain([Some(0x26), None, None, None]);
+        let partial = explained([Some(0x26), None, None, None]);
         assert!(partial.next.contains("parameter 2"), "{}", partial.next);
     }
 
     #[test]
     fn rules_of_the_verifier_are_told() {
-        assert!(explain([Some(0x0f), Some(2), None, None]).meaning.contains("behind a DMA buffer"));
-        assert!(explain([Some(0x12), None, None, None]).meaning.contains("violation 0x12"));
-        assert!(explain([Some(0x103), None, None, None]).meaning.contains("image-lent"));
+        assert!(explained([Some(0x0f), Some(2), None, None]).meaning.contains("behind a DMA buffer"));
+        assert!(explained([Some(0x12), None, None, None]).meaning.contains("violation 0x12"));
+        assert!(explained([Some(0x103), None, None, None]).meaning.contains("image-lent"));
     }
 }

@@ -2,12 +2,13 @@
 
 use vtd::spec::second_stage::SecondStageEntry;
 
+use super::super::context::Context;
 use super::super::cper::{ErrorRecord, Purpose, WalkEnd};
 use super::{Explanation, request};
 
 /// Explains a record.
-pub(super) fn explain(record: &ErrorRecord) -> Explanation {
-    let mut explanation = request::explain(&record.request);
+pub(super) fn explain(record: &ErrorRecord, context: &Context) -> Explanation {
+    let mut explanation = request::explain(&record.request, context);
     if let Some(end) = record.walk {
         explanation.meaning += &format!(" {}", walk(end));
     }

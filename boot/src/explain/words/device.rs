@@ -2,12 +2,34 @@
 
 use dma_types::SourceId;
 
+use super::super::context::Context;
 use super::super::device::DeviceName;
+
+/// What the text says that a device is, or what it usually is where `custom` holds; `None` where neither is known.
+pub(in crate::explain) fn known_as(device: DeviceName, context: &Context, custom: Custom) -> Option<String> {
+    if let Some(role) = context.role_of(device) {
+        return Some(role.to_owned());
+    }
+    if let Some(driver) = context.driver_of(device) {
+        return Some(format!("its driver is {driver}"));
+    }
+    let usual = usual_role(device).filter(|_| custom == Custom::Intel)?;
+    Some(format!("on Intel machines usually {usual}"))
+}
+
+/// Whose customs may tell what a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::explain) enum Custom {
+    /// Those of Intel's machines.
+    Intel,
+    /// Nobody's: it is a machine of another kind, or what is at its addresses is made up.
+    None,
+}
 
 /// What a function usually is on machines with VT-d; `None` where there is no custom.
 ///
 /// Intel's chipsets keep these numbers from one generation to the next, so it is a good guess and no more.
-pub(in crate::explain) fn usual_role(name: DeviceName) -> Option<&'static str> {
+pub(super) fn usual_role(name: DeviceName) -> Option<&'static str> {
     let source = name.in_first_segment()?;
     role(source)
 }

@@ -4,19 +4,25 @@ use std::ops::Range;
 
 use dma_types::INTERRUPT_RANGE;
 
+use super::super::context::Context;
 use super::super::event::{Event, EventFlags, EventKind};
-use super::super::fault::Reading;
-use super::Explanation;
+use super::super::fault::{Pasid, Reading};
+use super::address::{self, Names};
+use super::request::{device_cause, look_for};
+use super::{Cause, Explanation};
 
 /// Where requests are interrupts (AMD-Vi "Interrupt Address Range"), and the same with the sign extended.
 const INTERRUPT_RANGES: [Range<u64>; 3] =
     [0xfd_f800_0000..0xfd_f900_0000, 0xffff_fffd_f800_0000..0xffff_fffd_f900_0000, INTERRUPT_RANGE];
 
 /// Explains an event.
-pub(super) fn explain(event: &Event) -> Explanation {
+pub(super) fn explain(event: &Event, context: &Context) -> Explanation {
     let flags = event.flags.value();
     let case = Case::of(event);
     let address = match event.address {
+        Reading::Value(address) if event.kind.is_about_command() => format!(
+            " The command stands at {address:#x} in the unit's command buffer; that is no address that the device reached for."
+        ),
         Reading::Value(address) => format!(" Address {address:#x}{}.", where_it_is(address)),
         Reading::Absent => String::new(),
         Reading::Unreadable => " The address cannot be read.".into(),
@@ -38,16 +44,35 @@ pub(super) fn explain(event: &Event) -> Explanation {
         Some(_) if case == Case::PageFault => " The flags do not tell whether it was a read or a write.",
         _ => "",
     };
-    let (causes, next) = case.advice();
-    let look = event
-        .device
-        .map(|device| format!("Find the device and its driver: lspci -nnk -s {device}. "))
-        .unwrap_or_default();
+    let process = match event.pasid {
+        Pasid::Number(number) => format!(" It named the process address space {number:#x}."),
+        Pasid::Absent | Pasid::None => String::new(),
+    };
+    let (stated, next) = case.advice();
+    let mut causes = special_causes(event, case, context);
+    causes.extend(super::causes(stated));
+    let look = event.device.map(|device| look_for(device, context)).unwrap_or_default();
     Explanation {
-        meaning: format!("{who}: {}.{direction}{address}", case.words(flags)),
-        causes: causes.to_vec(),
+        meaning: format!("{who}: {}.{direction}{address}{process}", case.words(flags)),
+        causes,
         next: format!("{look}{next}"),
     }
+}
+
+/// Causes that the address, the driver or the log around it make likelier than the usual ones.
+fn special_causes(event: &Event, case: Case, context: &Context) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    if !matches!(case, Case::PageFault | Case::DeviceTable | Case::InvalidRequest)
+        || event.kind.is_about_command()
+    {
+        return causes;
+    }
+    causes.extend(event.device.and_then(|device| device_cause(device, context)));
+    let names = if matches!(event.pasid, Pasid::Number(_)) { Names::Process } else { Names::Nobody };
+    if case == Case::PageFault {
+        causes.extend(event.address.value().and_then(|place| address::cause(place, names, context)));
+    }
+    causes
 }
 
 fn is_interrupt(event: &Event) -> bool {
@@ -219,7 +244,7 @@ mod tests {
 
     fn meaning(kind: EventKind, address: u64, flags: u16) -> String {
         let (address, flags) = (Reading::Value(address), Reading::Value(EventFlags(flags)));
-        explain(&Event { kind, device: None, address, flags }).meaning
+        explain(&Event { address, flags, ..Event::blank(kind) }, &Context::default()).meaning
     }
 
     #[test]
@@ -232,5 +257,7 @@ mod tests {
         let request = meaning(EventKind::InvalidDeviceRequest, 0xfd_f800_0020, 0xa00);
         assert!(request.contains("range of interrupt messages"), "{request}");
         assert!(meaning(EventKind::InvalidDeviceRequest, 0x1000, 0x200).contains("(type 1)"));
+        let timeout = meaning(EventKind::IotlbInvTimeout, 0x1_0021_47e0, 0);
+        assert!(timeout.contains("no address that the device reached for"), "{timeout}");
     }
 }

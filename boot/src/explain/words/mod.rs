@@ -1,17 +1,26 @@
 //! A fault in plain words: what happened, the usual causes, the next step.
 
+mod address;
 mod bugcheck;
 mod cper;
 mod device;
 mod event;
+mod notice;
 mod reason;
 mod request;
 mod status;
 mod stop;
 
-use super::fault::Fault;
+use std::borrow::Cow;
 
-pub(super) use device::usual_role;
+use super::context::Context;
+use super::fault::Fault;
+use super::ledger::{Entry, Sharing};
+
+pub(super) use device::{Custom, known_as};
+
+/// A usual cause, as a sentence.
+pub(super) type Cause = Cow<'static, str>;
 
 /// What there is to say of a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,25 +28,48 @@ pub(super) struct Explanation {
     /// Who did what, which way, where, and why it was blocked.
     pub(super) meaning: String,
     /// The usual causes, the most likely first.
-    pub(super) causes: Vec<&'static str>,
+    pub(super) causes: Vec<Cause>,
     /// What to do next.
     pub(super) next: String,
 }
 
+/// Explains the faults of an entry.
+pub(super) fn explain(entry: &Entry, context: &Context) -> Explanation {
+    let explanation = explain_fault(&entry.fault, context);
+    let shared = match entry.sharing {
+        Sharing::Exact => return explanation,
+        Sharing::Anywhere => "They differ in their addresses",
+        Sharing::Kind => "They differ in devices, addresses and reasons",
+    };
+    let who = entry.fault.device().map_or(String::new(), |device| format!(" of {device}"));
+    let meaning = format!(
+        "Further faults of this kind{who}. {shared}, which are not kept apart any more: the text has more different \
+         faults than ivt lists one by one."
+    );
+    Explanation { meaning, ..explanation }
+}
+
 /// Explains a fault.
-pub(super) fn explain(fault: &Fault) -> Explanation {
+fn explain_fault(fault: &Fault, context: &Context) -> Explanation {
     match fault {
-        Fault::Request(request) => request::explain(request),
+        Fault::Request(request) => request::explain(request, context),
         Fault::Status(status) => status::explain(*status),
-        Fault::Event(event) => event::explain(event),
-        Fault::BugCheck(parameters) => bugcheck::explain(*parameters),
-        Fault::Stop(stop) => stop::explain(stop),
-        Fault::Cper(record) => cper::explain(record),
+        Fault::Event(event) => event::explain(event, context),
+        Fault::BugCheck(bugcheck) => bugcheck::explain(bugcheck),
+        Fault::Stop(stop) => stop::explain(stop, context),
+        Fault::Cper(record) => cper::explain(record, context),
+        Fault::Notice(notice) => notice::explain(notice, context),
     }
+}
+
+/// Causes that a module states.
+fn causes(stated: &[&'static str]) -> Vec<Cause> {
+    stated.iter().map(|cause| (*cause).into()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::bugcheck::{Bugcheck, StopCode};
     use super::super::event::{Event, EventFlags, EventKind};
     use super::super::fault::{FsTs, Origin, Pasid, Reading, Request};
     use super::*;
@@ -55,6 +87,10 @@ mod tests {
         })
     }
 
+    fn crash(code: StopCode, parameters: [Option<u64>; 4]) -> Fault {
+        Fault::BugCheck(Bugcheck { parameters, ..Bugcheck::of(code) })
+    }
+
     #[test]
     fn every_fault_has_meaning_causes_and_a_next_step() {
         let requests = (0..=255).flat_map(|reason| {
@@ -63,20 +99,16 @@ mod tests {
         });
         let events = EventKind::ALL.into_iter().flat_map(|kind| {
             (0..0x1000).step_by(8).map(move |flags| {
-                Fault::Event(Event {
-                    kind,
-                    device: None,
-                    address: Reading::Absent,
-                    flags: Reading::Value(EventFlags(flags)),
-                })
+                Fault::Event(Event { flags: Reading::Value(EventFlags(flags)), ..Event::blank(kind) })
             })
         });
         let others = (0..0x40)
-            .map(|number| Fault::BugCheck([Some(number), None, None, Some(6)]))
+            .flat_map(|number| StopCode::ALL.map(|code| crash(code, [Some(number), None, None, Some(6)])))
             .chain((0..0x100).map(|status| Fault::Status(Reading::Value(FsTs(status)))))
-            .chain([Fault::BugCheck([None; 4]), Fault::Status(Reading::Unreadable)]);
+            .chain(StopCode::ALL.map(|code| crash(code, [None; 4])))
+            .chain([Fault::Status(Reading::Unreadable), Fault::Status(Reading::Value(FsTs(u32::MAX)))]);
         for fault in requests.chain(events).chain(others) {
-            let Explanation { meaning, causes, next } = explain(&fault);
+            let Explanation { meaning, causes, next } = explain_fault(&fault, &Context::default());
             assert!(meaning.ends_with('.') && next.ends_with('.'), "{fault:?}: {meaning} / {next}");
             assert!(!causes.is_empty(), "{fault:?}");
             let mut distinct = causes.clone();
@@ -87,9 +119,18 @@ mod tests {
 
     #[test]
     fn who_which_way_where_and_why_are_told() {
-        let Explanation { meaning, .. } = explain(&request(Access::Write, 5));
+        let Explanation { meaning, .. } = explain_fault(&request(Access::Write, 5), &Context::default());
         for part in ["00:02.0", "write", "0x1000", "write without write permission"] {
             assert!(meaning.contains(part), "{part}: {meaning}");
         }
+    }
+
+    #[test]
+    fn what_is_not_kept_apart_says_so() {
+        let Fault::Request(known) = request(Access::Write, 5) else { unreachable!() };
+        let shared = Request { device: None, place: Reading::Absent, ..known };
+        let entry = Entry { fault: Fault::Request(shared), count: 7, sharing: Sharing::Kind };
+        let said = explain(&entry, &Context::default()).meaning;
+        assert!(said.contains("not kept apart") && !said.contains("does not name"), "{said}");
     }
 }

@@ -17,6 +17,10 @@ pub(super) enum Class {
     Translated,
     /// A PASID or page request that the device may not make.
     Process,
+    /// The device's own entry for requests without a PASID is missing or stale.
+    OwnEntry,
+    /// The unit's record reads as all ones.
+    Unreadable,
     /// A privileged or executing request that the tables do not permit.
     Privilege,
     /// The translation leads into the interrupt range.
@@ -82,6 +86,13 @@ impl Class {
                 "The device keeps translations of its own (ATS), which it may not do, or not with this address."
             }
             Self::Process => "The device made a request of a kind that it was not set up for.",
+            Self::OwnEntry => {
+                "The request named no process (PASID), so the unit looked up the device's own entry, which software makes \
+                 when it gives the device a domain: it is missing, stale or not flushed."
+            }
+            Self::Unreadable => {
+                "All of the record is ones: the unit could not be read, and whether there was a request is not known."
+            }
             Self::Privilege => "The page is mapped, but not for requests of that privilege.",
             Self::InterruptRange => {
                 "A page is mapped to 0xFEE00000-0xFEEFFFFF, where writes are interrupts and not memory."
@@ -141,6 +152,16 @@ impl Class {
                 "The driver enabled PASIDs or page requests in the device without setting the unit up for them.",
                 "The process has ended and its address space was taken away while the device still worked on it.",
                 "A reset of the device or unit lost the set-up.",
+            ],
+            Self::OwnEntry => &[
+                "A bug in the operating system's IOMMU code: the entry was not written back to memory or not flushed from \
+                 the unit's caches before the device was let loose.",
+                "A crash kernel or kexec: tables of the kernel before were taken over in part while the device went on.",
+                "Firmware or an earlier kernel left the device running before it had a domain.",
+            ],
+            Self::Unreadable => &[
+                "The unit lost power or was switched off, often over suspend and resume.",
+                "A bridge's window was set wrongly and hides the unit's registers.",
             ],
             Self::Privilege => &[
                 "The driver binds the device to a process but sends privileged requests.",
@@ -215,6 +236,12 @@ impl Class {
             }
             Self::Process => {
                 "Update kernel and driver together; report the fault to the driver's maintainers."
+            }
+            Self::OwnEntry => {
+                "Update the kernel; if it stays, report it to the maintainers of the IOMMU code, not of the device's driver."
+            }
+            Self::Unreadable => {
+                "Look what was suspended, reset or reconfigured just before; update the machine's firmware and the kernel."
             }
             Self::Privilege => "Update the driver and report the fault to its maintainers.",
             Self::InterruptRange => {

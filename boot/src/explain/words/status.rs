@@ -22,24 +22,56 @@ const BITS: [(FaultStatus, &str); 8] = [
 
 /// Explains a status.
 pub(super) fn explain(status: Reading<FsTs>) -> Explanation {
+    if status.value().is_some_and(FsTs::is_gone) {
+        return gone();
+    }
     let known = status.value().map(FsTs::status);
-    let errors = known.is_some_and(|status| status.intersects(FaultStatus::QUEUE_ERRORS));
-    Explanation {
-        meaning: known.map_or("A VT-d unit reported faults; its status cannot be read.".into(), meaning),
-        causes: if errors {
-            Vec::from([
+    let said = |bits| known.is_some_and(|status| status.intersects(bits));
+    let (causes, next): (&[&str], &str) = if said(FaultStatus::QUEUE_ERROR) {
+        (
+            &[
+                "A bug in the operating system's IOMMU code: it queued a command with reserved bits set, or one that this \
+                 unit does not know.",
+                "The queue's memory was overwritten, or lost in a reset of the unit.",
+                "A command for a device that was reset, unplugged or hangs was left in the queue (ATS).",
+            ],
+            "Look for the lines that show the queue (QI HEAD) and for a device that hangs or was removed at the same \
+             moment; update the kernel and report it to the maintainers of the IOMMU code.",
+        )
+    } else if said(FaultStatus::QUEUE_ERRORS) {
+        (
+            &[
                 "A device with a translation cache (ATS) was reset, unplugged or hangs.",
                 "A bug in the operating system's IOMMU code.",
-            ])
-        } else {
-            Vec::from(["A device made requests that the unit blocked; the lines that follow say which."])
-        },
-        next: if errors {
-            "Look for messages about a device that hangs or was removed at the same moment.".into()
-        } else {
-            "Explain the fault lines that follow this one; without them the log was cut or rate-limited."
-                .into()
-        },
+            ],
+            "Look for messages about a device that hangs or was removed at the same moment.",
+        )
+    } else {
+        (
+            &["A device made requests that the unit blocked; the lines that follow say which."],
+            "Explain the fault lines that follow this one; without them the log was cut or rate-limited.",
+        )
+    };
+    Explanation {
+        meaning: known.map_or("A VT-d unit reported faults; its status cannot be read.".into(), meaning),
+        causes: super::causes(causes),
+        next: next.into(),
+    }
+}
+
+/// A register that reads as all ones.
+fn gone() -> Explanation {
+    Explanation {
+        meaning: "The unit's registers read as all ones: the unit could not be read, so nothing is known of faults.".into(),
+        causes: super::causes(&[
+            "The unit lost power or was switched off, often over suspend and resume.",
+            "What the unit belongs to was unplugged or reset.",
+            "A bridge's window was set wrongly and hides the unit's registers.",
+            "Firmware's table names a unit that is not there.",
+        ]),
+        next: "Look what was suspended, reset or reconfigured just before (VMD, for one); update the machine's firmware and \
+               the kernel."
+            .into(),
     }
 }
 
@@ -68,5 +100,7 @@ mod tests {
         assert!(meaning(0x3).contains("dropped"));
         assert!(meaning(0x100).contains("no condition"));
         assert!(explain(Reading::Value(FsTs(0x40))).causes[0].contains("ATS"));
+        assert!(explain(Reading::Value(FsTs(0x10))).causes[0].contains("IOMMU code"));
+        assert!(meaning(0xffff_ffff).contains("all ones") && !meaning(0xffff_ffff).contains("record 255"));
     }
 }

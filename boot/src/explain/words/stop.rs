@@ -2,6 +2,7 @@
 
 use report::FaultDigest;
 
+use super::super::context::Context;
 use super::super::fault::Request;
 use super::super::stop::Stop;
 use super::{Explanation, request};
@@ -14,16 +15,16 @@ const PROTECTION_LOST: u64 = 0x1e6;
 const EXCEPTION: u64 = 0x7f;
 
 /// Explains a stop.
-pub(super) fn explain(stop: &Stop) -> Explanation {
+pub(super) fn explain(stop: &Stop, context: &Context) -> Explanation {
     match (&stop.digest.fault, &stop.request) {
-        (Some(fault), Some(request)) => violation(stop, fault, request),
+        (Some(fault), Some(request)) => violation(stop, fault, request, context),
         _ if stop.digest.code.0 == PROTECTION_LOST => protection_lost(stop),
         _ => without_fault(stop),
     }
 }
 
-fn violation(stop: &Stop, fault: &FaultDigest<'_>, request: &Request) -> Explanation {
-    let general = request::explain(request);
+fn violation(stop: &Stop, fault: &FaultDigest<'_>, request: &Request, context: &Context) -> Explanation {
+    let general = request::explain(request, context);
     let verdict = fault.verdict.as_deref().and_then(Verdict::named);
     let mut meaning = format!("ivt{} stopped the machine. {}", version(stop), general.meaning);
     if fault.bdf.is_none_or(|bdf| bdf != fault.requester) {
@@ -63,7 +64,7 @@ fn violation(stop: &Stop, fault: &FaultDigest<'_>, request: &Request) -> Explana
         meaning += &format!(" It came {at_least}{} times.", fault.count);
     }
     let (causes, next) = match verdict {
-        Some(verdict) => (verdict.causes.to_vec(), verdict.next.to_owned()),
+        Some(verdict) => (super::causes(verdict.causes), verdict.next.to_owned()),
         None => (general.causes, general.next),
     };
     Explanation { meaning, causes, next }
@@ -79,7 +80,7 @@ fn protection_lost(stop: &Stop) -> Explanation {
              could have reached any memory.{words}",
             version(stop)
         ),
-        causes: Vec::from([
+        causes: super::causes(&[
             "A device got its driver to write the unit's registers, or wrote them itself.",
             "Firmware (SMM) switched the unit off behind the kernel's back.",
             "The unit is faulty: a register that reads as all ones says so.",
@@ -104,7 +105,7 @@ fn without_fault(stop: &Stop) -> Explanation {
     let words = stop.digest.detail.as_ref().map_or(String::new(), |words| format!(" It said: {words}."));
     Explanation {
         meaning: format!("ivt{} {what}, and stopped the machine.{words}", version(stop)),
-        causes: Vec::from(["A bug in ivt.", "Faulty memory or a faulty processor."]),
+        causes: super::causes(&["A bug in ivt.", "Faulty memory or a faulty processor."]),
         next: "Report the line with what the machine was doing; if it comes at different places, test the memory."
             .into(),
     }
@@ -252,7 +253,7 @@ mod tests {
 
     fn explained(line: &str) -> Explanation {
         match stop::read(line.as_bytes(), 0) {
-            Some((Fault::Stop(stop), _)) => explain(&stop),
+            Some((Fault::Stop(stop), _)) => explain(&stop, &Context::default()),
             other => panic!("{line}: {other:?}"),
         }
     }
