@@ -5,6 +5,7 @@
 
 mod assessment;
 mod dmar_tree;
+mod dump;
 mod extract;
 mod ivrs_tree;
 mod json;
@@ -49,6 +50,7 @@ struct Tally {
     gaps: usize,
     broken: usize,
     passed_over: usize,
+    unreadable: usize,
 }
 
 impl Tally {
@@ -81,7 +83,10 @@ pub fn run(
     let mut tally = Tally::default();
     for source in source::sources(paths) {
         for assessment in assess(source, input, &mut tally) {
-            tally.add(assessment.verdict());
+            match assessment.content {
+                Ok(_) => tally.add(assessment.verdict()),
+                Err(_) => tally.unreadable += 1,
+            }
             outcome = outcome.max(assessment.outcome());
             match format {
                 Format::Text(colours) => text::write(output, &assessment, colours)?,

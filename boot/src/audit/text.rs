@@ -22,7 +22,7 @@ pub(super) fn write(output: &mut dyn Write, assessment: &Assessment, colours: Co
     let file = Printable(&assessment.file);
     let painted = colours.paint(tone, verdict);
     match &assessment.content {
-        Err(problem) => writeln!(output, "{file}: {painted}: {problem}\n"),
+        Err(problem) => writeln!(output, "{file}: {}: {problem}\n", colours.paint(tone, problem.word())),
         Ok(judged) => {
             writeln!(output, "{file}: {painted}: {}", sentence(verdict))?;
             write_table(output, judged)?;
@@ -90,8 +90,8 @@ fn write_findings(output: &mut dyn Write, findings: &[LintFinding], colours: Col
 
 /// Writes how many tables came to which verdict, if there were several.
 pub(super) fn write_summary(output: &mut dyn Write, tally: &Tally, colours: Colours) -> io::Result<()> {
-    let Tally { protected, gaps, broken, passed_over } = *tally;
-    if tally.tables() < 2 && passed_over == 0 {
+    let Tally { protected, gaps, broken, passed_over, unreadable } = *tally;
+    if tally.tables() + unreadable < 2 && passed_over == 0 {
         return Ok(());
     }
     write!(
@@ -99,6 +99,9 @@ pub(super) fn write_summary(output: &mut dyn Write, tally: &Tally, colours: Colo
         "{}: {protected} protected, {gaps} gaps, {broken} broken",
         colours.paint(Tone::Strong, Count(tally.tables(), "table"))
     )?;
+    if unreadable > 0 {
+        write!(output, "; {unreadable} could not be read as a table")?;
+    }
     match passed_over {
         0 => writeln!(output),
         files => writeln!(output, "; {} passed over", Count(files, "other file")),
@@ -150,6 +153,11 @@ mod tests {
     #[test]
     fn what_is_no_table_is_one_line() {
         let said = text(&Assessment::unreadable("x".into(), Problem::NoTable), Colours::Off);
-        assert_eq!(said, "x: broken: holds neither a DMAR nor an IVRS table\n\n");
+        assert_eq!(said, "x: no table: holds neither a DMAR nor an IVRS table\n\n");
+        let denied = Problem::File(io::ErrorKind::PermissionDenied.into());
+        let said = text(&Assessment::unreadable("x".into(), denied), Colours::Off);
+        assert_eq!(said, "x: cannot be read: permission denied: use sudo\n\n");
+        let said = text(&Assessment::unreadable("x".into(), Problem::NoIommu), Colours::Off);
+        assert!(said.starts_with("x: no IOMMU table here: DMA is not protected"), "{said}");
     }
 }
