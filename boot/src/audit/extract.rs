@@ -240,6 +240,16 @@ mod tests {
                 format!("{offset:07o}{}", words.collect::<String>())
             })
         };
+        let octal_of = |table: &[u8], spell: fn(&u8) -> String| {
+            dump(table, |offset, bytes, _| {
+                format!("{offset:07o}{}", bytes.iter().map(spell).collect::<String>())
+            })
+        };
+        let octal_words = dump(&table, |offset, bytes, _| {
+            let words =
+                bytes.chunks(2).map(|word| format!(" {:06o}", u16::from_le_bytes([word[0], word[1]])));
+            format!("{offset:07o}{}", words.collect::<String>())
+        });
         let shell = dump(&table, |offset, bytes, text| {
             let (first, second) = bytes.split_at(bytes.len().min(8));
             format!("  {offset:08X}: {}-{} *{text}*", pairs(first).trim_end(), pairs(second))
@@ -267,6 +277,8 @@ mod tests {
             ("BitConverter", joined("-", |byte| format!("{byte:02X}"))),
             ("bare", wrap(&joined(" ", |byte| format!("{byte:02x}")), 48)),
             ("octal", octal.clone() + "0000160\n"),
+            ("octal bytes", octal_of(&table, |byte| format!(" {byte:03o}"))),
+            ("octal words", octal_words),
             ("16 bits", words(2)),
             ("32 bits", words(4)),
             ("64 bits", words(8)),
@@ -283,7 +295,7 @@ mod tests {
         ] {
             assert_eq!(
                 tables(text.as_bytes()).unwrap_or_else(|problem| panic!("{shape}: {problem}\n{text}")),
-                [table.clone()],
+                std::slice::from_ref(&table),
                 "{shape}\n{text}"
             );
         }

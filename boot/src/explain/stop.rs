@@ -66,7 +66,12 @@ fn request(fault: &FaultDigest<'_>) -> Request {
 }
 
 /// A request as ivt's own lines tell of it; `place` is the address, or the index of an interrupt.
-pub(super) fn blocked(requester: Function, access: report::Access, place: Option<u64>, reason: Hex) -> Request {
+pub(super) fn blocked(
+    requester: Function,
+    access: report::Access,
+    place: Option<u64>,
+    reason: Hex,
+) -> Request {
     let reason = u8::try_from(reason.0).map_or(Reading::Unreadable, |code| Reading::Value(FaultReason(code)));
     Request {
         origin: Origin::Record,

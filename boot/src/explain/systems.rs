@@ -152,7 +152,7 @@ fn number(text: &[u8]) -> Reading<u64> {
 mod tests {
     use super::*;
 
-    fn request(read: fn(&[u8], usize) -> Option<(Fault, usize)>, text: &str, word: &str) -> Request {
+    fn request(read: impl Fn(&[u8], usize) -> Option<(Fault, usize)>, text: &str, word: &str) -> Request {
         match read(text.as_bytes(), text.find(word).unwrap()) {
             Some((Fault::Request(request), _)) => request,
             other => panic!("{text}: {other:?}"),

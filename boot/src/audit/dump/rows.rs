@@ -105,7 +105,7 @@ impl<'t> Row<'t> {
             let end = rest.find([' ', '\t', '-']).unwrap_or(rest.len());
             let (number, behind) = rest.split_at(end);
             let digits = number.strip_prefix("0x").unwrap_or(number);
-            let Some(bytes) = hex_bytes(digits) else { break };
+            let Some(bytes) = octal_bytes(digits).or_else(|| hex_bytes(digits)) else { break };
             if self.bytes.is_empty() {
                 self.size = bytes.len();
             }
@@ -212,6 +212,15 @@ impl<'t> Dump<'t> {
 /// The same with the bytes of each number in the other order.
 fn reversed(bytes: &[u8], size: usize) -> Vec<u8> {
     bytes.chunks(size.max(1)).flat_map(|number| number.iter().rev().copied()).collect()
+}
+
+/// A byte or a number of 16 bits in octal, as `od` shows them unless told otherwise. Three bytes in hex are no number.
+fn octal_bytes(digits: &str) -> Option<Vec<u8>> {
+    match digits.len() {
+        3 => u8::from_str_radix(digits, 8).ok().map(|byte| Vec::from([byte])),
+        6 => u16::from_str_radix(digits, 8).ok().map(|number| number.to_be_bytes().to_vec()),
+        _ => None,
+    }
 }
 
 /// One or more bytes as hex digits; `None` for anything else.
