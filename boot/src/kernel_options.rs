@@ -15,6 +15,9 @@ pub enum OptionsError {
     /// A quote in the options is never closed, so that the script would be taken for a part of them.
     #[error("the kernel options open a double quote that they do not close")]
     OpenQuote,
+    /// There is no such option: said in the kernel's own words.
+    #[error("{0}")]
+    Unknown(String),
     /// More than the kernel reads.
     #[error("the kernel options are {0} bytes long; at most {MAX_BYTES} are read")]
     TooLong(usize),
@@ -43,6 +46,20 @@ pub fn compose(options: &str, script: Option<&str>) -> Result<String, OptionsErr
         }
     }
     if text.len() > MAX_BYTES { Err(OptionsError::TooLong(text.len())) } else { Ok(text) }
+}
+
+/// Looks for options that the kernel does not have, which it would pass over with a warning.
+///
+/// # Errors
+/// With the first of them.
+pub fn refuse_unknown(text: &str) -> Result<(), OptionsError> {
+    let mut unknown = None;
+    options::Options::parse(None, Some(text.as_bytes()), &mut |complaint| {
+        if matches!(complaint.mistake, options::Mistake::UnknownOption { .. }) && unknown.is_none() {
+            unknown = Some(complaint.mistake.to_string());
+        }
+    });
+    unknown.map_or(Ok(()), |words| Err(OptionsError::Unknown(words)))
 }
 
 /// The script that an options text holds.
@@ -92,6 +109,17 @@ mod tests {
         assert_eq!(compose(&"x".repeat(4097), None), Err(OptionsError::TooLong(4097)));
         assert_eq!(compose("", Some(&"u;".repeat(2048))), Err(OptionsError::TooLong(4105)));
         assert!(compose("# no script=here", Some("units")).is_ok());
+    }
+
+    #[test]
+    fn an_option_that_the_kernel_does_not_have_is_refused_with_the_one_that_was_meant() {
+        let refused = |text| refuse_unknown(text).map_err(|error| error.to_string());
+        assert_eq!(refused("policy=log storm=never"), Ok(()), "the kernel complains about values itself");
+        assert_eq!(refused(""), Ok(()));
+        assert_eq!(
+            refused("drill=off polcy=log trusted=00:03.0"),
+            Err("unknown option 'polcy'; did you mean 'policy'?".to_owned())
+        );
     }
 
     #[test]

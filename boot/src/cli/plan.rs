@@ -70,6 +70,7 @@ impl Plan {
         if purpose == Purpose::Bench && profile == Profile::Development {
             return Err(PlanError::BenchOfDevelopment);
         }
+        kernel_options::refuse_unknown(&arguments.cmdline)?;
         let script = script(purpose, arguments.script.as_deref());
         let options = kernel_options::compose(&arguments.cmdline, script.as_deref())?;
         let script = kernel_options::own_script(&options);
@@ -205,6 +206,9 @@ mod tests {
         let error = |text| plan(text, Input::Terminal).unwrap_err();
         assert_eq!(error("run --script units --cmdline script=faults"), OptionsError::TwoScripts.into());
         assert_eq!(error("demo --cmdline script=faults"), OptionsError::TwoScripts.into());
+        let unknown = OptionsError::Unknown("unknown option 'polcy'; did you mean 'policy'?".to_owned());
+        assert_eq!(error("run --cmdline polcy=contain"), unknown.clone().into());
+        assert_eq!(error("demo --cmdline polcy=contain"), unknown.into());
         assert_eq!(error("bench --dev"), PlanError::BenchOfDevelopment);
         assert!(matches!(error("run --screenshot x.jpg"), PlanError::NotPng(_)));
         assert!(plan("run --screenshot x.PNG", Input::Terminal).is_ok());

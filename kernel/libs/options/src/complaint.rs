@@ -116,31 +116,36 @@ impl<'a> Complaint<'a> {
 
 impl fmt::Display for Complaint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "options from {}: ", self.source)?;
-        match self.mistake {
-            Mistake::TooLong { bytes } => {
+        write!(f, "options from {}: {}", self.source, self.mistake)
+    }
+}
+
+impl fmt::Display for Mistake<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::TooLong { bytes } => {
                 write!(f, "ignored, {bytes} bytes long; expected at most {MAX_SOURCE_BYTES}")
             }
-            Mistake::NotUtf8 { offset } => {
+            Self::NotUtf8 { offset } => {
                 write!(f, "ignored, not text at byte {offset}; expected UTF-8")
             }
-            Mistake::UnknownOption { key, nearest } => {
+            Self::UnknownOption { key, nearest } => {
                 write!(f, "unknown option {}", Excerpt(key))?;
                 match nearest {
                     Some(nearest) => write!(f, "; did you mean '{nearest}'?"),
                     None => Ok(()),
                 }
             }
-            Mistake::BadValue { key, value } => {
+            Self::BadValue { key, value } => {
                 write!(f, "{key}={} is not understood; expected {}", Excerpt(value), key.expected())
             }
-            Mistake::NoValue { key } => {
+            Self::NoValue { key } => {
                 write!(f, "{key} has no value; expected {key}= and {}", key.expected())
             }
-            Mistake::Unterminated { key } => {
+            Self::Unterminated { key } => {
                 write!(f, "{key} has no closing quote; expected {key}=\"...\"")
             }
-            Mistake::Repeated { key } => write!(f, "{key} is given more than once; the last one holds"),
+            Self::Repeated { key } => write!(f, "{key} is given more than once; the last one holds"),
         }
     }
 }
