@@ -1,6 +1,6 @@
 //! Reads a report while the kernel writes it.
 
-use ::report::{Bench, Bugcheck, Check, Device, Drill, End, Event, Fault, Protected};
+use ::report::{Bench, Bugcheck, Check, Device, Drill, End, Event, Fault, Protected, Verdict};
 use serde_json::Value;
 
 /// A line of a report.
@@ -35,7 +35,7 @@ pub struct Report {
 }
 
 /// The kinds of events that must have all their fields.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "boot",
     "window",
     "unit",
@@ -46,6 +46,7 @@ const KNOWN: [&str; 14] = [
     "fault",
     "bugcheck",
     "drill",
+    "verdict",
     "check",
     "bench",
     "lost",
@@ -128,6 +129,11 @@ impl Report {
     /// The attacks.
     pub fn drills(&self) -> impl Iterator<Item = &Drill<'static>> {
         self.pick(|event| if let Event::Drill(drill) = event { Some(drill) } else { None })
+    }
+
+    /// What was said last of whether the machine is protected.
+    pub fn verdict(&self) -> Option<&Verdict<'static>> {
+        self.pick(|event| if let Event::Verdict(verdict) = event { Some(verdict) } else { None }).last()
     }
 
     /// The checks.

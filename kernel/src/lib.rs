@@ -28,6 +28,7 @@ pub mod start;
 pub mod stop;
 pub mod sync;
 pub mod text;
+pub mod verdict;
 
 use bootloader_api::BootInfo;
 use memory::boot::BootFacts;

@@ -19,7 +19,7 @@ use report::{Boot, DeviceState, Event, Function, Outcome, Protected, Window};
 use crate::arch::cpu;
 use crate::console::{self, output};
 use crate::devices::{self, DeviceRecord, Role};
-use crate::firmware::{self, FirmwareTable, NO_IOMMU_ADVICE, Soundness, findings};
+use crate::firmware::{self, FirmwareTable, Soundness, findings};
 use crate::iommu::{enforcement, regions};
 use crate::memory::boot::BootFacts;
 use crate::memory::map;
@@ -28,7 +28,7 @@ use crate::platform::fw_cfg::{self, FwCfg};
 use crate::platform::serial::{self, Port};
 use crate::platform::{clock, framebuffer, pci as bus, power};
 use crate::text::Text;
-use crate::{attack, bench, dma, faults, iommu, irq, journal, protection, stop};
+use crate::{attack, bench, dma, faults, iommu, irq, journal, protection, stop, verdict};
 
 /// Largest options text, and one byte more so that a longer one shows.
 const OPTIONS_BYTES: usize = options::MAX_SOURCE_BYTES + 1;
@@ -140,6 +140,10 @@ fn protect(
         firmware::evidence::report(plan, found);
         findings::judge(table, plan, &of_regions, found);
     }
+    let window = match (&plan, &found) {
+        (Some(plan), Some(found)) => verdict::measure_window(plan, found),
+        _ => ::verdict::Window::default(),
+    };
     still_everything(&topology);
     let platform = plan.as_ref().map(|plan| plan.platform).unwrap_or_default();
     settle_apic_mode(tables, platform, found.as_deref().unwrap_or_default());
@@ -150,7 +154,12 @@ fn protect(
     }
     devices::all().iter().for_each(DeviceRecord::report);
     devices::give_firmware_regions();
-    announce_protection(table);
+    let ivrs = tables.and_then(|tables| tables.ivrs.as_deref());
+    let standing = announce_protection(table);
+    verdict::note(table, ivrs, plan.as_ref(), window, &topology, options);
+    standing.tell();
+    findings::report();
+    enforcement::watch();
     topology
 }
 
@@ -191,11 +200,18 @@ fn warn_of_virtual_functions(physical: &pci::Function) {
     }
 }
 
-fn announce_protection(table: &FirmwareTable) {
+/// What was announced of the machine's protection.
+struct Standing {
+    enforcing: usize,
+    complete: bool,
+    bypassing: Vec<&'static DeviceRecord>,
+}
+
+fn announce_protection(table: &FirmwareTable) -> Standing {
     enforcement::demand();
     let units = iommu::units();
     let enforcing = units.iter().filter(|unit| unit.is_enforcing()).count();
-    let bypassing: Vec<&DeviceRecord> =
+    let bypassing: Vec<&'static DeviceRecord> =
         devices::all().iter().filter(|record| record.state() == DeviceState::BypassesIommu).collect();
     give_up_the_uncovered(table, &bypassing);
     let complete = protection::announce();
@@ -207,19 +223,25 @@ fn announce_protection(table: &FirmwareTable) {
         complete,
         interrupts: iommu::interrupts::of_machine(),
     }));
-    match (units.is_empty(), complete) {
-        (true, _) => log::error!("no IOMMU: {NO_IOMMU_ADVICE}"),
-        (false, true) => log::info!("protected: every unit enforces ({enforcing}), every device is covered"),
-        (false, false) => {
-            log::error!("protection is not complete; what is not covered stays without bus mastering");
-            bypassing.iter().for_each(|record| match record.unit {
-                None => log::error!("{record} bypasses the IOMMU: no unit covers it"),
-                Some(_) => log::error!("{record} bypasses the IOMMU: it does not offer to pass through it"),
-            });
+    Standing { enforcing, complete, bypassing }
+}
+
+impl Standing {
+    /// Tells people.
+    fn tell(&self) {
+        if iommu::units().is_empty() {
+            return log::error!("{}; until it has one, no device gets bus mastering", Shortfall::NoUnit);
         }
+        if self.complete {
+            let enforcing = self.enforcing;
+            return log::info!("protected: every unit enforces ({enforcing}), every device is covered");
+        }
+        log::error!("protection is not complete; what is not covered stays without bus mastering");
+        self.bypassing.iter().for_each(|record| match record.unit {
+            None => log::error!("{record} bypasses the IOMMU: no unit covers it"),
+            Some(_) => log::error!("{record} bypasses the IOMMU: it does not offer to pass through it"),
+        });
     }
-    findings::report();
-    enforcement::watch();
 }
 
 /// Gives up what no unit keeps in bounds.
@@ -248,6 +270,9 @@ fn after_protection(options: &Options<'_>) -> ! {
     if options.drill == Switch::On {
         attack::drill_at_boot();
     }
+    verdict::tell();
+    verdict::show();
+    console::page::show();
     match options.script {
         Some(script) => {
             console::script::run(script);
@@ -309,6 +334,8 @@ fn report_boot(facts: &BootFacts, cmdline: &[u8], tables: Option<&AcpiTables>, t
     let firmware = Text::<8>::of(&facts.firmware);
     journal::emit(&Event::Boot(Boot {
         t: clock::now_ns(),
+        schema: Some(report::SCHEMA),
+        machine: report::Machine::default(),
         version: env!("CARGO_PKG_VERSION").into(),
         firmware: firmware.as_str().into(),
         cpus: u32::try_from(tables.map_or(1, |tables| tables.interrupts.processors.len().max(1)))

@@ -26,7 +26,7 @@ use crate::irq::exceptions;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, framebuffer, pci, serial};
 use crate::text::Text as FixedText;
-use crate::{attack, faults, protection};
+use crate::{attack, faults, protection, verdict};
 
 /// The stop code of a processor exception, and its name.
 const EXCEPTION: (u32, &str) = (0x7f, "UNEXPECTED_KERNEL_MODE_TRAP");
@@ -228,6 +228,7 @@ fn tell(story: &Story<'_>, cpu: &CpuState, hold: Hold) -> ! {
     };
     serial::write_now(format_args!("\n{text}\n"));
     framebuffer::draw_stop_screen(&text);
+    verdict::tell();
     journal::end(Ending::Stopped);
     cpu::halt_forever()
 }

@@ -4,6 +4,7 @@
 //! on the host, told in one line before anything is built; 3 a stop that nobody asked for; 124 time limit;
 //! 130 interrupted.
 
+mod answer;
 mod arguments;
 mod audit;
 mod bench_table;

@@ -1,12 +1,14 @@
 //! The commands that boot: check the host, build, run, judge.
 
 use std::fs::{self, OpenOptions};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::plan::{CommandLine, Plan};
-use super::{bench_table, show};
+use super::{answer, bench_table, show};
+use crate::colour::Colours;
 use crate::judge::{self, Ending, Evidence, Purpose};
 use crate::kernel::{self, Messages};
 use crate::machine::Firmware;
@@ -104,6 +106,13 @@ fn conclude(plan: &Plan, outcome: &Outcome) -> u8 {
     }
     if outcome.ending == Ending::Died {
         outcome.messages.lines().for_each(|line| eprintln!("{line}"));
+    }
+    // Who left has read the console, and figures are about something else.
+    if plan.purpose != Purpose::Bench
+        && outcome.ending != Ending::Left
+        && let Some(verdict) = outcome.report.verdict()
+    {
+        eprint!("{}", answer::render(verdict, Colours::for_stream(&io::stderr())));
     }
     findings.iter().for_each(|finding| eprintln!("ivt: {finding}"));
     judge::exit_status(&findings)

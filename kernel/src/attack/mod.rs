@@ -11,8 +11,10 @@ mod loans;
 mod neighbour;
 mod order;
 mod run;
+mod tally;
 
 pub use fault_response::Notice;
 pub use flight::{Flight, announce, behind, land};
 pub use order::{Order, Sabotage};
 pub use run::{demo, drill_all, drill_at_boot, run as run_attacks, strike};
+pub use tally::totals;

@@ -1,9 +1,11 @@
 //! Running attacks: several devices side by side, and the commands made of that.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use ::attack::{Judgement, Others, Pause, Script};
+use ::verdict::{Cell, Matrix, Row};
 use dma_types::{Access, Bdf};
 use options::Target;
 use report::{Drill, DrillCommand, DrillResult, Event, Function, Outcome};
@@ -11,6 +13,7 @@ use report::{Drill, DrillCommand, DrillResult, Event, Function, Outcome};
 use super::Notice;
 use super::attempt::{Advance, Attack};
 use super::order::{Order, Sabotage};
+use super::tally;
 use crate::devices::Overreach;
 use crate::platform::clock::{self, Deadline};
 use crate::text::Text;
@@ -81,16 +84,44 @@ pub fn run(devices: &[&'static dyn Overreach], order: Order) -> Vec<Judgement> {
         .collect()
 }
 
-/// Runs an attack for a command on each device, and reports what the attacks themselves did not.
-fn run_reported(devices: &[&'static dyn Overreach], order: Order, command: DrillCommand) {
+/// Which attacks get a line for people.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    /// Each.
+    Each,
+    /// Those that did not go as they should; the others stand in a table.
+    Exceptions,
+}
+
+/// Runs an attack for a command on each device, and reports what the attacks themselves did not. Gives the judgements in
+/// order.
+fn run_reported(
+    devices: &[&'static dyn Overreach],
+    order: Order,
+    command: DrillCommand,
+    lines: Lines,
+) -> Vec<Judgement> {
     let judgements = run(devices, order);
-    for (device, judgement) in devices.iter().zip(judgements) {
-        settle(*device, order, command, judgement);
+    for (device, judgement) in devices.iter().zip(&judgements) {
+        tally::count(place(*device), *judgement);
+        settle(*device, order, command, *judgement, lines);
     }
+    judgements
+}
+
+/// The place of a device among those that can be told to overreach.
+fn place(device: &dyn Overreach) -> usize {
+    devices::capable().position(|other| other.record().bdf == device.record().bdf).unwrap_or(0)
 }
 
 /// Says what came of an attack, and fails the run where it must.
-fn settle(device: &'static dyn Overreach, order: Order, command: DrillCommand, judgement: Judgement) {
+fn settle(
+    device: &'static dyn Overreach,
+    order: Order,
+    command: DrillCommand,
+    judgement: Judgement,
+    lines: Lines,
+) {
     let Order { access, target, .. } = order;
     let record = device.record();
     let fail = |detail: &str| {
@@ -98,6 +129,7 @@ fn settle(device: &'static dyn Overreach, order: Order, command: DrillCommand, j
         journal::check(name.as_str(), Outcome::Fail, Some(detail));
     };
     match judgement {
+        _ if lines == Lines::Exceptions && tally::cell(judgement) == Cell::Held => {}
         Judgement::Blocked { verdict, expected } if verdict == expected => {
             crate::println!("{} {access} {target}: blocked, {verdict}", record.bdf);
         }
@@ -108,7 +140,7 @@ fn settle(device: &'static dyn Overreach, order: Order, command: DrillCommand, j
             );
         }
         Judgement::Harmless => {
-            crate::println!("{} {access} {target}: blocked, nothing of anyone's lies there", record.bdf);
+            crate::println!("{} {access} {target}: not exposed, nothing of anyone's lies there", record.bdf);
         }
         Judgement::Leaked => crate::println!("{} {access} {target}: LEAKED", record.bdf),
         Judgement::Silent | Judgement::DeadDevice | Judgement::Broken => {
@@ -150,21 +182,37 @@ fn order(command: DrillCommand, notice: Notice, access: Access, target: Target) 
 
 /// Runs every capable device against every target, reading and writing, announced.
 pub fn drill_all() {
+    tally::begin();
     let devices: Vec<_> = devices::capable().collect();
     if devices.is_empty() {
         return not_possible(DrillCommand::Drill, None, NOTHING_TO_DRILL);
     }
-    for target in TARGETS {
-        for access in [Access::Read, Access::Write] {
+    let mut cells = vec![[[Cell::Failed; 2]; TARGETS.len()]; devices.len()];
+    for (column, target) in TARGETS.into_iter().enumerate() {
+        for (side, access) in [Access::Read, Access::Write].into_iter().enumerate() {
             let command = DrillCommand::Drill;
             let order = order(command, Notice::Announced, access, target);
-            run_reported(&devices, order, command);
+            let judgements = run_reported(&devices, order, command, Lines::Exceptions);
+            for (row, judgement) in cells.iter_mut().zip(judgements) {
+                row[column][side] = tally::cell(judgement);
+            }
         }
     }
+    show_matrix(&devices, &cells);
+}
+
+/// Shows what came of every device against every target.
+fn show_matrix(devices: &[&'static dyn Overreach], cells: &[[[Cell; 2]; TARGETS.len()]]) {
+    let targets = TARGETS.map(|target| Text::<24>::of(&target));
+    let targets = targets.each_ref().map(Text::as_str);
+    let names: Vec<Bdf> = devices.iter().map(|device| device.record().bdf).collect();
+    let rows: Vec<_> = names.iter().zip(cells).map(|(device, cells)| Row { device, cells }).collect();
+    crate::println!("{}", Matrix { targets: &targets, rows: &rows });
 }
 
 /// Runs one announced overreach on each capable device: the proof at every start that the units block.
 pub fn drill_at_boot() {
+    tally::begin();
     let devices: Vec<_> = devices::capable().collect();
     let command = DrillCommand::Drill;
     if devices.is_empty() {
@@ -172,7 +220,7 @@ pub fn drill_at_boot() {
     }
     let target = Target::Canary;
     let order = order(command, Notice::Announced, Access::Write, target);
-    run_reported(&devices, order, command);
+    run_reported(&devices, order, command, Lines::Each);
 }
 
 const NOTHING_TO_DRILL: &str = "no device here can be told to overreach";
@@ -199,5 +247,5 @@ fn overreach(bdf: Bdf, access: Access, target: Target, command: DrillCommand) {
         return not_possible(command, Some((bdf, access, target)), why);
     };
     let order = order(command, Notice::Silent, access, target);
-    run_reported(&[device], order, command);
+    run_reported(&[device], order, command, Lines::Each);
 }

@@ -8,13 +8,13 @@ use dma_types::{Access, Bdf};
 use options::{COMMANDS, Command, Policy, RecordForm, Switch, VerifierOrder};
 
 use super::disks::{self, DiskMistake};
-use super::{interrupts, memory, network, output};
+use super::{interrupts, memory, network, output, page};
 use crate::arch::{FAULT_VECTOR, cpu};
 use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
 use crate::journal::{self, Ending};
 use crate::platform::{clock, power, serial};
-use crate::{attack, bench, faults, firmware, iommu, irq, println, protection, selftest};
+use crate::{attack, bench, faults, firmware, iommu, irq, println, protection, selftest, verdict};
 
 /// Why a command that was understood could not be carried out.
 pub enum Mistake {
@@ -56,8 +56,15 @@ impl fmt::Display for Mistake {
 /// If it names something that is not there; nothing was done then.
 pub fn run(command: Command<'_>) -> Result<(), Mistake> {
     devices::look_around();
+    if !matches!(command, Command::Reboot | Command::PowerOff) {
+        output::uncover();
+    }
     match command {
-        Command::Help => COMMANDS.iter().for_each(|command| println!("{command}")),
+        Command::Help(None) => COMMANDS.iter().for_each(|command| println!("{command}")),
+        Command::Help(Some(command)) => {
+            println!("{}\n  {}", command.usage(), command.summary);
+            command.details().into_iter().for_each(|details| println!("{details}"));
+        }
         Command::Units => units(),
         Command::Devices => list_devices(),
         Command::Domains => list_domains(),
@@ -66,7 +73,10 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         Command::Faults { device, form: Some(RecordForm::Cper) } => super::faults::show_records(device),
         Command::Interrupts => interrupts::show(),
         Command::Memory => memory::show(),
-        Command::Report => report(),
+        Command::Report => {
+            report();
+            page::show();
+        }
         Command::Drill => attack::drill_all(),
         Command::Attack { device, transfer, target } => {
             find(device)?;
@@ -105,6 +115,7 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
 pub fn power_off() -> ! {
     finish();
     power::power_off();
+    output::uncover();
     println!("this machine cannot be switched off by software; it is safe to do so by hand");
     serial::send_all();
     output::draw_all();
@@ -114,6 +125,7 @@ pub fn power_off() -> ! {
 fn finish() {
     faults::poll();
     faults::finish();
+    verdict::tell();
     journal::end(Ending::Regular);
     serial::send_all();
     output::draw_all();
@@ -129,7 +141,7 @@ fn units() {
         println!("{}", irq::owners::line(FAULT_VECTOR));
     }
     if iommu::units().is_empty() {
-        println!("no unit: {}", firmware::NO_IOMMU_ADVICE);
+        verdict::tell_why_no_unit(|line| println!("{line}"));
     }
 }
 
@@ -219,6 +231,7 @@ impl fmt::Display for EventLine<'_> {
 
 /// The protection report again, for people and for the host.
 fn report() {
+    verdict::show();
     units();
     let mut given_up = Vec::new();
     protection::visit(|shortfall| given_up.push(*shortfall));

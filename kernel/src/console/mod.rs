@@ -11,6 +11,7 @@ mod interrupts;
 mod memory;
 mod network;
 pub mod output;
+pub mod page;
 pub mod prompt;
 pub mod script;
 

@@ -5,9 +5,9 @@
 
 use alloc::boxed::Box;
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use screen::{Progress, TextScreen};
+use screen::{Progress, TextScreen, VerdictText};
 
 use crate::platform::{framebuffer, serial};
 use crate::sync::{IrqLock, rank};
@@ -64,8 +64,34 @@ fn note(text: fmt::Arguments<'_>) {
     }
 }
 
+/// Something else is shown than the console's text.
+static COVERED: AtomicBool = AtomicBool::new(false);
+
+/// Shows the answer instead of the text, which is noted on.
+pub fn cover(answer: &VerdictText<'_>) {
+    COVERED.store(true, Ordering::Relaxed);
+    framebuffer::with_pixels(|pixels| screen::draw_verdict_screen(pixels, answer));
+}
+
+/// Tells whether something else is shown than the text.
+pub fn is_covered() -> bool {
+    COVERED.load(Ordering::Relaxed)
+}
+
+/// Lets the text be drawn again.
+pub fn uncover() {
+    if COVERED.swap(false, Ordering::Relaxed)
+        && let Some(text) = &mut *TEXT.lock()
+    {
+        text.cover();
+    }
+}
+
 /// Draws a piece of what was noted.
 pub fn draw_some() -> Progress {
+    if is_covered() {
+        return Progress::Done;
+    }
     let mut text = TEXT.lock();
     let Some(text) = &mut *text else { return Progress::Done };
     framebuffer::with_pixels(|pixels| text.draw(pixels, PIECE)).unwrap_or(Progress::Done)

@@ -8,7 +8,7 @@ use options::{Command, Edit, LineEditor};
 use screen::Progress;
 
 use super::input::Input;
-use super::{PROMPT, commands, output};
+use super::{PROMPT, commands, output, page};
 use crate::devices;
 use crate::platform::clock;
 use crate::{print, println};
@@ -28,12 +28,14 @@ pub fn run() -> ! {
             if output::take_unasked_lines() > 0 {
                 // They stand where the user was typing.
                 ask(&editor);
+                page::refresh();
             }
             if output::draw_some() == Progress::Done {
                 clock::sleep(POLL_INTERVAL);
             }
             continue;
         };
+        output::uncover();
         match editor.take(key, &mut Echo) {
             Edit::Open => continue,
             Edit::Cancelled => {}

@@ -147,7 +147,7 @@ impl Told {
     pub fn log(&self, action: Action) {
         let Self { explanation, advice, .. } = self;
         match action {
-            Action::Expected => log::info!("announced fault: {explanation}"),
+            Action::Expected => log::debug!("announced fault: {explanation}"),
             _ => log::warn!("{explanation} {advice}"),
         }
     }

@@ -4,8 +4,9 @@
 
 use alloc::vec::Vec;
 
-use acpi_tables::lint::Severity;
-use coverage::{JudgedFinding, Plan, TableFinding, UnitAnswer};
+use acpi_tables::ivrs::Ivrs;
+use acpi_tables::lint::{Severity, lint_ivrs};
+use coverage::{JudgedFinding, Plan, Source, TableFinding, UnitAnswer};
 use report::Event;
 use spin::Once;
 
@@ -33,6 +34,36 @@ fn answer(found: &Found) -> UnitAnswer {
             address_bits: unit.capabilities().address_width(),
             remaps_interrupts: unit.extended_capabilities().interrupt_remapping(),
         },
+    }
+}
+
+/// Judges AMD's table by its bytes alone, where it is the only one: no unit of it is driven. Tells whether all of it
+/// could be read.
+pub fn judge_ivrs(bytes: &[u8]) -> bool {
+    let ivrs = match Ivrs::parse(bytes) {
+        Ok(ivrs) => ivrs,
+        Err(error) => {
+            log::error!("IVRS cannot be read: {error}");
+            return false;
+        }
+    };
+    let judged = Plan::default().judge(|found| lint_ivrs(&ivrs, found), &[], &[]);
+    let grave = judged.iter().filter(|judged| judged.rule.severity != Severity::Note);
+    grave.for_each(|judged| log::warn!("IVRS: {} ({})", judged.what, judged.rule.id));
+    FINDINGS.call_once(|| judged);
+    ivrs.damage().next().is_none()
+}
+
+/// What the findings are worth, for the verdict: `table` with their numbers.
+pub fn weigh(table: ::verdict::Table) -> ::verdict::Table {
+    let of = |severity| all().iter().filter(move |judged| judged.rule.severity == severity);
+    let count = |severity| u32::try_from(of(severity).count()).unwrap_or(u32::MAX);
+    let mut grave = of(Severity::Error).chain(of(Severity::Warning));
+    ::verdict::Table {
+        errors: count(Severity::Error),
+        warnings: count(Severity::Warning),
+        is_contradicted: grave.any(|judged| judged.source == Source::Machine),
+        ..table
     }
 }
 

@@ -10,10 +10,6 @@ use spin::Once;
 
 pub use table::{FirmwareTable, Soundness};
 
-/// What helps where no IOMMU is found.
-pub const NO_IOMMU_ADVICE: &str = "switch on Intel VT-d (also called \"VT for Directed I/O\" or \"DMA protection\") in \
-    the firmware's set-up; until then no device gets bus mastering";
-
 /// The bytes of the table in use, and the functions that it was joined with.
 static DISCOVERED: Once<(&'static [u8], Topology)> = Once::new();
 

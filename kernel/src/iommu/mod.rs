@@ -7,6 +7,7 @@
 pub mod enforcement;
 mod error;
 mod find;
+pub mod hidden;
 pub mod interrupts;
 pub mod regions;
 mod silence;

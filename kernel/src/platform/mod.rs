@@ -6,6 +6,7 @@ pub mod clock;
 pub mod framebuffer;
 pub mod fw_cfg;
 pub mod keyboard;
+pub mod machine;
 pub mod pci;
 pub mod power;
 pub mod serial;

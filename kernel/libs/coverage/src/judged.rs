@@ -22,6 +22,17 @@ pub struct JudgedFinding {
     pub unit: Option<usize>,
     /// The sentence on what is wrong.
     pub what: String,
+    /// What it rests on.
+    pub source: Source,
+}
+
+/// What a finding rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The table's bytes alone.
+    Table,
+    /// The machine, which says otherwise.
+    Machine,
 }
 
 /// What a unit says of itself.
@@ -48,20 +59,20 @@ impl Plan {
         answers: &[UnitAnswer],
     ) -> Vec<JudgedFinding> {
         let mut judged = Vec::new();
-        let mut note = |rule, offset: Option<usize>, what: &dyn ToString| {
+        let mut note = |source, rule, offset: Option<usize>, what: &dyn ToString| {
             let unit =
                 offset.and_then(|offset| self.units.iter().position(|unit| unit.described.contains(&offset)));
-            judged.push(JudgedFinding { rule, offset, unit, what: what.to_string() });
+            judged.push(JudgedFinding { rule, offset, unit, what: what.to_string(), source });
         };
         let mut of_bytes = 0..MOST;
         lint(&mut |finding| {
             if of_bytes.next().is_some() {
-                note(finding.problem.rule(), Some(finding.offset), &finding);
+                note(Source::Table, finding.problem.rule(), Some(finding.offset), &finding);
             }
         });
         let live = self.findings.iter().chain(also).filter(|finding| !finding.is_of_the_table()).copied();
         let live = live.chain(self.contradictions(answers));
-        live.take(MOST).for_each(|finding| note(finding.rule(), finding.offset(), &finding));
+        live.take(MOST).for_each(|finding| note(Source::Machine, finding.rule(), finding.offset(), &finding));
         judged
     }
 

@@ -53,7 +53,7 @@ pub use description::{
 };
 pub use finding::TableFinding;
 pub use grant::Grants;
-pub use judged::{JudgedFinding, UnitAnswer};
+pub use judged::{JudgedFinding, Source, UnitAnswer};
 pub use plan::{MessageSource, Plan, Unit, UnitProblem};
 pub use region::{Ground, Obstacle, Pages, Region, union};
 pub use shortfall::Shortfall;

@@ -16,8 +16,8 @@ use crate::words::{Policy, RecordForm, Transfer, VerifierOrder};
 /// One command of the console, understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// List the commands.
-    Help,
+    /// List the commands, or say how one is written.
+    Help(Option<CommandHelp>),
     /// List the remapping units.
     Units,
     /// List the functions and who owns them.
@@ -124,7 +124,7 @@ pub struct CommandHelp {
 
 /// Every command, in the order in which `help` lists them.
 pub const COMMANDS: [CommandHelp; 24] = [
-    help(Verb::Help, "help", "", "list the commands"),
+    help(Verb::Help, "help", "[COMMAND]", "list the commands, or say how one is written"),
     help(Verb::Units, "units", "", "list the remapping units and what they can do"),
     help(Verb::Devices, "devices", "", "list every PCI function, its state and its driver"),
     help(Verb::Domains, "domains", "", "list the domains and what they hold"),
@@ -193,6 +193,32 @@ impl CommandHelp {
     pub const fn usage(self) -> Usage {
         Usage(self)
     }
+
+    /// What its arguments mean, where that does not show; `help` with its name says it.
+    pub const fn details(self) -> Option<&'static str> {
+        match self.verb {
+            Verb::Attack => Some(
+                "BDF is a device that can be told to overreach; TARGET is canary (the default), kernel, tables, freed,\n\
+                 foreign, wrong-direction, past-end, neighbour, or an address. The policy answers: by default the machine stops.",
+            ),
+            Verb::Drill => Some(
+                "Each device reads and writes at each target; nothing stops over it. The table has a mark for reading and\n\
+                 one for writing. The faults in words: `faults`, or the option loglevel=debug.",
+            ),
+            Verb::Faults => Some("cper shows a device's faults as UEFI error records, in hex."),
+            Verb::Policy => Some(
+                "bugcheck stops the machine, contain cuts the device off, log goes on. Without NEW: what holds.",
+            ),
+            Verb::Disk => Some(
+                "LBA is the first block, COUNT how many. Writing needs the kernel option disk-write=BDF.",
+            ),
+            Verb::Report => {
+                Some("It begins with the verdict, and shows that on the screen until a key is pressed.")
+            }
+            Verb::Mappings | Verb::Release => Some("BDF is [SSSS:]BB:DD.F in hex, as `devices` lists it."),
+            _ => None,
+        }
+    }
 }
 
 /// Shows how a command is written.
@@ -216,6 +242,13 @@ impl fmt::Display for CommandHelp {
     }
 }
 
+/// The command of a name.
+fn named(word: &str) -> Result<CommandHelp, CommandError<'_>> {
+    let unknown =
+        || CommandError::Unknown { word, nearest: nearest(word, COMMANDS.map(|command| command.name)) };
+    COMMANDS.into_iter().find(|command| command.name == word).ok_or_else(unknown)
+}
+
 const DEVICE: &str = "a device as [SSSS:]BB:DD.F in hex";
 const ADDRESS: &str = "an IPv4 address such as 10.0.2.2";
 const PORT: &str = "a port from 1 to 65535";
@@ -228,9 +261,7 @@ impl<'a> Command<'a> {
     pub fn parse(line: &'a str) -> Result<Option<Self>, CommandError<'a>> {
         let mut words = line.split_whitespace();
         let Some(word) = words.next() else { return Ok(None) };
-        let Some(command) = COMMANDS.into_iter().find(|command| command.name == word) else {
-            return Err(CommandError::Unknown { word, nearest: nearest(word, COMMANDS.map(|c| c.name)) });
-        };
+        let command = named(word)?;
         let mut arguments = Arguments { command, words };
         let parsed = Self::parse_arguments(&mut arguments)?;
         arguments.end()?;
@@ -239,7 +270,10 @@ impl<'a> Command<'a> {
 
     fn parse_arguments(arguments: &mut Arguments<'a>) -> Result<Self, CommandError<'a>> {
         Ok(match arguments.command.verb {
-            Verb::Help => Self::Help,
+            Verb::Help => Self::Help(match arguments.words.next() {
+                Some(word) => Some(named(word)?),
+                None => None,
+            }),
             Verb::Units => Self::Units,
             Verb::Devices => Self::Devices,
             Verb::Domains => Self::Domains,

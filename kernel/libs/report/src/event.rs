@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Bench, Boot, Bugcheck, Check, Cpu, Device, Domain, Drill, End, Fault, Finding, Lost, Protected, Unit,
-    Violation, Window,
+    Verdict, Violation, Window,
 };
 
 /// Bytes that the longest line may take, its newline among them.
@@ -44,6 +44,8 @@ pub enum Event<'a> {
     Bugcheck(Bugcheck<'a>),
     /// An attack.
     Drill(Drill<'a>),
+    /// Whether the machine is protected.
+    Verdict(Verdict<'a>),
     /// A check.
     Check(Check<'a>),
     /// A figure.
@@ -70,6 +72,7 @@ impl Event<'_> {
             | Self::Violation(Violation { t, .. })
             | Self::Bugcheck(Bugcheck { t, .. })
             | Self::Drill(Drill { t, .. })
+            | Self::Verdict(Verdict { t, .. })
             | Self::Check(Check { t, .. })
             | Self::Bench(Bench { t, .. })
             | Self::Lost(Lost { t, .. })
@@ -92,6 +95,7 @@ impl Event<'_> {
             | Self::Violation(Violation { t, .. })
             | Self::Bugcheck(Bugcheck { t, .. })
             | Self::Drill(Drill { t, .. })
+            | Self::Verdict(Verdict { t, .. })
             | Self::Check(Check { t, .. })
             | Self::Bench(Bench { t, .. })
             | Self::Lost(Lost { t, .. })
@@ -131,7 +135,7 @@ mod tests {
     use super::*;
     use crate::{
         Access, Action, DrillCommand, DrillResult, EndStatus, Function, Hex, List, Outcome, Registers, Text,
-        Walk, WalkStep,
+        VerdictCheck, VerdictResult, Walk, WalkStep,
     };
     use std::borrow::Cow;
     use std::string::String;
@@ -228,6 +232,17 @@ mod tests {
                 result: DrillResult::Leaked,
                 verdict: None,
                 detail: None,
+            }),
+            Event::Verdict(Verdict {
+                t: 1,
+                word: "GAPS".into(),
+                checks: List::Borrowed(&[VerdictCheck {
+                    id: Cow::Borrowed("dma-covered"),
+                    result: VerdictResult::Pass,
+                    evidence: Cow::Borrowed("enforced"),
+                    words: Cow::Borrowed("Every device."),
+                }]),
+                advice: List::Borrowed(&[Cow::Borrowed("Nothing.")]),
             }),
             Event::End(End {
                 t: 2,

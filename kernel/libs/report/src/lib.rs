@@ -27,6 +27,7 @@ mod fault;
 mod machine;
 mod run;
 mod value;
+mod verdict;
 
 pub use digest::{DIGEST_BYTES, DIGEST_MARK, Digest, FaultDigest};
 pub use event::{Event, LineError, MAX_LINE, write_line};
@@ -35,7 +36,9 @@ pub use fault::{
 };
 pub use machine::{
     Boot, Cpu, CpuRunState, Device, DeviceState, DmarSource, Domain, Finding, InterruptRemapping,
-    InvalidationKind, MachineInterrupts, Protected, Severity, StaleFault, Unit, UnitKind, UnitState, Window,
+    InvalidationKind, Machine, MachineInterrupts, Protected, SCHEMA, Severity, StaleFault, Unit, UnitKind,
+    UnitState, Window,
 };
 pub use run::{Bench, Check, Drill, DrillCommand, DrillResult, End, EndStatus, ExpectedFault, Lost, Outcome};
 pub use value::{Access, Direction, Function, Hex, List, Registers, Text};
+pub use verdict::{Verdict, VerdictCheck, VerdictResult};

@@ -4,11 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::{Access, Function, Hex, List, Text};
 
+/// The edition of these lines; the first had no number. Fields are added without a new one.
+pub const SCHEMA: u32 = 2;
+
 /// The first line: what started, where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Boot<'a> {
     /// Nanoseconds since kernel entry.
     pub t: u64,
+    /// [`SCHEMA`]; absent in reports of the first edition.
+    #[serde(default)]
+    pub schema: Option<u32>,
     /// The kernel's version.
     pub version: Text<'a>,
     /// `bios` or `uefi`.
@@ -21,6 +27,26 @@ pub struct Boot<'a> {
     pub cmdline: Text<'a>,
     /// Where the DMAR table comes from.
     pub dmar_source: DmarSource,
+    /// What the machine is called.
+    #[serde(default)]
+    pub machine: Machine<'a>,
+}
+
+/// What a machine and its firmware call themselves (SMBIOS); absent is what they do not tell, or nobody could look for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine<'a> {
+    /// Who made the machine.
+    pub maker: Option<Text<'a>>,
+    /// What they call it.
+    pub product: Option<Text<'a>>,
+    /// What the board is called.
+    pub board: Option<Text<'a>>,
+    /// Who made the firmware.
+    pub firmware_vendor: Option<Text<'a>>,
+    /// Its version.
+    pub firmware_version: Option<Text<'a>>,
+    /// Its date, as they spell it.
+    pub firmware_date: Option<Text<'a>>,
 }
 
 /// Where the DMAR table comes from.

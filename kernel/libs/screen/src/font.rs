@@ -1,4 +1,4 @@
-//! The typeface: Noto Sans Mono in three heights, printable ASCII.
+//! The typeface: Noto Sans Mono in three heights, printable ASCII, and two signs that it lacks.
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
@@ -6,7 +6,27 @@ use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_wid
 const FIRST: u8 = b' ';
 /// The last one; the tilde.
 const LAST: u8 = b'~';
-const GLYPHS: usize = (LAST - FIRST + 1) as usize;
+const GLYPHS: usize = (LAST - FIRST + 1) as usize + SIGNS.len();
+
+/// The place of the tick among the glyphs: something holds.
+pub(crate) const TICK: u8 = LAST + 1;
+/// The place of the cross: it does not.
+pub(crate) const CROSS: u8 = LAST + 2;
+
+/// The signs behind the letters, each as strokes between two points, in sixteenths of a glyph's width and height.
+const SIGNS: [[[usize; 4]; 2]; 2] = [[[1, 9, 6, 12], [6, 12, 15, 4]], [[2, 4, 14, 12], [2, 12, 14, 4]]];
+
+/// The place of a character among the glyphs; a question mark's for what has none.
+pub(crate) fn place(character: char) -> u8 {
+    match character {
+        '✔' => TICK,
+        '✘' => CROSS,
+        // This one stands in times.
+        'µ' => b'u',
+        ' '..='~' => character as u8,
+        _ => b'?',
+    }
+}
 
 /// The strongest of the levels in which the edges of glyphs are drawn.
 pub(crate) const MAX_LEVEL: u8 = 15;
@@ -29,7 +49,15 @@ const fn rasterize<const BYTES: usize>(size: RasterHeight) -> [u8; BYTES] {
     let mut levels = [0; BYTES];
     let mut index = 0;
     while index < BYTES {
-        let character = (FIRST as usize + index / (width * height)) as u8 as char;
+        let place = index / (width * height);
+        if place >= GLYPHS - SIGNS.len() {
+            let strokes = SIGNS[place + SIGNS.len() - GLYPHS];
+            let inner = index % (width * height);
+            levels[index] = ink(strokes, inner % width, inner / width, width, height);
+            index += 1;
+            continue;
+        }
+        let character = (FIRST as usize + place) as u8 as char;
         let Some(glyph) = get_raster(character, FontWeight::Regular, size) else {
             panic!("the font has every printable ASCII character");
         };
@@ -45,6 +73,41 @@ const fn rasterize<const BYTES: usize>(size: RasterHeight) -> [u8; BYTES] {
     levels
 }
 
+/// Points of a pixel's side at which a stroke is looked for.
+const POINTS: usize = 4;
+
+/// How much of a pixel strokes cover, from 0 to [`MAX_LEVEL`].
+const fn ink(strokes: [[usize; 4]; 2], x: usize, y: usize, width: usize, height: usize) -> u8 {
+    let mut covered = 0;
+    let mut point = 0;
+    while point < POINTS * POINTS {
+        // In eighths of a pixel, in the middle of each of the small squares.
+        let at = [8 * x + 2 * (point % POINTS) + 1, 8 * y + 2 * (point / POINTS) + 1];
+        let mut stroke = 0;
+        while stroke < strokes.len() {
+            let [ax, ay, bx, by] = strokes[stroke];
+            let ends = [ax * width / 2, ay * height / 2, bx * width / 2, by * height / 2];
+            if is_near(at, ends, width) {
+                covered += 1;
+                break;
+            }
+            stroke += 1;
+        }
+        point += 1;
+    }
+    (covered * MAX_LEVEL as usize / (POINTS * POINTS)) as u8
+}
+
+/// Tells whether a point is within half a stroke, an eighth of a glyph's width, of the line between two points.
+const fn is_near(at: [usize; 2], ends: [usize; 4], width: usize) -> bool {
+    let reach = width as i64;
+    let (dx, dy) = (ends[2] as i64 - ends[0] as i64, ends[3] as i64 - ends[1] as i64);
+    let (px, py) = (at[0] as i64 - ends[0] as i64, at[1] as i64 - ends[1] as i64);
+    let (along, length) = (px * dx + py * dy, dx * dx + dy * dy);
+    let aside = px * dy - py * dx;
+    along >= 0 && along <= length && aside * aside <= reach * reach * length
+}
+
 static SMALL: [u8; GLYPHS * 7 * 16] = rasterize(RasterHeight::Size16);
 static MEDIUM: [u8; GLYPHS * 11 * 24] = rasterize(RasterHeight::Size24);
 static LARGE: [u8; GLYPHS * 14 * 32] = rasterize(RasterHeight::Size32);
@@ -57,9 +120,9 @@ impl Font {
     /// 14 by 32 pixels.
     pub const LARGE: Self = Self { width: 14, height: 32, levels: &LARGE };
 
-    /// The rows of a character's glyph; a question mark's for what has none.
+    /// The rows of the glyph at a [`place`]; a question mark's for what has none.
     pub(crate) fn rows(self, character: u8) -> impl Iterator<Item = &'static [u8]> {
-        let known = if (FIRST..=LAST).contains(&character) { character } else { b'?' };
+        let known = if (FIRST..=CROSS).contains(&character) { character } else { b'?' };
         let bytes = self.width * self.height;
         let start = usize::from(known - FIRST) * bytes;
         self.levels.get(start..start + bytes).unwrap_or_default().chunks_exact(self.width)
@@ -74,6 +137,11 @@ pub struct Typeface {
 }
 
 impl Typeface {
+    /// The largest font, each pixel so often.
+    pub(crate) const fn poster(scale: usize) -> Self {
+        Self { font: Font::LARGE, scale }
+    }
+
     /// Every size, the largest first.
     pub const ALL: [Self; 4] = [
         Self { font: Font::LARGE, scale: 2 },
@@ -120,7 +188,7 @@ mod tests {
     fn every_font_has_every_character() {
         for typeface in Typeface::ALL {
             let font = typeface.font();
-            for character in FIRST..=LAST {
+            for character in FIRST..=CROSS {
                 let rows: Vec<_> = font.rows(character).collect();
                 assert_eq!(rows.len(), font.height);
                 assert!(rows.iter().all(|row| row.len() == font.width));
@@ -133,7 +201,7 @@ mod tests {
 
     #[test]
     fn other_characters_are_question_marks() {
-        for character in [0, b'\n', 0x7f, 0x80, 0xff] {
+        for character in [0, b'\n', 0x81, 0xff] {
             assert!(Font::SMALL.rows(character).eq(Font::SMALL.rows(b'?')));
         }
     }
@@ -143,5 +211,19 @@ mod tests {
         let [huge, large, medium, small] = Typeface::ALL;
         assert_eq!((huge.smaller(), large.smaller(), medium.smaller()), (large, medium, small));
         assert_eq!(small.smaller(), small);
+    }
+
+    #[test]
+    fn signs_have_glyphs_and_look_like_nothing_else() {
+        assert_eq!(['✔', '✘', 'a', 'µ', 'é', '\u{7f}'].map(place), [TICK, CROSS, b'a', b'u', b'?', b'?']);
+        for font in [Font::SMALL, Font::MEDIUM, Font::LARGE] {
+            let of = |place| font.rows(place).collect::<Vec<_>>().concat();
+            assert!((FIRST..=LAST).all(|letter| of(letter) != of(TICK) && of(letter) != of(CROSS)));
+            // A cross is the same from either side, a tick is not.
+            let turned = |place| -> Vec<u8> {
+                font.rows(place).flat_map(|row| row.iter().rev().copied().collect::<Vec<_>>()).collect()
+            };
+            assert!(of(CROSS) == turned(CROSS) && of(TICK) != turned(TICK));
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! - [`TextScreen`] is the console: a grid of characters that is written cheaply and drawn later.
 //! - [`draw_stop_screen`] draws a [`StopText`] with a QR code of its report line; the text is also a plain one
 //!   for a serial line.
+//! - [`draw_verdict_screen`] draws a [`VerdictText`]: one word, the checks behind it, what to change.
 //!
 //! # Example
 //! ```
@@ -40,6 +41,7 @@ mod qr;
 mod stop;
 mod stop_text;
 mod text_screen;
+mod verdict;
 
 pub use colour::Colour;
 pub use font::{Font, Typeface};
@@ -48,3 +50,4 @@ pub use pixels::{Geometry, PixelBuffer, PixelFormat, Rect};
 pub use stop::draw_stop_screen;
 pub use stop_text::{Field, Register, StopCode, StopText};
 pub use text_screen::{Progress, TextScreen, draw_banner};
+pub use verdict::{Line, Sign, VerdictText, draw_verdict_screen};

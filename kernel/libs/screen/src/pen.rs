@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::colour::Colour;
-use crate::font::{MAX_LEVEL, Typeface};
+use crate::font::{MAX_LEVEL, Typeface, place};
 use crate::pixels::{EncodedPixel, PixelBuffer, Rect};
 
 /// The longest word that is kept together; a longer one is taken as several.
@@ -140,11 +140,7 @@ impl<'p, 'a> Pen<'p, 'a> {
                 self.put(b' ');
             }
             _ => {
-                let letter = match character {
-                    // The font has ASCII alone; this one stands in times.
-                    'µ' => b'u',
-                    _ => u8::try_from(character).unwrap_or(b'?'),
-                };
+                let letter = place(character);
                 if self.word_length == MAX_WORD {
                     self.end_word();
                 }

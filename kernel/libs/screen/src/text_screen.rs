@@ -8,7 +8,7 @@
 use core::fmt;
 
 use crate::colour::Colour;
-use crate::font::Typeface;
+use crate::font::{Typeface, place};
 use crate::pen::{Ink, Pen, draw_character};
 use crate::pixels::{PixelBuffer, Rect};
 
@@ -27,8 +27,8 @@ const EMPTY_LINE: Line = [b' '; MAX_COLUMNS];
 
 /// A text console that takes the place of a terminal.
 ///
-/// Understands line end, carriage return, backspace and tabulator; shows anything else that is not
-/// printable ASCII as a question mark.
+/// Understands line end, carriage return, backspace and tabulator; shows anything else that is neither printable ASCII
+/// nor one of the signs ✔ and ✘ as a question mark.
 #[derive(Debug)]
 pub struct TextScreen {
     /// What was written; the uppermost line of the screen is `first`.
@@ -86,6 +86,11 @@ impl TextScreen {
         self.rows = (height / typeface.height()).min(MAX_ROWS);
         self.written.fill(EMPTY_LINE);
         (self.first, self.row, self.column) = (0, 0, 0);
+        self.state = State::Covered;
+    }
+
+    /// Notes that the screen shows something else; the next [`draw`](Self::draw) begins anew.
+    pub const fn cover(&mut self) {
         self.state = State::Covered;
     }
 
@@ -173,10 +178,7 @@ impl TextScreen {
                     self.put(b' ');
                 }
             }
-            _ => {
-                let shown = character.is_ascii() && !character.is_ascii_control();
-                self.put(if shown { character as u8 } else { b'?' });
-            }
+            _ => self.put(place(character)),
         }
     }
 }

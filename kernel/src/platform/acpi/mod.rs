@@ -25,6 +25,7 @@ use copies::Copies;
 use memory::Firmware;
 
 const DMAR: [u8; 4] = *b"DMAR";
+const IVRS: [u8; 4] = *b"IVRS";
 const MCFG: [u8; 4] = *b"MCFG";
 
 /// Bytes of a MCFG before its first entry.
@@ -35,6 +36,8 @@ const MCFG_ENTRIES: usize = 44;
 pub struct AcpiTables {
     /// Every DMAR table, in firmware's order, as it stands: nothing is checked but that its memory exists.
     pub dmar: Vec<Vec<u8>>,
+    /// AMD's table about its units, as it stands; the first, if there are several.
+    pub ivrs: Option<Vec<u8>>,
     /// Where configuration space lies; windows that make no sense are left out.
     pub ecam: Vec<EcamWindow>,
     /// Processors and interrupt controllers.
@@ -58,6 +61,7 @@ pub fn read(rsdp: PhysAddr) -> Result<AcpiTables, RootError> {
     let all = core::iter::once(&inventory.root).chain(&inventory.tables);
     Ok(AcpiTables {
         dmar: inventory.all(DMAR).filter_map(bytes).collect(),
+        ivrs: inventory.all(IVRS).find_map(bytes),
         ecam: read_mcfg(&inventory),
         interrupts: interrupts::read(&inventory),
         fixed: fadt::read(&inventory),

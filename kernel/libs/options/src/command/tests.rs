@@ -22,7 +22,7 @@ fn every_form_is_read() {
     let attack = |transfer, target| Command::Attack { device: edu, transfer, target };
     let policy = |device, new| Command::Policy { device, new };
     for (line, expected) in [
-        ("help", Command::Help),
+        ("help", Command::Help(None)),
         (" units\t", Command::Units),
         ("devices", Command::Devices),
         ("domains", Command::Domains),
@@ -79,6 +79,7 @@ fn every_form_is_read() {
 
 #[test]
 fn a_mistake_is_answered_with_what_was_expected() {
+    assert_eq!(mistake("help atack"), "unknown command 'atack'; did you mean 'attack'?");
     assert_eq!(mistake("hepl"), "unknown command 'hepl'; did you mean 'help'?");
     assert_eq!(mistake("x"), "unknown command 'x'; expected one of those that 'help' lists");
     assert_eq!(
@@ -149,5 +150,17 @@ proptest! {
         line in "(attack|policy|faults|mappings|selftest) ?([0-9a-f]{0,3}[:. x]?){0,6}( read| log| canary)?"
     ) {
         let _ = Command::parse(&line).map_err(|error| format!("{error}"));
+    }
+}
+
+#[test]
+fn help_says_of_each_command_how_it_is_written() {
+    for command in COMMANDS {
+        let line = std::format!("help {}", command.name);
+        assert_eq!(Command::parse(&line), Ok(Some(Command::Help(Some(command)))));
+        // What takes a device or a target says what that is, and no line passes the narrowest screen.
+        let details = command.details().unwrap_or_default();
+        assert!(!command.arguments.contains("TARGET") || details.contains("canary"), "{}", command.name);
+        assert!(details.lines().all(|line| line.len() <= 118), "{details}");
     }
 }
