@@ -26,7 +26,7 @@ use crate::memory::map;
 use crate::platform::acpi::{self, AcpiTables};
 use crate::platform::fw_cfg::{self, FwCfg};
 use crate::platform::serial::{self, Port};
-use crate::platform::{clock, framebuffer, pci as bus, power};
+use crate::platform::{clock, framebuffer, machine, pci as bus, power};
 use crate::text::Text;
 use crate::{attack, bench, dma, faults, iommu, irq, journal, protection, stop, verdict};
 
@@ -335,7 +335,7 @@ fn report_boot(facts: &BootFacts, cmdline: &[u8], tables: Option<&AcpiTables>, t
     journal::emit(&Event::Boot(Boot {
         t: clock::now_ns(),
         schema: Some(report::SCHEMA),
-        machine: report::Machine::default(),
+        machine: machine_names(),
         version: env!("CARGO_PKG_VERSION").into(),
         firmware: firmware.as_str().into(),
         cpus: u32::try_from(tables.map_or(1, |tables| tables.interrupts.processors.len().max(1)))
@@ -344,6 +344,19 @@ fn report_boot(facts: &BootFacts, cmdline: &[u8], tables: Option<&AcpiTables>, t
         cmdline: String::from_utf8_lossy(given).into_owned().into(),
         dmar_source: table.source,
     }));
+}
+
+/// What the machine calls itself, as the report has it.
+fn machine_names() -> report::Machine<'static> {
+    let names = machine::names();
+    report::Machine {
+        maker: names.maker.map(Into::into),
+        product: names.product.map(Into::into),
+        board: names.board.map(Into::into),
+        firmware_vendor: names.firmware_vendor.map(Into::into),
+        firmware_version: names.firmware_version.map(Into::into),
+        firmware_date: names.firmware_date.map(Into::into),
+    }
 }
 
 /// Reports an option that could not be taken as it was given.

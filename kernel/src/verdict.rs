@@ -22,7 +22,7 @@ use crate::arch::cpu;
 use crate::devices::{self, Role};
 use crate::firmware::{FirmwareTable, Soundness, findings};
 use crate::iommu::{self, Found};
-use crate::platform::clock;
+use crate::platform::{clock, machine};
 use crate::text::Text;
 use crate::{attack, journal, println, protection};
 
@@ -193,6 +193,7 @@ fn line<'a>(check: &Check, words: &'a Text<SENTENCE>) -> VerdictCheck<'a> {
 pub fn show() {
     let verdict = now();
     println!("{}", verdict.word);
+    println!("  {}", machine::name());
     for check in &verdict.checks {
         println!("  {check} [{}]", check.evidence.as_str());
     }

@@ -31,6 +31,13 @@ fn a_machine_that_is_covered_and_drilled_says_so() {
     let outcome = Run::new().script("report").go();
     outcome.assert_status(0);
     assert_eq!(outcome.events("verdict").len(), 1, "nothing changed before the end");
+    let boot = outcome.event("boot");
+    assert_eq!(boot["schema"], 2);
+    assert_eq!(
+        (&boot["machine"]["maker"], &boot["machine"]["firmware_vendor"]),
+        (&"QEMU".into(), &"SeaBIOS".into())
+    );
+    assert!(boot["machine"]["product"].as_str().is_some_and(|product| product.contains("Q35")), "{boot}");
     assert_check(&outcome, "dma-covered", "pass", "enforced", "1 unit at work");
     assert_check(&outcome, "drill", "pass", "seen", "6 tries of 6 devices, none got through");
     assert_check(&outcome, "firmware-table", "pass", "claimed", "DMAR");
@@ -120,6 +127,7 @@ fn an_external_port_that_is_let_in_is_a_gap() {
     let machine =
         Run::new().firmware(Firmware::Uefi).device("pcie-root-port,id=outside,addr=10.0,chassis=1,slot=1");
     let shut = machine.clone().options("external-port=00:10.0").script("units").go();
+    assert_eq!(shut.event("boot")["machine"]["maker"], Value::Null, "nobody says where to look");
     assert_check(&shut, "external-ports", "pass", "enforced", "1 known port stays blocked");
     let open = machine.options("external-port=00:10.0 external=allow").script("units").go();
     assert_check(&open, "external-ports", "fail", "enforced", "let in");

@@ -111,6 +111,8 @@ pub struct GivenUp {
     pub first_bypassing: Option<Bdf>,
     /// The table could not be read in full.
     pub table_damaged: bool,
+    /// The first thing by which interrupts are less than all remapped.
+    pub interrupts: Option<Shortfall>,
     /// The first thing that cost somebody something, but leaves nothing open.
     pub other: Option<Shortfall>,
     /// How many such.
@@ -122,6 +124,11 @@ impl GivenUp {
     pub fn note(&mut self, shortfall: &Shortfall) {
         match shortfall {
             Shortfall::TableDamaged => self.table_damaged = true,
+            Shortfall::InterruptsNotRemapped { .. }
+            | Shortfall::InterruptTablesDamaged
+            | Shortfall::InterruptSource { .. } => {
+                self.interrupts.get_or_insert(*shortfall);
+            }
             _ if shortfall.leaves_open() => {
                 self.open.get_or_insert(*shortfall);
             }

@@ -132,6 +132,9 @@ const fn remedy_of(shortfall: &Shortfall) -> Option<Remedy> {
         | Shortfall::UnitFailed { .. }
         | Shortfall::UnitSilent { .. }
         | Shortfall::Bypass { .. }
+        | Shortfall::InterruptsNotRemapped { .. }
+        | Shortfall::InterruptTablesDamaged
+        | Shortfall::InterruptSource { .. }
         | Shortfall::TableDamaged => None,
     }
 }
@@ -156,12 +159,15 @@ fn drill(drill: &Drill) -> Check {
 fn interrupts(facts: &Facts) -> Check {
     let id = Id::Interrupts;
     let weak = |evidence, sentence, remedy| fail(id, evidence, sentence, remedy, Word::Gaps);
-    match facts.interrupts {
+    match (facts.interrupts, facts.given_up.interrupts) {
         _ if facts.units.enforcing == 0 => weak(Evidence::Claimed, Sentence::NobodyChecksInterrupts, None),
-        Interrupts::Remapped => pass(id, Evidence::Enforced, Sentence::InterruptsRemapped),
-        Interrupts::Partly => weak(Evidence::Enforced, Sentence::InterruptsPartly, None),
-        Interrupts::Plain => weak(Evidence::Measured, Sentence::InterruptsPlain, None),
-        Interrupts::Impossible => {
+        (Interrupts::Remapped, Some(shortfall)) => {
+            weak(Evidence::Measured, Sentence::GivenUp { shortfall, more: 0 }, Some(Remedy::MendFirmware))
+        }
+        (Interrupts::Remapped, None) => pass(id, Evidence::Enforced, Sentence::InterruptsRemapped),
+        (Interrupts::Partly, _) => weak(Evidence::Enforced, Sentence::InterruptsPartly, None),
+        (Interrupts::Plain, _) => weak(Evidence::Measured, Sentence::InterruptsPlain, None),
+        (Interrupts::Impossible, _) => {
             let remedy = Remedy::SwitchOnInterruptRemapping;
             weak(Evidence::Measured, Sentence::InterruptsPlain, Some(remedy))
         }

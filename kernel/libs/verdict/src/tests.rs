@@ -182,6 +182,11 @@ fn plain_interrupts_are_a_gap() {
     }
     let impossible = Facts { interrupts: Interrupts::Impossible, ..sound() };
     assert_eq!(Verdict::of(&impossible).remedies().next(), Some(Remedy::SwitchOnInterruptRemapping));
+    // One that firmware may still send past the entries spoils it, and nothing else.
+    let given_up = given_up(&[Shortfall::InterruptTablesDamaged]);
+    let source = Facts { given_up, ..sound() };
+    assert_eq!(judged(&source, Id::Interrupts), (Word::Gaps, Outcome::Fail, Evidence::Measured));
+    assert_eq!(judged(&source, Id::DmaCovered).1, Outcome::Pass);
     // Whatever is claimed of interrupts, without a unit nobody checks them.
     let nobody = Facts { interrupts: Interrupts::Remapped, units: Units::default(), ..sound() };
     assert_eq!(judged(&nobody, Id::Interrupts).1, Outcome::Fail);
