@@ -22,8 +22,8 @@ fn assert_works(outcome: &Outcome) {
     outcome.assert_status(0);
     assert_eq!(outcome.event("protected")["complete"], true);
     for bdf in DRIVEN {
-        let lines = outcome.events("device").into_iter().filter(|device| device["bdf"] == bdf);
-        assert_eq!(lines.last().unwrap()["state"], "assigned", "{bdf}");
+        let mut lines = outcome.events("device").into_iter().filter(|device| device["bdf"] == bdf);
+        assert_eq!(lines.next_back().unwrap()["state"], "assigned", "{bdf}");
     }
 }
 
