@@ -174,7 +174,7 @@ impl<'t> RawLine<'t> {
             if text[at] == b'\n' {
                 return Some(Self { text: &text[..at], end: at + 1, last: Last::Line, is_plain });
             }
-            is_plain &= text[at] == b'=' && !quoted_printable::may_begin(&text[at..]);
+            is_plain &= text[at] == b'=' && !quoted_printable::tells(&text[at..]);
             at += 1;
         }
         let is_all = state == SourceState::Ended && !text.is_empty();

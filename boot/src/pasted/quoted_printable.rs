@@ -31,8 +31,16 @@ pub(super) enum Decoded {
     Unfinished,
 }
 
+/// Tells whether an equals sign, which `text` begins with, is one that tells of an encoded text; most lines have none.
+pub(super) fn tells(text: &[u8]) -> bool {
+    matches!(
+        text,
+        [_] | [_, b'\r' | b'\n', ..] | [_, b'3', b'D', ..] | [_, b'C', b'2', ..] | [_, b'E', b'2' | b'F', ..]
+    )
+}
+
 /// Tells whether an equals sign, which `text` begins with, may be one of an encoded text.
-pub(super) fn may_begin(text: &[u8]) -> bool {
+fn may_begin(text: &[u8]) -> bool {
     match text {
         [_, high, low, ..] if is_digit(*high) && is_digit(*low) => true,
         [_, b' ' | b'\t' | b'\r' | b'\n', ..] | [_] => true,
