@@ -28,7 +28,7 @@ const LIMITS: [(&str, u64); 20] = [
     ("unmap_4k_100k_live", 350),
     ("map_4k_1m_live", 280), // goal 250
     ("unmap_4k_1m_live", 350),
-    ("map_4k_batch32", 230),   // goal 200
+    ("map_4k_batch32", 235),   // goal 200
     ("unmap_4k_batch32", 135), // goal 120
     // Eight bytes for each 4 KiB, and a little for the tables above.
     ("table_bytes_per_gib", 2_200_000),
@@ -60,7 +60,7 @@ const TOLERANCE: u64 = 100;
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// The most bytes that the release kernel may have, with the symbols that other files could use.
-const KERNEL_BYTES: u64 = 1_572_864;
+const KERNEL_BYTES: u64 = 1_782_579;
 
 /// The kernel that ships: figures of another say nothing.
 fn shipping_kernel() -> &'static PathBuf {
