@@ -3,9 +3,9 @@
 //!
 //! Machine: the default one (q35, BIOS, VT-d with 48 bits, `edu` at 00:03.0 and 00:04.0) unless a test says so.
 
-use boot::explain::{self, Format};
 use boot::machine::Firmware;
 use boot::qemu::Moment;
+use explain::Format;
 use report::Digest;
 use serde_json::{Value, json};
 use tests::{Outcome, Run, hex};

@@ -30,12 +30,8 @@ pub(super) enum Command {
     Image(ImageArguments),
     /// Write the image to a USB stick, and read it back
     Flash(FlashArguments),
-    /// Say what a machine's ACPI tables (DMAR, IVRS) mean for its DMA protection
-    #[command(after_help = AUDIT_HELP)]
-    Audit(AuditArguments),
-    /// Explain a DMA fault message or Windows bug check 0xE6
-    #[command(after_help = EXPLAIN_HELP)]
-    Explain(ExplainArguments),
+    #[command(flatten)]
+    Offline(offline::Command),
     /// Boot the kernel beside hostile devices and show what came of what they tried
     #[command(after_help = EVIL_HELP)]
     Evil(EvilArguments),
@@ -131,53 +127,6 @@ pub(super) struct FlashArguments {
     /// Write even to what looks like the wrong disk, or to a file
     #[arg(long)]
     pub(super) force: bool,
-}
-
-const AUDIT_HELP: &str = "\
-Takes binary tables, acpidump text, iasl .dsl files with raw data, and hex dumps. In a folder, files without a
-DMAR or IVRS table are passed over.
-
-Verdicts: protected (notes at most), gaps (a warning), broken (an error, or unreadable).
-Exit status: 0 no error in any table; 1 an error; 2 something is unreadable as a table.
-
-Examples:
-  sudo ivt audit /sys/firmware/acpi/tables/DMAR
-  sudo acpidump | ivt audit -
-  ivt audit --json dumps/ DMAR.dsl";
-
-/// Options of `audit`.
-#[derive(Debug, Args)]
-pub(super) struct AuditArguments {
-    /// Files or folders; - is standard input
-    #[arg(required = true, value_name = "FILE")]
-    pub(super) files: Vec<PathBuf>,
-    /// Write a JSON object a line, one line a table
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-const EXPLAIN_HELP: &str = "\
-Takes single lines, wrapped text and whole logs: DMAR and INTR-REMAP lines of Linux and Xen, AMD-Vi events,
-VT-d fault records in hex, Windows bug check 0xE6 in any spelling, the stop line of this kernel and the text of
-its QR code, UEFI error records (CPER) as hex dumps.
-
-Exit status: 0 explained; 1 no fault in the text.
-
-Examples:
-  ivt explain 'DMAR: [DMA Read] Request device [00:02.0] fault addr 5a3f1000 [fault reason 06]'
-  ivt explain '0xE6 (0x26, 0xffff9a0b1c2d3e40, 0x40, 0x6)'
-  journalctl -k | ivt explain
-  ivt explain --json - < dmesg.txt";
-
-/// Options of `explain`.
-#[derive(Debug, Args)]
-pub(super) struct ExplainArguments {
-    /// The message [default: standard input, as -]
-    #[arg(value_name = "TEXT")]
-    pub(super) text: Vec<OsString>,
-    /// Write a JSON object a line, one line a fault; repeats are counted
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 const EVIL_HELP: &str = "\

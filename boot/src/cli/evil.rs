@@ -7,13 +7,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::arguments::EvilArguments;
-use super::output::Output;
 use super::run::{INTERRUPTED, check_writable, stop_on_signals};
-use super::show;
 use crate::evil::{self, Finding, Outcome, SCENARIOS, Stage, Subject};
 use crate::image::Layout;
 use crate::kernel::{self, Messages};
-use crate::{Error, image, json_line};
+use crate::{Error, image};
+use printed::{Output, json_line, show};
 
 /// Options of QEMU's that name a system to start.
 const STARTS_ANOTHER: [&str; 5] = ["-kernel", "-drive", "-hda", "-cdrom", "-bios"];

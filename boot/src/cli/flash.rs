@@ -6,10 +6,10 @@ use std::fs::{self, File};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::FlashArguments;
-use super::show;
 use crate::flash::{self, Insistence, Shortfall, Target};
 use crate::kernel::{self, Messages, Profile};
 use crate::{Error, image};
+use printed::show;
 
 /// Exit status where the target does not hold the image.
 const NOT_WRITTEN: u8 = 1;

@@ -149,11 +149,7 @@ mod tests {
             Command::Run(arguments) => Plan::at(Purpose::Run, arguments, input),
             Command::Demo(arguments) => Plan::at(Purpose::Demo, arguments, input),
             Command::Bench(arguments) => Plan::at(Purpose::Bench, arguments, input),
-            Command::Image(_)
-            | Command::Flash(_)
-            | Command::Audit(_)
-            | Command::Explain(_)
-            | Command::Evil(_) => {
+            Command::Image(_) | Command::Flash(_) | Command::Offline(_) | Command::Evil(_) => {
                 panic!("not a run")
             }
         }

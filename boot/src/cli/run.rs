@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::bench_table;
 use super::plan::{CommandLine, Plan};
-use super::{answer, bench_table, show};
-use crate::colour::Colours;
 use crate::judge::{self, Ending, Evidence, Purpose};
 use crate::kernel::{self, Messages};
 use crate::machine::Firmware;
 use crate::qemu::{ConsoleMode, Launch, Moment, Outcome, Qemu, Session, find_uefi};
 use crate::{Error, image};
+use printed::Colours;
 
 /// Exit status after Ctrl-C or a request to terminate.
 pub(super) const INTERRUPTED: u8 = 130;
@@ -102,7 +102,7 @@ fn conclude(plan: &Plan, outcome: &Outcome) -> u8 {
         self_test: plan.self_test,
     });
     if plan.purpose == Purpose::Bench {
-        show(&bench_table::render(outcome.report.benches()));
+        printed::show(&bench_table::render(outcome.report.benches()));
     }
     if outcome.ending == Ending::Died {
         outcome.messages.lines().for_each(|line| eprintln!("{line}"));
@@ -112,7 +112,7 @@ fn conclude(plan: &Plan, outcome: &Outcome) -> u8 {
         && outcome.ending != Ending::Left
         && let Some(verdict) = outcome.report.verdict()
     {
-        eprint!("{}", answer::render(verdict, Colours::for_stream(&io::stderr())));
+        eprint!("{}", offline::answer::render(verdict, Colours::for_stream(&io::stderr())));
     }
     findings.iter().for_each(|finding| eprintln!("ivt: {finding}"));
     judge::exit_status(&findings)

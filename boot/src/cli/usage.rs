@@ -2,19 +2,9 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
-use clap::error::ErrorKind;
+use offline::usage::{self, Refusal};
 
 use super::arguments::{Command, CommandLine};
-
-/// Why there is no command.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// Help or the version was asked for: the text.
-    Asked(String),
-    /// A mistake: one line about it.
-    Wrong(String),
-}
 
 /// Reads a command line, program name first. Options without a command are options of `run`.
 pub(super) fn parse(mut arguments: Vec<OsString>) -> Result<Command, Refusal> {
@@ -25,18 +15,7 @@ pub(super) fn parse(mut arguments: Vec<OsString>) -> Result<Command, Refusal> {
     if names_no_command {
         arguments.insert(1.min(arguments.len()), "run".into());
     }
-    CommandLine::try_parse_from(arguments).map(|line| line.command).map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Refusal::Asked(error.to_string()),
-        _ => Refusal::Wrong(one_line(&error.to_string())),
-    })
-}
-
-/// Folds the parser's paragraph about the mistake into a line and drops what follows it.
-fn one_line(text: &str) -> String {
-    let about = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    let words: Vec<_> = about.flat_map(str::split_whitespace).collect();
-    let line = words.join(" ");
-    format!("{} (see --help)", line.strip_prefix("error: ").unwrap_or(&line))
+    usage::parse::<CommandLine>(arguments).map(|line| line.command)
 }
 
 #[cfg(test)]
@@ -82,8 +61,11 @@ mod tests {
         assert!(matches!(of("image out --firmware both"), Ok(Command::Image(_))));
         assert!(matches!(of("flash /dev/sdb --firmware uefi --force"), Ok(Command::Flash(_))));
         assert!(matches!(of("evil all --dev --seed 2 --steps 3 --json f"), Ok(Command::Evil(_))));
-        assert!(matches!(of("audit --json DMAR - folder"), Ok(Command::Audit(_))));
-        assert!(matches!(of("explain DMAR: [DMA Read] - --json"), Ok(Command::Explain(_))));
+        assert!(matches!(of("audit --json DMAR - folder"), Ok(Command::Offline(offline::Command::Audit(_)))));
+        assert!(matches!(
+            of("explain DMAR: [DMA Read] - --json"),
+            Ok(Command::Offline(offline::Command::Explain(_)))
+        ));
     }
 
     #[test]

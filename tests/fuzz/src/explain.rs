@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use boot::colour::Colours;
-use boot::explain::{self, Format, Outcome};
+use explain::{Format, Outcome};
+use printed::Colours;
 
 /// Both ways of writing find the same; what people see holds no order to their terminal, what programs see is an object
 /// a line; and it does not matter in which pieces the text comes.
