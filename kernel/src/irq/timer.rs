@@ -23,6 +23,8 @@ const DIVIDE_BY_16: u32 = 3;
 const CALIBRATION: Duration = Duration::from_micros(200);
 /// Looks at the timer in that time at most: more than a register can answer.
 const MOST_LOOKS: u32 = 1 << 20;
+/// Counts between two interrupts of a periodic timer at least: fewer would leave no time for anything else.
+const SHORTEST_PERIOD: u32 = 100;
 
 /// Counts a second, in parts of 2^32 per nanosecond.
 static RATE: Once<u64> = Once::new();
@@ -107,9 +109,14 @@ fn run(duration: Duration, mode: Mode) {
     let rate = *RATE.call_once(calibrate);
     let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let counts = (u128::from(nanoseconds) * u128::from(rate)) >> 32;
-    apic::write(Register::LVT_TIMER, bits | u32::from(TIMER_VECTOR));
     // Zero would stop the timer; a wait too long for the counter ends early, which its callers allow for.
-    apic::write(Register::INITIAL_COUNT, u32::try_from(counts).unwrap_or(u32::MAX).max(1));
+    let least = if mode == Mode::Periodic { SHORTEST_PERIOD } else { 1 };
+    if mode == Mode::Periodic {
+        // What is left of the last count, which may be a single one, would repeat until the new one is written.
+        apic::write(Register::INITIAL_COUNT, 0);
+    }
+    apic::write(Register::LVT_TIMER, bits | u32::from(TIMER_VECTOR));
+    apic::write(Register::INITIAL_COUNT, u32::try_from(counts).unwrap_or(u32::MAX).max(least));
 }
 
 /// Compares the timer with the clock; 0 if it does not count.
