@@ -123,6 +123,20 @@ fn repeats_are_counted_in_order_of_appearance() {
     assert_eq!(counts, [(&json!("00:02.0"), &json!(2)), (&json!("00:14.0"), &json!(1))]);
 }
 
+/// Messages about the unit name a device too, and none of them is a request of its.
+#[test]
+fn a_thousand_messages_about_the_unit_are_no_storm_of_a_device() {
+    let text = "DMAR: VT-d detected Invalidation Time-out Error: SID 700\n".repeat(1000);
+    let (outcome, said) = explain(&text, Format::Text(Colours::Off));
+    assert_eq!(outcome, Outcome::Explained);
+    assert!(said.starts_with("no blocked request; 1000 messages about the IOMMU"), "{said}");
+    assert!(!said.contains("storm"), "{said}");
+    let few = "DMAR: [DMA Read] Request device [03:00.0] fault addr 1000 [fault reason 06] x\n";
+    let (_, said) = explain(&format!("{text}{few}"), Format::Text(Colours::Off));
+    assert!(said.starts_with("1 fault of 1 device, and 1000 messages about the IOMMU"), "{said}");
+    assert!(!said.contains("storm"), "{said}");
+}
+
 #[test]
 fn people_see_devices_with_most_faults_first() {
     let mut text =

@@ -26,6 +26,8 @@ const STORM: u64 = 1000;
 struct Group<'l> {
     device: Option<DeviceName>,
     count: u64,
+    /// How many of them are blocked requests.
+    blocked: u64,
     kinds: Vec<Kind<'l>>,
 }
 
@@ -72,7 +74,7 @@ fn write_headline(
     groups: &[Group<'_>],
     colours: Colours,
 ) -> io::Result<()> {
-    let is_faulty = |group: &&Group<'_>| group.entries().any(|entry| entry.fault.is_blocked_request());
+    let is_faulty = |group: &&Group<'_>| group.blocked > 0;
     let devices = groups.iter().filter(|group| group.device.is_some()).filter(is_faulty).count();
     let at_least = if ledger.is_at_least() && ledger.blocked() > 0 { "at least " } else { "" };
     let faults = Count(ledger.blocked(), "fault");
@@ -100,11 +102,14 @@ fn groups(ledger: &Ledger) -> Vec<Group<'_>> {
     for entry in ledger.entries() {
         let device = entry.fault.device();
         let place = *places.entry(device).or_insert_with(|| {
-            groups.push(Group { device, count: 0, kinds: Vec::new() });
+            groups.push(Group { device, count: 0, blocked: 0, kinds: Vec::new() });
             groups.len() - 1
         });
         let group = &mut groups[place];
         group.count += entry.count;
+        if entry.fault.is_blocked_request() {
+            group.blocked += entry.count;
+        }
         let kind = *kinds.entry(entry.fault.anywhere()).or_insert_with(|| {
             group.kinds.push(Kind { count: 0, entries: Vec::new() });
             group.kinds.len() - 1
@@ -119,10 +124,10 @@ fn groups(ledger: &Ledger) -> Vec<Group<'_>> {
 
 /// A line on a flood of faults, if there is one.
 fn storm(groups: &[Group<'_>], total: u64) -> Option<String> {
-    let worst = groups.iter().find(|group| group.device.is_some())?;
+    let worst = groups.iter().filter(|group| group.device.is_some()).max_by_key(|group| group.blocked)?;
     let device = worst.device?;
-    (worst.count >= STORM).then(|| {
-        let share = worst.count.saturating_mul(100) / total;
+    (worst.blocked >= STORM).then(|| {
+        let share = worst.blocked.saturating_mul(100) / total;
         format!(
             "storm: {share} % of them are of {device}, which repeats what it does; look at its first fault"
         )
@@ -135,7 +140,7 @@ fn write_group(
     context: &Context,
     colours: Colours,
 ) -> io::Result<()> {
-    let is_about_unit = group.entries().all(|entry| !entry.fault.is_blocked_request());
+    let is_about_unit = group.blocked == 0;
     let name = match group.device {
         Some(device) => match words::known_as(device, context, custom(group)) {
             Some(role) => format!("{device} ({role})"),
