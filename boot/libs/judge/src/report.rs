@@ -35,8 +35,9 @@ pub struct Report {
 }
 
 /// The kinds of events that must have all their fields.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 17] = [
     "boot",
+    "cpu",
     "window",
     "unit",
     "device",
@@ -44,6 +45,7 @@ const KNOWN: [&str; 15] = [
     "finding",
     "domain",
     "fault",
+    "violation",
     "bugcheck",
     "drill",
     "verdict",
