@@ -2,9 +2,6 @@
 
 use alloc::vec::Vec;
 
-use ::iommu::interrupts::{Route, Trigger};
-use dma_types::ApicId;
-
 use super::{median, tell};
 use crate::devices::DeviceRecord;
 use crate::iommu::{self, IommuError};
@@ -24,9 +21,7 @@ pub(super) fn run(device: &DeviceRecord) -> Result<(), IommuError> {
     for _ in 0..ROUNDS {
         let start = clock::timestamp();
         let Ok(vector) = owners::give(device.bdf, MESSAGE) else { return Ok(()) };
-        let destination = ApicId(vector.sender().processor.0);
-        let route = Route { vector: vector.number(), destination, trigger: Trigger::Edge };
-        let entries = unit.give_interrupts(device, &[route]);
+        let entries = unit.give_interrupts(device, &[owners::route(&vector)]);
         let withdrawn = entries.and_then(|entries| unit.withdraw_interrupts(entries));
         owners::give_back(vector);
         withdrawn?;

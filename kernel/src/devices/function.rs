@@ -106,7 +106,10 @@ impl Function {
             clock::sleep(Duration::from_millis(1));
         }
         settings.restore(config, pci.bdf);
-        messages::program_again(self).map_err(|_| ResetError::Gone)
+        messages::program_again(self).map_err(|error| {
+            log::error!("{}: {error}", self.record);
+            ResetError::NoMessages
+        })
     }
 }
 
@@ -120,6 +123,8 @@ pub enum ResetError {
     Refused(Refused),
     /// It does not answer any more, or not as before.
     Gone,
+    /// It was reset, and its interrupt message could not be set up again.
+    NoMessages,
 }
 
 impl fmt::Display for ResetError {
@@ -127,6 +132,9 @@ impl fmt::Display for ResetError {
         match self {
             Self::Refused(refused) => refused.fmt(f),
             Self::Gone => f.write_str("the function does not answer after its reset"),
+            Self::NoMessages => {
+                f.write_str("the function could not be given its interrupt again after its reset")
+            }
         }
     }
 }

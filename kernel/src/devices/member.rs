@@ -5,7 +5,7 @@ use ::iommu::{AtomicLifeCycle, Work};
 use dma_types::SourceId;
 use pci::control::{BusMaster, Transactions};
 
-use super::{DeviceRecord, Role, above};
+use super::{DeviceRecord, Role, above, messages};
 use crate::iommu;
 use crate::platform::pci as bus;
 
@@ -42,6 +42,10 @@ impl Member for DeviceRecord {
         if self.role == Role::Endpoint {
             bus::set_bus_master(self.bdf, BusMaster::Off);
         }
+    }
+
+    fn withdraw_interrupts(&self) {
+        messages::withdraw(self);
     }
 
     fn await_completion(&self) {

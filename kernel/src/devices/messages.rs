@@ -2,9 +2,9 @@
 //! end has it masked, and is contained.
 
 use ::interrupts::{DEVICE_VECTORS, DeviceVector, FIRST_DEVICE_VECTOR, Flow, LAST_DEVICE_VECTOR, message};
-use ::iommu::interrupts::{Entries, Route, Trigger};
+use ::iommu::interrupts::Entries;
 use diagnosis::{MessageCount, MessageLimit, Pressure, Threshold, Timestamp};
-use dma_types::{ApicId, MsiMessage};
+use dma_types::MsiMessage;
 use options::Storm;
 use pci::msi::MsixState;
 use pci::{MsixCapability, control};
@@ -12,6 +12,7 @@ use report::DeviceState;
 use spin::Once;
 
 use super::{DeviceRecord, Function, StartError};
+use crate::dma::DmaError;
 use crate::irq::{self, Claimed, owners};
 use crate::platform::clock::{self, Deadline};
 use crate::platform::pci::config;
@@ -43,6 +44,8 @@ struct Held {
     vector: DeviceVector,
     /// What its message has to name where interrupts are remapped; none while the function is cut off.
     entries: Option<Entries>,
+    /// A unit did not confirm that it forgot an entry that leads here: the vector may be raised by it for good.
+    is_unconfirmed: bool,
 }
 
 /// By vector.
@@ -75,7 +78,7 @@ impl Messages {
     pub(super) fn enable(function: &Function) -> Result<Self, StartError> {
         let vector = owners::give(function.pci().bdf, FIRST_MESSAGE).map_err(StartError::NoVector)?;
         let this = Self { vector: vector.number(), function: *function };
-        let held = Some(Held { function: *function, vector, entries: None });
+        let held = Some(Held { function: *function, vector, entries: None, is_unconfirmed: false });
         if let Some(inbox) = inbox(this.vector) {
             *inbox.lock() = Inbox { held, of_late: MessageCount::new() };
         }
@@ -119,8 +122,9 @@ impl Drop for Messages {
     fn drop(&mut self) {
         mask(&self.function);
         let Some(held) = inbox(self.vector).and_then(|inbox| inbox.lock().held.take()) else { return };
+        let forgotten = held.entries.is_none_or(|entries| take_back(self.function.record(), entries));
         // What may still be raised stays nobody else's.
-        if held.entries.is_none_or(|entries| take_back(self.function.record(), entries)) {
+        if forgotten && !held.is_unconfirmed {
             owners::give_back(held.vector);
         }
     }
@@ -148,9 +152,18 @@ pub fn withdraw(record: &DeviceRecord) {
     let of_function = |held: &&mut Held| held.function.pci().bdf == record.bdf;
     for inbox in &INBOXES {
         let entries = inbox.lock().held.as_mut().filter(of_function).and_then(|held| held.entries.take());
-        if let Some(entries) = entries {
-            take_back(record, entries);
+        if let Some(entries) = entries
+            && !take_back(record, entries)
+        {
+            note_unconfirmed(inbox);
         }
+    }
+}
+
+/// Takes note that the vector of an inbox may be raised for good.
+fn note_unconfirmed(inbox: &IrqLock<Inbox, rank::Messages>) {
+    if let Some(held) = &mut inbox.lock().held {
+        held.is_unconfirmed = true;
     }
 }
 
@@ -161,26 +174,40 @@ fn take_back(record: &DeviceRecord, entries: Entries) -> bool {
 }
 
 /// The message that raises a vector: the one place where it is made. Where interrupts are remapped it names an entry that
-/// only this function may name.
+/// only this function may name. Whoever is cut off in between gets none.
 fn compose(function: &Function, vector: u8) -> Result<MsiMessage, StartError> {
     let inbox = inbox(vector).ok_or(StartError::NoMessages)?;
+    let record = function.record();
+    let before = record.state();
     let (unit, route) = {
         let mut inbox = inbox.lock();
         let held = inbox.held.as_mut().ok_or(StartError::NoMessages)?;
         if let Some(entries) = &held.entries {
             return Ok(entries.message());
         }
-        let remaps = iommu::unit_of(function.record()).filter(|unit| unit.remaps_interrupts());
+        let remaps = iommu::unit_of(record).filter(|unit| unit.remaps_interrupts());
         let Some(unit) = remaps else {
             return message::of_device(&held.vector).map_err(StartError::OutOfReach);
         };
-        let destination = ApicId(held.vector.sender().processor.0);
-        (unit, Route { vector, destination, trigger: Trigger::Edge })
+        (unit, owners::route(&held.vector))
     };
-    let entries = unit.give_interrupts(function.record(), &[route]).map_err(StartError::Entries)?;
+    let entries = unit.give_interrupts(record, &[route]).map_err(|error| {
+        // One that took no note may not have confirmed that it forgot, either.
+        note_unconfirmed(inbox);
+        StartError::Entries(error)
+    })?;
     let message = entries.message();
+    let mut lost = Some(entries);
     if let Some(held) = &mut inbox.lock().held {
-        held.entries = Some(entries);
+        held.entries = lost.take();
+    }
+    if let Some(entries) = lost {
+        take_back(record, entries);
+        return Err(StartError::NoMessages);
+    }
+    if before != DeviceState::Quarantined && record.state() == DeviceState::Quarantined {
+        withdraw(record);
+        return Err(StartError::Dma(DmaError::CutOff { device: record.bdf }));
     }
     Ok(message)
 }

@@ -35,7 +35,7 @@ pub use disk::{Disk, DiskError, Namespace};
 pub use driver::{Driver, Kind, Requests, Settling, StartError};
 pub use function::{Function, ResetError};
 pub use member::DeviceAttempt;
-pub use messages::{Messages, take_messages, withdraw as withdraw_messages};
+pub use messages::{Messages, take_messages};
 pub use nic::{Link, Nic, NicError, Received};
 pub use overreach::Overreach;
 pub use presence::{above, below};
@@ -117,6 +117,11 @@ pub fn release(record: &'static DeviceRecord) -> Result<(), StartError> {
 /// it was cut off never end. Then all of them are quarantined, as before.
 #[track_caller]
 fn release_device(record: &'static DeviceRecord) -> Result<(), StartError> {
+    // On the way some got their interrupts back.
+    release_cut_off(record).inspect_err(|_| dma::cut_off_with(record).for_each(messages::withdraw))
+}
+
+fn release_cut_off(record: &'static DeviceRecord) -> Result<(), StartError> {
     tell_of_containment();
     dma::cut_off_with(record).try_for_each(presence::confirm)?;
     for member in dma::cut_off_with(record).filter(|member| member.driver().is_some()) {

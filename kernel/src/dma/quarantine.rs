@@ -43,11 +43,7 @@ pub fn contain(record: &'static DeviceRecord) -> Result<(), IommuError> {
     let unit = iommu::unit_of(record).filter(|unit| unit.was_taken());
     let domain = Group::find(record.group).map(|group| Noted { domain: group.domain(), site });
     group::cut_off(tied_to(record), domain.as_ref(), |ids| match unit {
-        Some(unit) => {
-            let blocked = unit.block(ids.iter().copied());
-            tied_to(record).members.for_each(devices::withdraw_messages);
-            blocked
-        }
+        Some(unit) => unit.block(ids.iter().copied()),
         // Without a unit that was taken, its bus mastering was never on.
         None => Ok(()),
     })

@@ -31,10 +31,10 @@ static CONDEMNED: IrqLock<ArrayVec<Condemned, WAITING>, rank::Condemned> =
 pub(super) fn stop_at_once(captured: &Captured) {
     let Some(unit) = iommu::units().get(captured.unit) else { return };
     let fault = handle::fault_of(captured, unit);
-    let notice = accounts::notice(&fault);
     if fault.is_anonymous() {
         return;
     }
+    let notice = accounts::notice(&fault);
     let endpoints = || devices::behind(fault.requester).filter(|record| record.role == Role::Endpoint);
     let policies = endpoints().map(|record| accounts::policy_for(Some(record)));
     if let Haste::AtOnce = cannot_wait(notice, policies)

@@ -41,7 +41,7 @@ pub fn set_stop_hook(hook: StopHook) {
     STOP.call_once(|| hook);
 }
 
-/// Asks every unit that was taken, and stops the kernel if one does not enforce any more. Reads two registers of
+/// Asks every unit that was taken, and stops the kernel if one does not enforce any more. Reads at most three registers of
 /// each unit; interrupt handlers may call it.
 pub fn demand() {
     if let (Some(lost), Some(stop)) = (first_lost(), STOP.get()) {

@@ -24,7 +24,7 @@ impl Unit {
         self.failure.is_none()
     }
 
-    /// Asks the hardware whether it still enforces; `None` if it could not be taken. Reads two registers.
+    /// Asks the hardware whether it still enforces; `None` if it could not be taken. Reads at most three registers.
     pub fn ask(&self) -> Option<Result<(), EnforcementLost>> {
         // Held only where a second bring-up was interrupted by a stop, which then counts as none.
         let port = (*self.port.try_lock()?)?;

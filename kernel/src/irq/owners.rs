@@ -4,6 +4,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use ::interrupts::{DeviceVector, Flow, NoVector, Row, Sender, VectorClass, VectorTable};
+use ::iommu::interrupts::{Route, Trigger};
 use alloc::vec::Vec;
 use dma_types::Bdf;
 use exceptions::Vector;
@@ -26,6 +27,11 @@ pub fn give(function: Bdf, message: u16) -> Result<DeviceVector, NoVector> {
     let vector = TABLE.lock().give(Sender { function, message, processor: apic::id() })?;
     count_of(vector.number()).store(0, Ordering::Relaxed);
     Ok(vector)
+}
+
+/// Where a unit that remaps interrupts leads the message that raises a vector.
+pub const fn route(vector: &DeviceVector) -> Route {
+    Route { vector: vector.number(), destination: vector.sender().processor, trigger: Trigger::Edge }
 }
 
 /// Takes a vector back, whose message was masked before.

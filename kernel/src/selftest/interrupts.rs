@@ -6,9 +6,9 @@
 use core::time::Duration;
 
 use ::interrupts::DeviceVector;
-use ::iommu::interrupts::{Entries, Fate, Route, Trigger};
+use ::iommu::interrupts::{Entries, Fate};
 use diagnosis::Verdict;
-use dma_types::{Access, ApicId, Bdf, InterruptIndex, MsiMessage};
+use dma_types::{Access, Bdf, InterruptIndex, MsiMessage};
 use fault_response::{Expectation, Notice};
 use vtd::spec::interrupt_request::InterruptRequest;
 
@@ -109,7 +109,13 @@ fn raised_by_devices() -> u64 {
 fn forge(record: &'static DeviceRecord, unit: &Unit) -> Result<(), &'static str> {
     let forger = Forger::new(record).ok_or("its registers cannot be mapped")?;
     let vector = owners::give(record.bdf, MESSAGE).map_err(|_| "no vector is free")?;
-    let own = give(record, unit, &vector)?;
+    let own = match give(record, unit, &vector) {
+        Ok(own) => own,
+        Err(why) => {
+            owners::give_back(vector);
+            return Err(why);
+        }
+    };
     let index = own.block().first();
     let arrived = forger.send(own.message());
     let count = owners::count(vector.number());
@@ -133,9 +139,7 @@ fn forge(record: &'static DeviceRecord, unit: &Unit) -> Result<(), &'static str>
 }
 
 fn give(record: &DeviceRecord, unit: &Unit, vector: &DeviceVector) -> Result<Entries, &'static str> {
-    let destination = ApicId(vector.sender().processor.0);
-    let route = Route { vector: vector.number(), destination, trigger: Trigger::Edge };
-    unit.give_interrupts(record, &[route]).map_err(|_| "no interrupt entry is free")
+    unit.give_interrupts(record, &[owners::route(vector)]).map_err(|_| "no interrupt entry is free")
 }
 
 /// The first index with such a fate.

@@ -33,6 +33,7 @@ fn reset(record: &'static DeviceRecord, msix: &MsixCapability) -> Option<Result<
         Err(ResetError::Refused(Refused::NotOffered)) => return None,
         Err(ResetError::Refused(Refused::Pending)) => Err("requests of the function do not end"),
         Err(ResetError::Gone) => Err("the function does not answer after its reset"),
+        Err(ResetError::NoMessages) => Err("the function got no interrupt after its reset"),
         Ok(()) if messages != MsixState::Off => Err("the function was not reset"),
         Ok(()) if after != before => Err("settings were lost"),
         Ok(()) if bus::masters(record.bdf) => Err("the function masters the bus after its reset"),

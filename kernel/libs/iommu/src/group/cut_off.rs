@@ -18,7 +18,7 @@ pub struct Tied<'l, I> {
 }
 
 /// Takes everything from functions, in the order that makes void whatever attempt is under way and lets none begin before
-/// it is done: their lives first, then their bus mastering, then, by `take`, what their unit holds.
+/// it is done: their lives first, then their bus mastering, then, by `take`, what their unit holds, then their interrupts.
 ///
 /// Interrupt handlers call it; it allocates nothing.
 pub fn take_everything<'l, M: Member + 'l, T>(
@@ -29,6 +29,7 @@ pub fn take_everything<'l, M: Member + 'l, T>(
     members.clone().for_each(Member::stop_mastering);
     let taken = take();
     for member in members {
+        member.withdraw_interrupts();
         member.life().end_cut_off();
         member.report_state();
     }

@@ -41,6 +41,10 @@ pub trait Member {
     /// Forbids it to make requests: the first that is taken from it. Interrupt handlers call it.
     fn stop_mastering(&self);
 
+    /// Takes its interrupts from it: whatever it sends raises nothing from here on, as far as its unit confirms that.
+    /// Interrupt handlers call it.
+    fn withdraw_interrupts(&self);
+
     /// Waits until what it has begun is completed, for a bounded time.
     fn await_completion(&self);
 

@@ -58,6 +58,8 @@ pub struct Function {
     life: AtomicLifeCycle,
     pub is_driven: Cell<bool>,
     pub masters: Cell<bool>,
+    /// Whether its unit lets its interrupts pass.
+    has_interrupts: Cell<bool>,
     /// The state that was reported last.
     pub reported: Cell<State>,
     stage: Weak<Stage>,
@@ -94,6 +96,7 @@ impl Stage {
                 life: AtomicLifeCycle::new(State::Blocked),
                 is_driven: Cell::new(true),
                 masters: Cell::new(false),
+                has_interrupts: Cell::new(true),
                 reported: Cell::new(State::Blocked),
                 stage: stage.clone(),
             };
@@ -133,6 +136,11 @@ impl Stage {
     /// Steps made since the start.
     pub fn steps(&self) -> usize {
         self.steps.get()
+    }
+
+    /// Gives a function that is cut off, and those that are with it, their interrupts again, as before a release.
+    pub fn give_interrupts(&self, function: usize) {
+        self.tied_to(function).members.for_each(|member| member.has_interrupts.set(true));
     }
 
     /// Lets a function in that is blocked, without anything that may go wrong taken back.
@@ -237,6 +245,7 @@ impl Stage {
             assert!(!begins.contains(&Err(iommu::Refusal::Busy)), "a cut-off has not ended");
             assert_eq!(function.masters.get(), works(&function), "{life:?}");
             assert_eq!(function.reported.get(), life.state());
+            assert!(life.state() != State::Quarantined || !function.has_interrupts.get(), "{life:?}");
             for id in IDS[function.number] {
                 let shared = self.functions.iter().filter(works).any(|other| other.ids().contains(id));
                 let reached = self.reached(*id);
@@ -304,6 +313,10 @@ impl Member for Function {
 
     fn stop_mastering(&self) {
         self.switch(|| self.masters.set(false));
+    }
+
+    fn withdraw_interrupts(&self) {
+        self.switch(|| self.has_interrupts.set(false));
     }
 
     fn await_completion(&self) {
