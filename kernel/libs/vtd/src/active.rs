@@ -152,11 +152,6 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> ActiveUnit<R, M, C> {
         self.unit.stop_remapping(&self.clock)
     }
 
-    /// The table of interrupt entries that the unit was given.
-    pub const fn interrupt_table(&self) -> Option<&InterruptTable> {
-        self.interrupts.as_ref()
-    }
-
     /// An interrupt entry as it stands in memory.
     pub fn interrupt_entry(&self, index: InterruptIndex) -> Option<InterruptEntry> {
         Some(self.interrupts.as_ref()?.entry(&self.memory, index))

@@ -117,16 +117,6 @@ impl Capabilities {
         field(self.0, 55, 1) != 0
     }
 
-    /// ESIRTPS: a new interrupt table pointer empties the cache of interrupt entries by itself.
-    pub const fn forgets_at_interrupt_table(self) -> bool {
-        field(self.0, 62, 1) != 0
-    }
-
-    /// PI: interrupt entries may post interrupts in memory.
-    pub const fn posted_interrupts(self) -> bool {
-        field(self.0, 59, 1) != 0
-    }
-
     /// ESRTPS: a new root table pointer empties the caches by itself, and may be of another table mode while
     /// translation is on.
     pub const fn changes_table_mode(self) -> bool {

@@ -41,11 +41,6 @@ impl InterruptTable {
         InterruptTableAddress::new(self.page, ORDER, self.mode)
     }
 
-    /// The page that it lies in, which may be mapped in no domain.
-    pub const fn page(&self) -> PhysAddr {
-        self.page
-    }
-
     /// How its entries name processors.
     pub const fn mode(&self) -> DestinationMode {
         self.mode
@@ -90,10 +85,5 @@ impl InterruptTable {
     /// Where an entry stands; `None` beyond the table.
     pub fn entry_address(&self, index: InterruptIndex) -> Option<PhysAddr> {
         (u32::from(index.0) < self.entries()).then(|| word(self.page, u64::from(index.0) * 2))
-    }
-
-    /// Frees the page. The unit must use another table by now, or none, and hold nothing of this one.
-    pub fn release<M: TableMemory + ?Sized>(self, memory: &mut M) {
-        memory.free(self.page);
     }
 }
