@@ -15,6 +15,9 @@
 //! [`group`] has these steps: letting the functions of a group into its domain, moving them to another, cutting them off
 //! and letting them back, on whatever switches bus mastering.
 //!
+//! What units of every family need of the machine is here too: [`TableMemory`] for their tables, [`wait`] for their answers,
+//! and for tests on the host memory and a clock in software (`testing`).
+//!
 //! # Example
 //! ```
 //! use iommu::{AtomicLifeCycle, State, Voided, Work};
@@ -39,7 +42,7 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 extern crate std;
 
 mod controller;
@@ -48,7 +51,12 @@ mod error;
 pub mod group;
 pub mod interrupts;
 mod life_cycle;
+mod page_list;
+mod table_memory;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod unit;
+pub mod wait;
 
 pub use controller::Controller;
 pub use domain::{Domain, FastUnmap, Maps};
@@ -56,4 +64,6 @@ pub use error::{Error, MapError, TableError, UnmapError};
 pub use life_cycle::{
     AtomicLifeCycle, Attempt, Generation, LifeCycle, Presence, Refusal, State, Voided, Work,
 };
+pub use page_list::PageList;
+pub use table_memory::{ContiguousMemory, TableMemory};
 pub use unit::{IoPageTables, RemappingUnit, Stale};

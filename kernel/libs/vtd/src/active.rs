@@ -7,15 +7,15 @@ use iommu::interrupts::{IndexBlock, InterruptRemapper, Route, Sender};
 use iommu::{Error, IoPageTables, MapError, RemappingUnit, Stale, TableError, UnmapError};
 use mmio_regs::{Clock, Registers};
 
+use crate::TableMemory;
 use crate::invalidation::{BatchPlan, Invalidation, InvalidationError};
 use crate::queue::QueueError;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::interrupt_entry::{DestinationMode, InterruptEntry};
 use crate::spec::interrupt_request::InterruptRequest;
-use crate::table_memory::TableMemory;
 use crate::tables::{Coherence, Format, InterruptTable, RootTable, SecondStage, Unmapped};
 use crate::unit::{BringUp, RemapError, Unit, UnitError};
-use crate::wait::TimedOut;
+use iommu::wait::TimedOut;
 
 /// A unit that was brought up, its root table, and the machine around it. Holding one proves that the unit was seen to
 /// enforce that root table.

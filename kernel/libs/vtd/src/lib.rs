@@ -50,23 +50,21 @@ mod fault;
 mod invalidation;
 mod queue;
 pub mod spec;
-mod table_memory;
 pub mod tables;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod unit;
-mod wait;
 
 pub use active::{ActiveUnit, DomainTables, EnableError, NotEnabled};
 pub use fault::{DrainOutcome, FaultPort};
 pub use invalidation::{
     BatchPlan, Blocks, Changed, Invalidation, InvalidationError, MAX_BLOCKS, PageBlock, RangePlan,
 };
+pub use iommu::TableMemory;
+pub use iommu::wait::{ANSWER_LIMIT_NS, EMPTY_QUEUE_LIMIT_NS, TimedOut};
 pub use mmio_regs::{Clock, Registers, TypedAccess};
 pub use queue::{MAX_BATCH, QueueError};
-pub use table_memory::TableMemory;
 pub use unit::{
     AttachError, BringUp, EnforcementLost, EnforcementPort, FirmwareState, InvalidationPath, RemapError,
     RetireError, Ticket, Unit, UnitError, WindowPart, register_bytes,
 };
-pub use wait::{ANSWER_LIMIT_NS, EMPTY_QUEUE_LIMIT_NS, TimedOut};

@@ -127,7 +127,7 @@ fn queue_errors_are_told_and_left_to_the_queue() {
         memory.clone(),
         &Leftovers { queue: Some(crate::testing::fake_unit::LeftQueue::Stopped), ..Leftovers::default() },
     );
-    assert!(crate::table_memory::TableMemory::allocate(&mut memory).is_some());
+    assert!(crate::TableMemory::allocate(&mut memory).is_some());
     let stopped_port = FaultPort::new(stopped, config.capabilities());
     for _ in 0..2 {
         let (sources, outcome) = drain(&stopped_port, 16);

@@ -5,7 +5,7 @@ use core::fmt;
 use crate::queue::QueueError;
 use crate::spec::fault_event::FaultStatus;
 use crate::spec::register_invalidation::Granularity;
-use crate::wait::TimedOut;
+use iommu::wait::TimedOut;
 
 /// Why an invalidation is not known to have happened. The caller must treat the pages as still reachable;
 /// it may try again.

@@ -17,10 +17,10 @@ use core::sync::atomic::{Ordering, fence};
 use dma_types::{PAGE_SIZE, PhysAddr};
 use mmio_regs::{Registers, TypedAccess};
 
+use crate::TableMemory;
 use crate::spec::descriptor::{DESCRIPTOR_SIZE, Descriptor};
 use crate::spec::queue_registers::QueuePosition;
 use crate::spec::registers::{IQH, IQT};
-use crate::table_memory::TableMemory;
 use crate::tables::Coherence;
 
 pub use recovery::QueueError;

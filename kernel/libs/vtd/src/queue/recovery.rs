@@ -10,11 +10,11 @@ use core::fmt;
 use dma_types::{PAGE_SIZE, PhysAddr};
 use mmio_regs::{Registers, TypedAccess};
 
+use crate::TableMemory;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::fault_event::FaultStatus;
 use crate::spec::queue_registers::QueueErrorRecord;
 use crate::spec::registers::{FSTS, IQERCD, IQH};
-use crate::table_memory::TableMemory;
 use crate::tables::Coherence;
 
 use super::{Queue, SCRATCH, SLOTS};

@@ -11,7 +11,6 @@ use crate::TableMemory;
 use crate::spec::capability::ExtendedCapabilities;
 
 mod interrupt_table;
-mod page_list;
 mod root_table;
 mod second_stage;
 #[cfg(test)]

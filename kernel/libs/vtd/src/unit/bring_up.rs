@@ -13,15 +13,15 @@
 use dma_types::{MsiMessage, PAGE_SIZE, PhysAddr};
 use mmio_regs::{Clock, Registers, TypedAccess};
 
+use crate::TableMemory;
 use crate::invalidation::Invalidation;
 use crate::queue::Queue;
 use crate::spec::command::{GlobalStatus, ProtectedMemoryEnable, RootTableAddress};
 use crate::spec::fault_event::FaultStatus;
 use crate::spec::queue_registers::{QueueAddress, QueuePosition};
 use crate::spec::registers::{FEADDR, FEDATA, FEUADDR, FSTS, IQA, IQH, IQT, PMEN, RTADDR};
-use crate::table_memory::TableMemory;
 use crate::tables::Coherence;
-use crate::wait::{ANSWER_LIMIT_NS, EMPTY_QUEUE_LIMIT_NS, TimedOut, wait_for};
+use iommu::wait::{ANSWER_LIMIT_NS, EMPTY_QUEUE_LIMIT_NS, TimedOut, wait_for};
 
 use super::command::Command;
 use super::{InvalidationPath, Unit, UnitError};

@@ -8,7 +8,7 @@ use mmio_regs::{Clock, Registers, TypedAccess};
 use crate::invalidation::{Changed, Invalidation, InvalidationError};
 use crate::spec::register_invalidation::{ContextCommand, Granularity, InvalidateAddress, IotlbCommand};
 use crate::spec::registers::{CCMD, iotlb, iva};
-use crate::wait::{ANSWER_LIMIT_NS, wait_for};
+use iommu::wait::{ANSWER_LIMIT_NS, wait_for};
 
 use super::Unit;
 

@@ -6,7 +6,7 @@ use mmio_regs::{Clock, Registers, TypedAccess};
 
 use crate::spec::command::{GlobalCommand, GlobalStatus};
 use crate::spec::registers::{GCMD, GSTS};
-use crate::wait::{ANSWER_LIMIT_NS, TimedOut, wait_for};
+use iommu::wait::{ANSWER_LIMIT_NS, TimedOut, wait_for};
 
 use super::Unit;
 

@@ -7,7 +7,7 @@ use dma_types::PhysAddr;
 use crate::invalidation::InvalidationError;
 use crate::spec::capability::{Capabilities, ExtendedCapabilities, SupportedLevels, Version};
 use crate::spec::command::{GlobalStatus, RootTableAddress};
-use crate::wait::TimedOut;
+use iommu::wait::TimedOut;
 
 /// A part of the register window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,13 +12,13 @@ use core::fmt;
 
 use mmio_regs::{Clock, Registers, TypedAccess};
 
+use crate::TableMemory;
 use crate::invalidation::{Invalidation, InvalidationError};
 use crate::spec::command::GlobalStatus;
 use crate::spec::interrupt_entry::DestinationMode;
 use crate::spec::interrupt_table::InterruptTableAddress;
 use crate::spec::registers::IRTA;
-use crate::table_memory::TableMemory;
-use crate::wait::TimedOut;
+use iommu::wait::TimedOut;
 
 use super::command::Command;
 use super::{InvalidationPath, Unit};

@@ -5,14 +5,14 @@ use core::task::Poll;
 use dma_types::{DomainId, Iova};
 use mmio_regs::{Clock, Registers, TypedAccess};
 
+use crate::TableMemory;
 use crate::invalidation::{Changed, Invalidation, InvalidationError, Limits, RangePlan};
 use crate::queue::{MAX_BATCH, Progress, QueueError, Submission};
 use crate::spec::descriptor::Descriptor;
 use crate::spec::fault_event::FaultStatus;
 use crate::spec::queue_registers::QueuePosition;
 use crate::spec::registers::{FSTS, IQH, IQT};
-use crate::table_memory::TableMemory;
-use crate::wait::{ANSWER_LIMIT_NS, Deadline};
+use iommu::wait::{ANSWER_LIMIT_NS, Deadline};
 
 use super::{InvalidationPath, Unit};
 

@@ -6,9 +6,9 @@
 use dma_types::{DomainId, PhysAddr, SourceId};
 use mmio_regs::{Clock, Registers};
 
+use crate::TableMemory;
 use crate::invalidation::{Invalidation, InvalidationError};
 use crate::spec::second_stage::TableLevels;
-use crate::table_memory::TableMemory;
 use crate::tables::{Attached, RootTable};
 
 use super::{AttachError, RetireError, Unit};

@@ -5,8 +5,8 @@
 use dma_types::{DomainId, Iova};
 use mmio_regs::{Clock, Registers};
 
+use crate::TableMemory;
 use crate::invalidation::{BatchPlan, Changed, Invalidation, InvalidationError};
-use crate::table_memory::TableMemory;
 use crate::tables::Stale;
 
 use super::Unit;

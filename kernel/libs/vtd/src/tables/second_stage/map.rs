@@ -4,8 +4,8 @@ use dma_types::{INTERRUPT_RANGE, Iova, PAGE_SIZE, PageSize, Permissions, PhysAdd
 
 use crate::TableMemory;
 use crate::spec::second_stage::{SecondStageEntry, Snoop};
-use crate::tables::page_list::PageList;
 use crate::tables::word;
+use iommu::PageList;
 
 use super::level::Level;
 use super::node::Slots;
@@ -43,7 +43,7 @@ impl SecondStage {
         let missing = self.count_missing(memory, Some(self.root), self.top(), span, target)?;
         let mut spare = PageList::allocate(memory, missing).ok_or(MapError::OutOfMemory)?;
         let filled = self.fill(memory, self.root, self.top(), span, target, &mut spare);
-        debug_assert!(filled.is_some() && spare.len() == 0, "tables were counted wrongly");
+        debug_assert!(filled.is_some() && spare.is_empty(), "tables were counted wrongly");
         self.mapped_bytes = self.mapped_bytes.wrapping_add(bytes);
         self.table_pages = self.table_pages.saturating_add(missing);
         spare.free(memory);

@@ -4,8 +4,8 @@ use dma_types::{Iova, PAGE_SIZE, PageSize, PhysAddr};
 
 use crate::TableMemory;
 use crate::spec::second_stage::SecondStageEntry;
-use crate::tables::page_list::PageList;
 use crate::tables::word;
+use iommu::PageList;
 
 use super::level::Level;
 use super::map::BLOCK;
@@ -25,7 +25,7 @@ pub struct Unmapped {
 impl Unmapped {
     /// What has to be invalidated, in any mode, with read and write drain where offered.
     pub const fn stale(&self) -> Stale {
-        if self.tables.len() == 0 { Stale::Range } else { Stale::Domain }
+        if self.tables.is_empty() { Stale::Range } else { Stale::Domain }
     }
 
     /// Takes over what another unmap of the same domain unlinked, so that one invalidation serves both.
@@ -53,7 +53,7 @@ impl Unmapped {
 
 impl Drop for Unmapped {
     fn drop(&mut self) {
-        debug_assert!(self.tables.len() == 0, "unlinked tables were dropped, not released");
+        debug_assert!(self.tables.is_empty(), "unlinked tables were dropped, not released");
     }
 }
 

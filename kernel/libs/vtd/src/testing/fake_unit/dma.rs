@@ -9,8 +9,8 @@ use dma_types::{Access, DomainId, Iova, PAGE_SIZE, PhysAddr, SourceId};
 
 use crate::spec::command::GlobalStatus;
 use crate::spec::fault_reason::FaultReason;
-use crate::testing::memory::{FakeMemory, View};
 use crate::testing::walker::{WalkFault, WalkLimits, WalkMemory, walk};
+use crate::testing::{FakeMemory, View};
 
 use super::caches::{CachedContext, CachedEntry, CachedTranslation, Words};
 use super::{FakeUnit, State};

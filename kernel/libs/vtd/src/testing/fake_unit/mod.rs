@@ -31,7 +31,7 @@ use crate::spec::fault_record::FaultRecord;
 use crate::spec::interrupt_table::InterruptTableAddress;
 use crate::spec::queue_registers::{QueueAddress, QueueErrorRecord};
 use crate::spec::register_invalidation::{ContextCommand, InvalidateAddress, IotlbCommand};
-use crate::testing::memory::{FakeMemory, View};
+use crate::testing::{FakeMemory, View};
 
 pub use config::{FakeConfig, Injection, LeftQueue, Leftovers, Offer, Pace, Stuck};
 pub use dma::Blocked;

@@ -4,10 +4,10 @@ use dma_types::{Access, DomainId, Iova, PAGE_SIZE, Permissions, SourceId};
 use mmio_regs::TypedAccess;
 
 use super::*;
+use crate::TableMemory;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::queue_registers::QueuePosition;
 use crate::spec::registers::{FSTS, GCMD, GSTS, IQA, IQH, IQT, RTADDR, fault_record_high, iotlb};
-use crate::table_memory::TableMemory;
 use crate::tables::{Coherence, Format, RootTable, SecondStage};
 
 const DEVICE: SourceId = SourceId::from_bits(0x0018);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::table_memory::TableMemory;
+use crate::TableMemory;
 use crate::tables::Stale;
 use crate::testing::View;
 use crate::testing::fake_unit::Offer;

@@ -3,9 +3,9 @@
 use core::task::Poll;
 
 use super::*;
+use crate::TableMemory;
 use crate::invalidation::{Changed, Invalidation, InvalidationError, PageBlock};
 use crate::queue::MAX_BATCH;
-use crate::table_memory::TableMemory;
 use crate::tables::IDLE_TABLES;
 use crate::testing::fake_unit::{Offer, Pace, Stuck};
 use std::vec;

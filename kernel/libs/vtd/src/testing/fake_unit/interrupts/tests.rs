@@ -5,14 +5,14 @@ use iommu::interrupts::{Route, Sender, Trigger};
 use mmio_regs::TypedAccess;
 
 use super::*;
+use crate::TableMemory;
 use crate::spec::command::GlobalCommand;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::fault_event::FaultStatus;
 use crate::spec::queue_registers::{QueueAddress, QueuePosition};
 use crate::spec::registers::{FSTS, GCMD, GSTS, IQA, IQT, IRTA};
-use crate::table_memory::TableMemory;
+use crate::testing::FakeMemory;
 use crate::testing::fake_unit::{FakeConfig, Leftovers, Offer};
-use crate::testing::memory::FakeMemory;
 
 const SENDER: SourceId = SourceId::from_bits(0x0218);
 const OTHER: SourceId = SourceId::from_bits(0x0318);

@@ -2,7 +2,7 @@
 
 use dma_types::PhysAddr;
 
-/// Memory that holds root, context and translation tables and the invalidation queue.
+/// Memory that holds the device tables, translation tables and command queues of units.
 ///
 /// Pages come zeroed and page-aligned, and belong to the caller until freed. No page of it may ever be
 /// mapped for a device.
@@ -46,6 +46,15 @@ pub trait TableMemory {
 
     /// Writes the cache lines of `[at, at + bytes)` back and waits, for units that do not snoop.
     fn flush(&self, at: PhysAddr, bytes: u64);
+}
+
+/// Table memory that hands out more than one page in a row, for families whose device table is a single array.
+pub trait ContiguousMemory: TableMemory {
+    /// Hands out 2^`order` zeroed pages in a row, or `None` if there is no such row. Each of them is one of
+    /// [`TableMemory`]'s.
+    fn allocate_row(&mut self, order: u8) -> Option<PhysAddr>;
+    /// Takes such a row back. The hardware must no longer be able to reach it.
+    fn free_row(&mut self, first: PhysAddr, order: u8);
 }
 
 /// Where some words stand, one behind the other.

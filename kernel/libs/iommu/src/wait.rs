@@ -1,4 +1,4 @@
-//! Bounded waits.
+//! Bounded waits: for a register to say that a command is done.
 
 use core::fmt;
 use mmio_regs::{Clock, Readable, Register, RegisterValue, Registers, TypedAccess};
@@ -46,21 +46,25 @@ impl fmt::Display for TimedOut {
 impl core::error::Error for TimedOut {}
 
 /// A point in time after which a wait gives up.
-pub(crate) struct Deadline {
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
     start_ns: u64,
     limit_ns: u64,
 }
 
 impl Deadline {
-    pub(crate) fn after(limit_ns: u64, clock: &impl Clock) -> Self {
+    /// A wait that begins now and gives up after so many nanoseconds.
+    pub fn after(limit_ns: u64, clock: &impl Clock) -> Self {
         Self { start_ns: clock.now_ns(), limit_ns }
     }
 
-    pub(crate) fn waited_ns(&self, clock: &impl Clock) -> u64 {
+    /// Nanoseconds since the wait began.
+    pub fn waited_ns(&self, clock: &impl Clock) -> u64 {
         clock.now_ns().saturating_sub(self.start_ns)
     }
 
-    pub(crate) fn has_passed(&self, clock: &impl Clock) -> bool {
+    /// Tells whether it is time to give up.
+    pub fn has_passed(&self, clock: &impl Clock) -> bool {
         self.waited_ns(clock) >= self.limit_ns
     }
 }
@@ -68,7 +72,10 @@ impl Deadline {
 /// Waits until the bits `mask` of a register are `expected`.
 ///
 /// The register is read once more after the deadline, for a caller that was held up elsewhere.
-pub(crate) fn wait_for<V: RegisterValue, K: Readable>(
+///
+/// # Errors
+/// They did not become so in time.
+pub fn wait_for<V: RegisterValue, K: Readable>(
     registers: &impl Registers,
     register: Register<V, K>,
     (mask, expected): (V, V),

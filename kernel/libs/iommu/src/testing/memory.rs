@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use dma_types::{PAGE_SIZE, PhysAddr};
 
-use crate::table_memory::TableMemory;
+use crate::{ContiguousMemory, TableMemory};
 
 const WORDS: usize = (PAGE_SIZE / 8) as usize;
 /// Processor cache lines, in words.
@@ -103,6 +103,19 @@ impl FakeMemory {
         })
     }
 
+    /// Writes a word as a unit does; the processor sees it.
+    ///
+    /// # Panics
+    ///
+    /// There is no such page.
+    pub fn device_write64(&self, at: PhysAddr, value: u64) {
+        let mut store = self.store.borrow_mut();
+        let page = store.live(at);
+        let index = word_index(at);
+        page.cached[index] = value;
+        page.memory[index] = value;
+    }
+
     /// Writes the lower or upper half of a word as a unit does; the processor sees it.
     ///
     /// # Panics
@@ -120,6 +133,12 @@ impl FakeMemory {
 }
 
 impl Store {
+    fn hand_out(&mut self) -> PhysAddr {
+        let at = BASE + self.pages.len() as u64 * PAGE_SIZE;
+        self.pages.insert(at, Page { cached: [0; WORDS], memory: [POISON; WORDS], live: true });
+        PhysAddr::new(at)
+    }
+
     fn live(&mut self, at: PhysAddr) -> &mut Page {
         let page = self.pages.get_mut(&at.page().as_u64());
         page.filter(|page| page.live).unwrap_or_else(|| panic!("no page at {at}"))
@@ -130,6 +149,23 @@ fn word_index(at: PhysAddr) -> usize {
     usize::try_from(at.page_offset() / 8).expect("a page is small")
 }
 
+impl ContiguousMemory for FakeMemory {
+    fn allocate_row(&mut self, order: u8) -> Option<PhysAddr> {
+        // Pages come one after the other, so they are in a row.
+        let first = self.allocate()?;
+        for _ in 1..1_u64 << order {
+            self.store.borrow_mut().hand_out();
+        }
+        Some(first)
+    }
+
+    fn free_row(&mut self, first: PhysAddr, order: u8) {
+        for page in 0..1_u64 << order {
+            self.free(PhysAddr::new(first.as_u64() + page * PAGE_SIZE));
+        }
+    }
+}
+
 impl TableMemory for FakeMemory {
     fn allocate(&mut self) -> Option<PhysAddr> {
         let mut store = self.store.borrow_mut();
@@ -138,9 +174,7 @@ impl TableMemory for FakeMemory {
         if store.fails_at == Some(request) {
             return None;
         }
-        let at = BASE + store.pages.len() as u64 * PAGE_SIZE;
-        store.pages.insert(at, Page { cached: [0; WORDS], memory: [POISON; WORDS], live: true });
-        Some(PhysAddr::new(at))
+        Some(store.hand_out())
     }
 
     fn free(&mut self, page: PhysAddr) {
