@@ -96,38 +96,62 @@ impl<R: Registers> Unit<R> {
         }
     }
 
-    /// Has the unit forget whatever it remembers of earlier tables: with one command, or one for each requester and domain
-    /// that there can be.
+    /// Has the unit forget whatever it remembers of earlier tables, and look at every requester's new entry: an emulator lets
+    /// the requests of a device pass until it is told of its entry, whatever it was told to forget before.
     fn forget_everything(
         &mut self,
         memory: &mut impl TableMemory,
         clock: &impl Clock,
     ) -> Result<(), InvalidationError> {
-        if self.features.invalidate_all() {
-            return self.invalidate_all(&[Invalidation::All], memory, clock);
+        let has_all = self.features.invalidate_all();
+        if has_all {
+            self.invalidate_all(&[Invalidation::All], memory, clock)?;
         }
-        const KINDS: usize = 3;
-        let mut batch = [Invalidation::All; MAX_BATCH / KINDS * KINDS];
-        let mut ids = 0..=u16::MAX;
-        loop {
-            let mut filled = 0;
-            for (slots, id) in batch.chunks_exact_mut(KINDS).zip(&mut ids) {
-                let source = SourceId::from_bits(id);
-                slots.copy_from_slice(&[
-                    Invalidation::DeviceEntry(source),
-                    Invalidation::Domain(DomainId(id)),
-                    Invalidation::InterruptTable(source),
-                ]);
-                filled += KINDS;
-            }
-            match batch.get(..filled) {
-                Some([]) | None => return Ok(()),
-                Some(filled) => self.invalidate_all(filled, memory, clock)?,
+        let mut batch = Requests::new(if has_all { 1 } else { 3 });
+        for id in 0..=u16::MAX {
+            let source = SourceId::from_bits(id);
+            let of_id = [
+                Invalidation::DeviceEntry(source),
+                Invalidation::Domain(DomainId(id)),
+                Invalidation::InterruptTable(source),
+            ];
+            if batch.add(of_id) {
+                self.invalidate_all(batch.take(), memory, clock)?;
             }
         }
+        self.invalidate_all(batch.take(), memory, clock)
     }
 
     fn wait_for(&self, mask: Status, expected: Status, clock: &impl Clock) -> Result<(), TimedOut> {
         wait_for(&self.registers, STATUS, (mask, expected), ANSWER_LIMIT_NS, clock).map(|_| ())
+    }
+}
+
+/// Requests for one id after the other, as many of each as the unit needs.
+struct Requests {
+    of_each: usize,
+    requests: [Invalidation; MAX_BATCH],
+    len: usize,
+}
+
+impl Requests {
+    const fn new(of_each: usize) -> Self {
+        Self { of_each, requests: [Invalidation::All; MAX_BATCH], len: 0 }
+    }
+
+    /// Adds those of an id; true if there may be no room for another's.
+    fn add(&mut self, of_id: [Invalidation; 3]) -> bool {
+        let free = self.requests.iter_mut().skip(self.len);
+        for (slot, request) in free.zip(of_id.into_iter().take(self.of_each)) {
+            *slot = request;
+            self.len += 1;
+        }
+        self.len + self.of_each > MAX_BATCH
+    }
+
+    /// What was added since this was last called.
+    fn take(&mut self) -> &[Invalidation] {
+        let len = core::mem::take(&mut self.len);
+        self.requests.get(..len).unwrap_or_default()
     }
 }

@@ -53,6 +53,7 @@ impl State {
                 let source = of_device(command)?;
                 self.caches.forget_entry(source);
                 self.torn.forget(source);
+                self.told.insert(source.bits());
             }
             Opcode::INTERRUPT_TABLE => {
                 of_device(command)?;

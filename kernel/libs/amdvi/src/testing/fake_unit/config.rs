@@ -17,8 +17,19 @@ pub struct FakeConfig {
     pub caching: Caching,
     /// How fast it works.
     pub pace: Pace,
+    /// From when on device entries count.
+    pub entries: Entries,
     /// Bytes of its window.
     pub window: usize,
+}
+
+/// From when on a device entry counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entries {
+    /// From the device table's on.
+    Found,
+    /// From the first command to forget it on; until then its requests pass (so does QEMU).
+    WhenTold,
 }
 
 /// Whether a unit has something.
@@ -79,6 +90,7 @@ impl Default for FakeConfig {
             invalidate_all: Offer::Yes,
             caching: Caching::Present,
             pace: Pace::AtOnce,
+            entries: Entries::Found,
             window: 0x4000,
         }
     }

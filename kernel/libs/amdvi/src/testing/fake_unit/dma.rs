@@ -7,12 +7,13 @@ use crate::spec::control::Control;
 use crate::testing::walker::{Blocked, Found, device_entry, follow, permit};
 use crate::unit::Caching;
 
-use super::State;
 use super::caches::TableAbove;
+use super::{Entries, State};
 
 impl State {
     pub(super) fn dma(&mut self, source: SourceId, iova: Iova, access: Access) -> Result<PhysAddr, Blocked> {
-        if !self.control.contains(Control::UNIT) || self.is_excluded(iova) {
+        let untold = self.config.entries == Entries::WhenTold && !self.told.contains(&source.bits());
+        if !self.control.contains(Control::UNIT) || self.is_excluded(iova) || untold {
             return Ok(PhysAddr::new(iova.as_u64()));
         }
         let start = self.walk_start();

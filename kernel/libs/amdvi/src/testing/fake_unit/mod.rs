@@ -15,6 +15,7 @@ mod torn;
 mod window;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::vec::Vec;
 
@@ -26,7 +27,7 @@ use crate::spec::ring::{DeviceTableBase, RingBase};
 use crate::spec::status::Status;
 use crate::testing::walker::{Blocked, WalkMemory, WalkStart};
 
-pub use config::{FakeConfig, Injection, Leftovers, Offer, Pace, Stuck};
+pub use config::{Entries, FakeConfig, Injection, Leftovers, Offer, Pace, Stuck};
 
 use caches::Caches;
 use torn::Torn;
@@ -60,6 +61,8 @@ struct State {
     events: Ring,
     caches: Caches,
     torn: Torn,
+    /// Whose entries it was told to forget at some time.
+    told: BTreeSet<u16>,
     stuck: Vec<Stuck>,
     injections: Vec<Injection>,
     messages: usize,
@@ -94,6 +97,7 @@ impl FakeUnit {
             events: nowhere(),
             caches: Caches::default(),
             torn: Torn::default(),
+            told: BTreeSet::new(),
             stuck: Vec::new(),
             injections: Vec::new(),
             messages: 0,

@@ -17,6 +17,16 @@ fn a_unit_from_reset_blocks_every_requester_and_says_so() {
 }
 
 #[test]
+fn a_unit_that_looks_at_no_entry_untold_is_told_of_every_one() {
+    for invalidate_all in [Offer::Yes, Offer::No] {
+        let entries = Entries::WhenTold;
+        let machine = Machine::new(FakeConfig { entries, invalidate_all, ..FakeConfig::default() });
+        let every = (0..=u16::MAX).map(SourceId::from_bits);
+        assert_eq!(every.filter(|source| machine.reads(*source, IOVA).is_some()).count(), 0);
+    }
+}
+
+#[test]
 fn translation_that_firmware_left_on_is_on_throughout() {
     let config = FakeConfig::default();
     let mut memory = FakeMemory::new();

@@ -11,7 +11,7 @@ use iommu::testing::{FakeClock, FakeMemory};
 use iommu::{Controller, Domain};
 
 use super::*;
-use crate::testing::fake_unit::{FakeConfig, FakeUnit, Injection, Leftovers, Offer, Pace, Stuck};
+use crate::testing::fake_unit::{Entries, FakeConfig, FakeUnit, Injection, Leftovers, Offer, Pace, Stuck};
 use crate::testing::walker::walk;
 use crate::{ActiveUnit, DomainTables};
 
