@@ -1,9 +1,12 @@
 //! The shipped library drives stock QEMU's unit and the fake unit through the same random programs, without a
 //! kernel. Whatever a device asks for (`edu`; on 11.1 `iommu-testdev` and the attacker, too) must come to the same on both, and to what the reference walker says.
 //!
+//! [`amd`] does the same with AMD's unit, which QEMU has from 11.1 on.
+//!
 //! 5,000 steps on each release of QEMU by default, 200,000 with `IVT_FULL=1`. What QEMU does otherwise than the
 //! specification stands in [`differences`].
 
+mod amd;
 mod devices;
 mod differences;
 mod machine;

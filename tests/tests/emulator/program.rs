@@ -39,14 +39,16 @@ impl Dice {
         Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    /// A number below another.
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % limit
     }
 
-    fn index(&mut self, limit: usize) -> usize {
+    /// A place in a list of so many.
+    pub fn index(&mut self, limit: usize) -> usize {
         self.below(limit as u64) as usize
     }
 }

@@ -1,9 +1,12 @@
 //! One of the two units, driven by the shipped library: its registers, its tables, its domains.
 
+use std::cell::RefCell;
 use std::mem::ManuallyDrop;
+use std::rc::Rc;
 use std::time::Instant;
 
 use dma_types::{DomainId, Iova, MsiMessage, PAGE_SIZE, Permissions, PhysAddr, SourceId};
+use iommu::ContiguousMemory;
 use vtd::spec::fault_record::FaultRecord;
 use vtd::tables::{Coherence, Format, RootTable, SecondStage, Unmapped};
 use vtd::testing::FakeMemory;
@@ -167,9 +170,16 @@ impl Registers for Window {
     }
 }
 
-/// Tables in the machine's memory.
+/// Tables in the machine's memory; clones are the same memory.
+#[derive(Clone)]
 pub struct MachineMemory {
     port: Port,
+    taken: Rc<RefCell<Taken>>,
+}
+
+/// What of it is taken.
+#[derive(Default)]
+struct Taken {
     handed_out: u64,
     free: Vec<PhysAddr>,
 }
@@ -177,22 +187,39 @@ pub struct MachineMemory {
 impl MachineMemory {
     /// Memory of a machine from which nothing was taken.
     pub fn new(port: Port) -> Self {
-        Self { port, handed_out: 0, free: Vec::new() }
+        Self { port, taken: Rc::default() }
+    }
+
+    /// Takes pages in a row that were never taken.
+    fn take_row(&self, pages: u64) -> PhysAddr {
+        let mut taken = self.taken.borrow_mut();
+        let first = PhysAddr::new(TABLES + taken.handed_out * PAGE_SIZE);
+        taken.handed_out += pages;
+        self.port.clear(first.as_u64(), pages * PAGE_SIZE);
+        first
+    }
+}
+
+impl ContiguousMemory for MachineMemory {
+    fn allocate_row(&mut self, order: u8) -> Option<PhysAddr> {
+        Some(self.take_row(1 << order))
+    }
+
+    fn free_row(&mut self, first: PhysAddr, order: u8) {
+        (0..1 << order).for_each(|page| self.free(PhysAddr::new(first.as_u64() + page * PAGE_SIZE)));
     }
 }
 
 impl TableMemory for MachineMemory {
     fn allocate(&mut self) -> Option<PhysAddr> {
-        let page = self.free.pop().unwrap_or_else(|| {
-            self.handed_out += 1;
-            PhysAddr::new(TABLES + (self.handed_out - 1) * PAGE_SIZE)
-        });
+        let free = self.taken.borrow_mut().free.pop();
+        let Some(page) = free else { return Some(self.take_row(1)) };
         self.port.clear(page.as_u64(), PAGE_SIZE);
         Some(page)
     }
 
     fn free(&mut self, page: PhysAddr) {
-        self.free.push(page);
+        self.taken.borrow_mut().free.push(page);
     }
 
     fn read(&self, at: PhysAddr) -> u64 {
@@ -210,7 +237,8 @@ impl TableMemory for MachineMemory {
 pub struct Patience(Instant);
 
 impl Patience {
-    fn new() -> Self {
+    /// A wait that begins now.
+    pub fn new() -> Self {
         Self(Instant::now())
     }
 }

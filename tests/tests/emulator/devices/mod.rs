@@ -87,6 +87,18 @@ pub struct Member {
     pub device: Box<dyn Requester>,
 }
 
+/// The two devices that AMD's unit is asked by, both on the root bus: an `edu`, and `iommu-testdev`.
+pub const ON_ROOT_BUS: [&str; 2] = ["edu,addr=3.0,dma_mask=0xffffffffffffffff", "iommu-testdev,addr=7.0"];
+
+/// Gives those their registers and lets them work.
+pub fn open_on_root_bus(port: &Port, scratch: (Iova, PhysAddr), mark_at: PhysAddr) -> [Member; 2] {
+    port.write64(mark_at.as_u64(), MARK);
+    let (place, source, registers) = EDUS[0];
+    let edu = Member { source, device: Box::new(Edu::open(port, place, registers, scratch, mark_at)) };
+    let (place, source, registers) = TESTER;
+    [edu, Member { source, device: Box::new(Tester::open(port, place, registers)) }]
+}
+
 /// Which devices a release of QEMU has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
