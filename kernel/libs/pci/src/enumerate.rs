@@ -10,7 +10,7 @@
 use crate::class::HeaderType;
 use crate::config::ConfigSpace;
 use crate::fabric::{self, Place};
-use crate::function::{Function, header_type};
+use crate::function::{Function, is_present};
 use crate::topology::Topology;
 use alloc::vec::Vec;
 use core::fmt;
@@ -19,6 +19,9 @@ use dma_types::{Bdf, Segment, SourceId};
 
 /// Functions that are looked at; a machine with more of them is not read to its end.
 pub const MAX_FUNCTIONS: usize = 4096;
+
+/// Function numbers of one device, but below a port that forwards requests of ARI.
+const FUNCTIONS_OF_DEVICE: usize = 8;
 
 /// Buses of a segment that configuration space reaches, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,17 +224,15 @@ impl<C: ConfigSpace> Scan<'_, C> {
         self.functions.iter_mut().zip(places).for_each(|(function, place)| function.set_place(place));
     }
 
+    /// Asks function 0 of each device, and the others only of one that says it has several.
     fn scan_bus(&mut self, bus: u8) -> ControlFlow<()> {
-        let mut several = false;
-        for devfn in 0..=u8::MAX {
-            let source = SourceId::from_bits(u16::from_be_bytes([bus, devfn]));
-            let first = source.function() == 0;
-            if !(first || several) {
-                continue;
-            }
-            let header = self.add_function(source)?;
-            if first {
-                several = header.is_some_and(HeaderType::is_multi_function);
+        let source = |devfn| SourceId::from_bits(u16::from_be_bytes([bus, devfn]));
+        for first in (0..=u8::MAX).step_by(FUNCTIONS_OF_DEVICE) {
+            let Some(header) = self.add_function(source(first))? else { continue };
+            if header.is_multi_function() {
+                for other in 1..FUNCTIONS_OF_DEVICE as u8 {
+                    self.add_function(source(first | other))?;
+                }
             }
         }
         ControlFlow::Continue(())
@@ -261,10 +262,11 @@ impl<C: ConfigSpace> Scan<'_, C> {
     /// Reads a function, if there is one. Breaks off, and notes that once, where there are more than are looked at.
     fn add_function(&mut self, source: SourceId) -> ControlFlow<(), Option<HeaderType>> {
         let at = Bdf::new(self.segment, source);
+        // Most are absent: that is told by one read.
+        if !is_present(self.config, at) {
+            return ControlFlow::Continue(None);
+        }
         if self.functions.len() >= self.room {
-            if header_type(self.config, at).is_none() {
-                return ControlFlow::Continue(None);
-            }
             let noted = |finding: &BusFinding| matches!(finding, BusFinding::TooManyFunctions { .. });
             if !self.findings.iter().any(noted) {
                 self.findings.push(BusFinding::TooManyFunctions { at });

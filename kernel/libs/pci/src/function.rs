@@ -193,10 +193,15 @@ impl Function {
     }
 }
 
+/// Tells whether a function answers.
+#[inline]
+pub(crate) fn is_present(config: &impl ConfigSpace, function: Bdf) -> bool {
+    config.read16(function, register::VENDOR) != ABSENT
+}
+
 /// Reads the header type of a function; `None` if it is absent.
 pub fn header_type(config: &impl ConfigSpace, function: Bdf) -> Option<HeaderType> {
-    let present = config.read16(function, register::VENDOR) != ABSENT;
-    present.then(|| HeaderType(config.read8(function, register::HEADER_TYPE)))
+    is_present(config, function).then(|| HeaderType(config.read8(function, register::HEADER_TYPE)))
 }
 
 pub(crate) fn read_subsystem(config: &impl ConfigSpace, bdf: Bdf, header: HeaderType) -> Option<(u16, u16)> {
