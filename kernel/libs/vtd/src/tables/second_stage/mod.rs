@@ -36,8 +36,9 @@ use level::Level;
 use node::NodeCache;
 use span::Span;
 
-/// Empty tables that may stay linked.
-pub const IDLE_TABLES: usize = 4;
+/// Empty tables that may stay linked: as many as freed ranges of up to 128 KiB spread over while they wait to be used
+/// again, so that no table is linked and unlinked in turn.
+pub const IDLE_TABLES: usize = 40;
 
 /// How a domain's tables look: what its unit can walk, and how it is to treat the memory.
 #[derive(Clone, Copy, Debug)]
