@@ -1,7 +1,8 @@
 //! Every error arm by itself, and what it leaves behind.
 
-use dma_types::{Access, DomainId, PAGE_SIZE, Permissions};
+use dma_types::{Access, DomainId, Iova, PAGE_SIZE, PageSize, Permissions};
 use iommu::{Error, FastUnmap, MapError, TableError, UnmapError};
+use iova::IovaAllocator;
 use vtd::tables::IDLE_TABLES;
 use vtd::testing::fake_unit::{FakeConfig, Injection, Offer, Pace, Stuck};
 
@@ -44,6 +45,30 @@ fn an_unmap_that_is_not_confirmed_gives_no_table_back() {
             assert!(lost.may_be_reached(), "{lost}");
             assert!(pages.iter().all(|iova| machine.reads(DEVICE, *iova)), "by tables that nobody freed");
         }
+    }
+}
+
+/// While freed addresses wait to be used again, their tables stay: nothing has to be allocated, unlinked, or invalidated for
+/// the whole domain.
+#[test]
+fn buffers_one_after_the_other_find_their_tables_linked() {
+    for pages in [1, 16, 32] {
+        let mut machine = Machine::new(FakeConfig::default());
+        let mut domain = machine.domain();
+        let mut room = IovaAllocator::new(IOVA..Iova::new(1 << 36), [], IOVA).unwrap();
+        let mut linked = Vec::new();
+        for round in 0..2_000 {
+            let range = room.allocate(pages, PageSize::Size4K).unwrap();
+            domain.map(&mut machine.controller, (range.start(), TARGET), range.length(), RW).unwrap();
+            let before = domain.tables().stage().table_pages();
+            domain.unmap(&mut machine.controller, range.start(), range.length()).unwrap();
+            room.free(range).unwrap();
+            // The first rounds lead through addresses that are new.
+            if round >= 1_000 {
+                linked.extend([before, domain.tables().stage().table_pages()]);
+            }
+        }
+        assert!(linked.iter().all(|tables| *tables == linked[0]), "{pages} pages");
     }
 }
 
