@@ -1,11 +1,12 @@
 //! The timer of the local APIC, which wakes a halted processor.
 
 use core::cell::Cell;
+use core::num::NonZeroU64;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use core::time::Duration;
 
-use ::calibration::Reads;
+use ::calibration::{Reads, timer_rate};
 use arrayvec::ArrayVec;
 use exceptions::TrapFrame;
 use spin::Once;
@@ -26,8 +27,14 @@ const MOST_LOOKS: u32 = 1 << 20;
 /// Counts between two interrupts of a periodic timer at least: fewer would leave no time for anything else.
 const SHORTEST_PERIOD: u32 = 100;
 
-/// Counts a second, in parts of 2^32 per nanosecond.
-static RATE: Once<u64> = Once::new();
+/// Counts a nanosecond, in parts of 2^32, once they were measured.
+static RATE: Once<NonZeroU64> = Once::new();
+/// What is taken for it until then: 8 MHz, slower than timers are, so that a rest ends rather too early than too late, and
+/// far above nothing, so that none ends at once.
+const ASSUMED_RATE: NonZeroU64 = NonZeroU64::new((8 << 32) / 1000).unwrap();
+/// How often it is measured at most.
+const MOST_CALIBRATIONS: u32 = 8;
+static CALIBRATIONS: AtomicU32 = AtomicU32::new(0);
 static TICKS: AtomicU64 = AtomicU64::new(0);
 /// Whether interrupts come again and again by themselves.
 static IS_PERIODIC: AtomicBool = AtomicBool::new(false);
@@ -106,7 +113,7 @@ enum Mode {
 fn run(duration: Duration, mode: Mode) {
     IS_PERIODIC.store(mode == Mode::Periodic, Ordering::Relaxed);
     let bits = if mode == Mode::Periodic { PERIODIC } else { 0 };
-    let rate = *RATE.call_once(calibrate);
+    let rate = rate().get();
     let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let counts = (u128::from(nanoseconds) * u128::from(rate)) >> 32;
     // Zero would stop the timer; a wait too long for the counter ends early, which its callers allow for.
@@ -119,12 +126,23 @@ fn run(duration: Duration, mode: Mode) {
     apic::write(Register::INITIAL_COUNT, u32::try_from(counts).unwrap_or(u32::MAX).max(least));
 }
 
-/// Compares the timer with the clock; 0 if it does not count.
-fn calibrate() -> u64 {
+/// The timer's rate, measured if it was not yet. A measurement that a busy host spoilt is made again next time.
+fn rate() -> NonZeroU64 {
+    if let Some(rate) = RATE.get() {
+        return *rate;
+    }
+    if CALIBRATIONS.fetch_add(1, Ordering::Relaxed) >= MOST_CALIBRATIONS {
+        return *RATE.call_once(|| ASSUMED_RATE);
+    }
+    calibrate().map_or(ASSUMED_RATE, |rate| *RATE.call_once(|| rate))
+}
+
+/// Compares the timer with the clock; `None` if it does not count, or not at a rate that can be.
+fn calibrate() -> Option<NonZeroU64> {
     apic::write(Register::LVT_TIMER, LVT_MASKED);
     apic::write(Register::DIVIDE, DIVIDE_BY_16);
-    let Some((reads, counts)) = ::calibration::measure(compare) else { return 0 };
-    (u64::from(counts) << 32) / reads.counts().max(1)
+    let (reads, counts) = ::calibration::measure(compare)?;
+    timer_rate(counts, reads.counts())
 }
 
 /// The clock's reads around some of the timer's counts, and how many those are.

@@ -111,12 +111,38 @@ pub const fn time_stamp_rate(hertz: u64) -> Option<NonZeroU64> {
     if hertz < SLOWEST_HERTZ { None } else { NonZeroU64::new(hertz) }
 }
 
+/// Counts a millisecond between which a local APIC's timer runs that counts every 16th clock of its bus: from one that
+/// is as slow as the first were, to one of 16 GHz. What lies beyond was not measured.
+const TIMER_COUNTS_A_MS: core::ops::RangeInclusive<u64> = 500..=1_000_000;
+
+/// Counts a nanosecond, in parts of 2^32, of a timer that counted so often in so many nanoseconds; `None` if no timer runs
+/// at such a rate: it did not count, or whoever measured was held up.
+pub fn timer_rate(counts: u32, nanoseconds: u64) -> Option<NonZeroU64> {
+    let a_ms = u64::from(counts).saturating_mul(1_000_000).checked_div(nanoseconds)?;
+    if !TIMER_COUNTS_A_MS.contains(&a_ms) {
+        return None;
+    }
+    NonZeroU64::new((u64::from(counts) << 32) / nanoseconds)
+}
+
 #[cfg(test)]
 mod tests {
     use core::cell::Cell;
     use core::num::NonZeroU64;
 
-    use super::{Reads, SLOWEST_HERTZ, TRIES, measure, time_stamp_rate};
+    use super::{Reads, SLOWEST_HERTZ, TRIES, measure, time_stamp_rate, timer_rate};
+
+    #[test]
+    fn a_timer_that_did_not_count_has_no_rate() {
+        // 62.5 MHz for 200 microseconds.
+        let rate = timer_rate(12_500, 200_000).expect("a rate").get();
+        assert_eq!((200_000 * u128::from(rate)) >> 32, 12_499);
+        for (counts, nanoseconds) in
+            [(0, 200_000), (12_500, 0), (1, 200_000), (u32::MAX, 200_000), (99, 200_000)]
+        {
+            assert_eq!(timer_rate(counts, nanoseconds), None, "{counts} in {nanoseconds}");
+        }
+    }
 
     /// Counts of a span, and between two reads that nothing comes between.
     const SPAN: u64 = 1_000_000;

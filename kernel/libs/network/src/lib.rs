@@ -4,6 +4,8 @@
 //! card: its addresses and its open sockets. On a station one [`Conversation`] at a time is held: it asks
 //! for an address ([`Asking`]), for an echo ([`Ping`]), or moves bytes over TCP ([`Transfer`]).
 //!
+//! [`broadcast`] makes a datagram for everybody on the cable, for which no station is needed.
+//!
 //! Nothing here waits. Whoever holds a conversation calls [`Conversation::step`] again and again and rests
 //! in between for as long as [`Step::Rest`] permits. One step is a bounded amount of work whatever arrives,
 //! every conversation ends at a deadline of its own, and what it took it gives back when it is dropped.
@@ -43,6 +45,7 @@ extern crate alloc;
 extern crate std;
 
 mod asking;
+mod broadcast;
 mod conversation;
 mod error;
 mod lease;
@@ -56,6 +59,7 @@ mod tally;
 mod transfer;
 
 pub use asking::Asking;
+pub use broadcast::{BROADCAST_BYTES, broadcast};
 pub use conversation::{Conversation, Step};
 pub use error::NetworkError;
 pub use lease::Lease;
