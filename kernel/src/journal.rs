@@ -1,9 +1,10 @@
 //! The kernel's report: writes its lines, and counts what `end` must tell.
 //!
-//! Lines go out whole and in order, their times never go back, and nothing here allocates. They wait for the port in a
+//! Lines go out whole and in order, their times never go back, and writing allocates nothing. They wait for the port in a
 //! ring where the writer must not. An exception may come while one is written; what the stopped kernel then has to say
 //! goes past the ring, on a line of its own.
 
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use outbox::Outbox;
@@ -19,8 +20,25 @@ static LINE: IrqLock<[u8; MAX_LINE], rank::ReportLine> = IrqLock::new([0; MAX_LI
 /// For a kernel that stopped in the middle of one.
 static SPARE_LINE: IrqLock<[u8; MAX_LINE], rank::ReportLine> = IrqLock::new([0; MAX_LINE]);
 
+/// Bytes of the report that are kept for who carries it away another way.
+const KEPT_BYTES: usize = 96 << 10;
+
+/// The report's beginning; all zeros, so that it takes no room in the kernel's file.
+struct Kept {
+    bytes: [u8; KEPT_BYTES],
+    length: usize,
+    /// Lines that had no room.
+    lost: u64,
+}
+
+static KEPT: IrqLock<Kept, rank::KeptReport> =
+    IrqLock::new(Kept { bytes: [0; KEPT_BYTES], length: 0, lost: 0 });
+
 /// The time of the latest line.
 static LATEST: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes of the line that says how many are missing.
+const LOST_LINE: usize = 128;
 
 static CHECKS: AtomicU64 = AtomicU64::new(0);
 static FAILED: AtomicU64 = AtomicU64::new(0);
@@ -52,7 +70,43 @@ pub fn emit(event: &Event<'_>) {
 /// Puts a line into the ring.
 fn write(event: &Event<'_>) -> Result<(), InUse> {
     let line = LINE.try_lock().ok_or(InUse)?;
-    with_line(event, line, |bytes| REPORT.push(bytes, &say_how_many_are_missing)).unwrap_or(Ok(()))
+    let put = |bytes: &[u8]| {
+        keep(bytes);
+        REPORT.push(bytes, &say_how_many_are_missing)
+    };
+    with_line(event, line, put).unwrap_or(Ok(()))
+}
+
+/// Keeps a line, if it has room.
+fn keep(line: &[u8]) {
+    // Held only by who was interrupted for good.
+    let Some(mut kept) = KEPT.try_lock() else { return };
+    let Kept { bytes, length, lost } = &mut *kept;
+    let end = *length + line.len();
+    // Once one had no room, later ones are left out too: what is kept has no gaps.
+    match bytes.get_mut(*length..end).filter(|_| *lost == 0) {
+        Some(room) => {
+            room.copy_from_slice(line);
+            *length = end;
+        }
+        None => *lost += 1,
+    }
+}
+
+/// The report so far. Where it was too long to be kept, its last line says how many lines are missing.
+pub fn kept() -> Vec<u8> {
+    let mut report = Vec::with_capacity(KEPT_BYTES + LOST_LINE);
+    let lost = {
+        let kept = KEPT.lock();
+        report.extend_from_slice(kept.bytes.get(..kept.length).unwrap_or_default());
+        kept.lost
+    };
+    if lost > 0 {
+        let mut line = [0; LOST_LINE];
+        let event = Event::Lost(Lost { t: LATEST.load(Ordering::Relaxed), lines: lost });
+        report.extend_from_slice(report::write_line(&event, &mut line).unwrap_or_default());
+    }
+    report
 }
 
 /// Makes the line of an event and hands it on. An interrupt may have written since the event was made: then the line is
@@ -82,7 +136,7 @@ fn with_line<T>(
 /// Says where lines are missing; a report that is not whole vouches for nothing.
 fn say_how_many_are_missing(lines: u64, outbox: &mut Outbox<{ serial::ROOM }>) -> bool {
     note_failure();
-    let mut line = [0; 128];
+    let mut line = [0; LOST_LINE];
     let lost = Event::Lost(Lost { t: LATEST.load(Ordering::Relaxed), lines });
     report::write_line(&lost, &mut line).is_ok_and(|bytes| outbox.push(bytes).is_ok())
 }

@@ -26,7 +26,7 @@ use crate::memory::map;
 use crate::platform::acpi::{self, AcpiTables};
 use crate::platform::fw_cfg::{self, FwCfg};
 use crate::platform::serial::{self, Port};
-use crate::platform::{clock, framebuffer, machine, pci as bus, power};
+use crate::platform::{cancel, clock, framebuffer, machine, pci as bus, power};
 use crate::text::Text;
 use crate::{attack, bench, dma, faults, iommu, irq, journal, protection, stop, verdict};
 
@@ -273,6 +273,7 @@ fn after_protection(options: &Options<'_>) -> ! {
     verdict::tell();
     verdict::show();
     console::page::show();
+    cancel::listen(console::input::look_for_cancel);
     match options.script {
         Some(script) => {
             console::script::run(script);

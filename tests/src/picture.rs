@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 /// A picture in shades of grey.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Picture {
     /// Pixels of a line.
     pub width: usize,
@@ -36,10 +36,19 @@ impl Picture {
     /// If there is none or more than one, or it cannot be read.
     #[track_caller]
     pub fn scan(&self) -> String {
+        let codes = self.codes();
+        let [code] = &codes[..] else { panic!("{} QR codes on the screen, not one", codes.len()) };
+        code.clone().unwrap_or_else(|error| panic!("the QR code cannot be read: {error}"))
+    }
+
+    /// The texts of all QR codes on it, read as by [`scan`](Self::scan), or why one cannot be read.
+    pub fn codes(&self) -> Vec<Result<String, String>> {
         let shade = |x: usize, y: usize| self.shades[y * self.width + x];
         let mut image = rqrr::PreparedImage::prepare_from_greyscale(self.width, self.height, shade);
         let codes = image.detect_grids();
-        let [code] = &codes[..] else { panic!("{} QR codes on the screen, not one", codes.len()) };
-        code.decode().unwrap_or_else(|error| panic!("the QR code cannot be read: {error}")).1
+        codes
+            .iter()
+            .map(|code| code.decode().map(|(_, text)| text).map_err(|error| error.to_string()))
+            .collect()
     }
 }

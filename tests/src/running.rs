@@ -5,7 +5,7 @@ use std::time::Duration;
 use boot::judge::{Ending, Purpose, SelfTest};
 use boot::qemu::{Launch, Moment, Session};
 use boot::report::Report;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::outside::config_space;
 use crate::slot::Slot;
@@ -127,6 +127,16 @@ impl Running {
     #[track_caller]
     pub fn command(&mut self, command: &str, arguments: Value) -> Value {
         told(self.session().command(command, arguments))
+    }
+
+    /// Presses keys of the keyboard, one after the other, by their names in QEMU.
+    #[track_caller]
+    pub fn press(&mut self, keys: &[&str]) {
+        for key in keys {
+            self.command("send-key", json!({"keys": [{"type": "qcode", "data": key}], "hold-time": 20}));
+            // The next key must not come while this one is held.
+            std::thread::sleep(Duration::from_millis(60));
+        }
     }
 
     /// Reads guest memory by physical address, from outside.

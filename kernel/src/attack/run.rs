@@ -15,6 +15,7 @@ use super::attempt::{Advance, Attack};
 use super::order::{Order, Sabotage};
 use super::tally;
 use crate::devices::Overreach;
+use crate::platform::cancel;
 use crate::platform::clock::{self, Deadline};
 use crate::text::Text;
 use crate::{devices, journal};
@@ -190,6 +191,10 @@ pub fn drill_all() {
     let mut cells = vec![[[Cell::Failed; 2]; TARGETS.len()]; devices.len()];
     for (column, target) in TARGETS.into_iter().enumerate() {
         for (side, access) in [Access::Read, Access::Write].into_iter().enumerate() {
+            if cancel::is_requested() {
+                crate::println!("{column} of {} targets were tried", TARGETS.len());
+                return;
+            }
             let command = DrillCommand::Drill;
             let order = order(command, Notice::Announced, access, target);
             let judgements = run_reported(&devices, order, command, Lines::Exceptions);

@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use report::{Bench, Event};
 
-use crate::platform::clock;
+use crate::platform::{cancel, clock};
 use crate::{devices, journal, println};
 
 /// When protection was complete, as far as it goes: nanoseconds since kernel entry.
@@ -34,10 +34,15 @@ pub fn run() {
     if let Err(error) = mapping::run(device) {
         println!("mappings were not measured: {error}");
     }
+    if cancel::is_requested() {
+        return;
+    }
     if let Err(error) = interrupts::run(device.record()) {
         println!("interrupt entries were not measured: {error}");
     }
-    nvme::run();
+    if !cancel::is_requested() {
+        nvme::run();
+    }
 }
 
 fn median(mut values: Vec<u64>) -> u64 {

@@ -19,6 +19,7 @@ use crate::devices::nvme::{self as driver, Ended, Io, Nvme, NvmeError, Token};
 use crate::devices::{Driver, Overreach};
 use crate::dma::{Device, DmaError, FromDevice, PageBuffer, inspect};
 use crate::iommu::IommuError;
+use crate::platform::cancel;
 use crate::platform::clock::{self, Deadline};
 use crate::platform::pci as bus;
 use crate::println;
@@ -75,7 +76,7 @@ pub(super) fn run() {
         println!("no NVMe controller has a driver");
         return;
     };
-    for case in &CASES {
+    for case in CASES.iter().take_while(|_| !cancel::is_requested()) {
         report(case.name, Some(case.whole), requests(nvme, case, Way::Isolated));
         match mapping(Overreach::dma(nvme), case) {
             Ok((map, unmap)) => {

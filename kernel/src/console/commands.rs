@@ -5,15 +5,16 @@ use core::fmt;
 
 use ::network::Exchange;
 use dma_types::{Access, Bdf};
-use options::{COMMANDS, Command, Policy, RecordForm, Switch, VerifierOrder};
+use options::{COMMANDS, Command, Policy, RecordForm, ReportWay, Switch, VerifierOrder};
 
+use super::carry::{self, CarryMistake};
 use super::disks::{self, DiskMistake};
 use super::{interrupts, memory, network, output, page};
 use crate::arch::{FAULT_VECTOR, cpu};
 use crate::devices::{self, DeviceRecord, StartError};
 use crate::dma;
 use crate::journal::{self, Ending};
-use crate::platform::{clock, power, serial};
+use crate::platform::{cancel, clock, power, serial};
 use crate::{attack, bench, faults, firmware, iommu, irq, println, protection, selftest, verdict};
 
 /// Why a command that was understood could not be carried out.
@@ -28,6 +29,10 @@ pub enum Mistake {
     NotReleased(StartError),
     /// A disk does not store what was asked for, or must not be written to.
     Disk(DiskMistake),
+    /// The report could not be carried away.
+    NotCarried(CarryMistake),
+    /// The user ended it.
+    Cancelled,
 }
 
 impl fmt::Display for Mistake {
@@ -46,6 +51,8 @@ impl fmt::Display for Mistake {
             }
             Self::NotReleased(error) => error.fmt(f),
             Self::Disk(mistake) => mistake.fmt(f),
+            Self::NotCarried(mistake) => mistake.fmt(f),
+            Self::Cancelled => f.write_str("ended by Ctrl-C before it was done"),
         }
     }
 }
@@ -53,7 +60,7 @@ impl fmt::Display for Mistake {
 /// Carries a command out.
 ///
 /// # Errors
-/// If it names something that is not there; nothing was done then.
+/// If it names something that is not there; nothing was done then. Or if the user ended it.
 pub fn run(command: Command<'_>) -> Result<(), Mistake> {
     devices::look_around();
     if !matches!(command, Command::Reboot | Command::PowerOff) {
@@ -73,10 +80,12 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         Command::Faults { device, form: Some(RecordForm::Cper) } => super::faults::show_records(device),
         Command::Interrupts => interrupts::show(),
         Command::Memory => memory::show(),
-        Command::Report => {
+        Command::Report(None) => {
             report();
             page::show();
         }
+        Command::Report(Some(ReportWay::Qr)) => carry::by_screen().map_err(Mistake::NotCarried)?,
+        Command::Report(Some(ReportWay::Udp)) => carry::by_network().map_err(Mistake::NotCarried)?,
         Command::Drill => attack::drill_all(),
         Command::Attack { device, transfer, target } => {
             find(device)?;
@@ -108,7 +117,7 @@ pub fn run(command: Command<'_>) -> Result<(), Mistake> {
         }
         Command::PowerOff => power_off(),
     }
-    Ok(())
+    if cancel::is_requested() { Err(Mistake::Cancelled) } else { Ok(()) }
 }
 
 /// Ends the run: the last lines of the report, everything drawn, the machine off.
@@ -146,12 +155,16 @@ fn units() {
 }
 
 fn list_devices() {
+    output::write_heading(format_args!(
+        "{:<12} {:<9} {:<16} {:<10} what it is",
+        "device", "id", "state", "driver"
+    ));
     for record in devices::all().iter().chain(devices::presence::newcomers()) {
         let id = record.vendor_device();
         let driver = record.driver().unwrap_or("-");
         let state = record.state().as_str();
         let left = if record.has_left() { ", which has left" } else { "" };
-        println!("{} {} {state:<16} {driver:<6} {}{left}", record.bdf, id.as_str(), record.name);
+        println!("{} {} {state:<16} {driver:<10} {}{left}", record.bdf, id.as_str(), record.name);
         if let Some(refusal) = record.pci.refused {
             println!("    not believed: {refusal}");
         }

@@ -11,6 +11,7 @@ use spin::Once;
 
 use crate::devices::{self, DeviceRecord, Disk, DiskError, Driver, Namespace};
 use crate::dma::{DmaError, PageBuffer};
+use crate::platform::cancel;
 use crate::{journal, println};
 
 /// Most blocks of one command.
@@ -120,6 +121,7 @@ pub fn run(record: &'static DeviceRecord, transfer: Transfer, range: DiskRange) 
     let DiskRange { namespace, block, count } = range;
     let what = format_args!("{} {namespace} {block} {count}", record.bdf);
     let (result, detail) = match outcome {
+        Ok(_) if cancel::is_requested() => (Outcome::Skip, alloc::format!("{what}: not all of them")),
         Ok(facts) => (Outcome::Pass, alloc::format!("{what} {facts}")),
         Err(error) => (Outcome::Fail, alloc::format!("{what}: {error}")),
     };
@@ -161,7 +163,7 @@ fn buffer() -> Result<PageBuffer, DiskError> {
 /// Reads the blocks, shows the first bytes, and tells the checksum of all.
 fn read(disk: &dyn Disk, namespace: Namespace, range: DiskRange) -> Result<String, DiskError> {
     let (mut buffer, mut sum, mut first) = (buffer()?, Tally::default(), None);
-    for (block, blocks) in pieces(namespace, range) {
+    for (block, blocks) in pieces(namespace, range).take_while(|_| !cancel::is_requested()) {
         buffer = disk.read(namespace.id, block, buffer, blocks)?;
         let bytes = (blocks * namespace.block_bytes) as usize;
         let bytes = buffer.bytes().get(..bytes).unwrap_or_default();
@@ -177,7 +179,7 @@ fn read(disk: &dyn Disk, namespace: Namespace, range: DiskRange) -> Result<Strin
 /// Writes its own number, as 64 bits in little-endian order, all over each block, then flushes.
 fn write(disk: &dyn Disk, namespace: Namespace, range: DiskRange) -> Result<String, DiskError> {
     let mut buffer = buffer()?;
-    for (block, blocks) in pieces(namespace, range) {
+    for (block, blocks) in pieces(namespace, range).take_while(|_| !cancel::is_requested()) {
         let numbers = block..block + u64::from(blocks);
         for (bytes, number) in buffer.bytes_mut().chunks_mut(namespace.block_bytes as usize).zip(numbers) {
             bytes.chunks_exact_mut(8).for_each(|chunk| chunk.copy_from_slice(&number.to_le_bytes()));

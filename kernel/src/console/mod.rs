@@ -3,6 +3,7 @@
 //! [`print!`](crate::print) and [`println!`](crate::println) write to both; [`prompt::run`] waits for commands, [`script::run`] takes them
 //! from an option. What a command does stands in [`commands`]; the grammar is the `options` library's.
 
+mod carry;
 pub mod commands;
 pub mod disks;
 mod faults;

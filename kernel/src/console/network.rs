@@ -27,7 +27,7 @@ pub fn net() {
         let (outcome, detail) = match lease {
             Ok(lease) => (Outcome::Pass, lease.to_string()),
             // A card without a cable is as it should be.
-            Err(error @ NetError::NoLink) => (Outcome::Skip, error.to_string()),
+            Err(error @ (NetError::NoLink | NetError::Cancelled)) => (Outcome::Skip, error.to_string()),
             Err(error) => (Outcome::Fail, error.to_string()),
         };
         journal::check(&alloc::format!("net {}", card.record.bdf), outcome, Some(&detail));
@@ -44,6 +44,7 @@ pub fn ping(to: Ipv4Addr) {
         Ok((card, took)) => {
             (Outcome::Pass, alloc::format!("{} from {}", Milliseconds(took), card.record.bdf))
         }
+        Err(Some(error @ NetError::Cancelled)) => (Outcome::Skip, error.to_string()),
         Err(error) => (Outcome::Fail, error.map_or(NO_CARD.to_string(), |error| error.to_string())),
     };
     println!("{to}: {detail}");
@@ -76,7 +77,8 @@ pub fn tcp(device: Bdf, exchange: Exchange) -> Result<(), Mistake> {
         Ok(exchanged) => exchanged,
         Err(error) => {
             println!("{error}");
-            journal::check(&name, Outcome::Fail, Some(&error.to_string()));
+            let outcome = if matches!(error, NetError::Cancelled) { Outcome::Skip } else { Outcome::Fail };
+            journal::check(&name, outcome, Some(&error.to_string()));
             return Ok(());
         }
     };

@@ -4,11 +4,14 @@ use core::fmt;
 use core::net::Ipv4Addr;
 use core::time;
 
-use network::{Asking, Duration, Exchange, Exchanged, Lease, NetworkError, Ping, Station, Transfer};
+use network::{
+    Asking, Duration, Exchange, Exchanged, FRAME_BYTES, Lease, NetworkError, Ping, Station, Transfer,
+};
 
 use super::port::{NicPort, now};
 use super::stations;
 use crate::devices::{self, DeviceRecord, Link, Nic, NicError};
+use crate::platform::cancel;
 use crate::platform::clock::{self, Deadline};
 
 /// How long a DHCP server may take.
@@ -19,6 +22,9 @@ const LINK_PATIENCE: time::Duration = time::Duration::from_secs(3);
 
 /// How often the link is looked at meanwhile.
 const LINK_POLL: time::Duration = time::Duration::from_millis(10);
+
+/// How long a card may have no room for a frame.
+const SEND_PATIENCE: time::Duration = time::Duration::from_secs(1);
 
 /// How long an echo may take.
 const ECHO_PATIENCE: Duration = Duration::from_secs(5);
@@ -82,8 +88,25 @@ impl Card {
     pub fn transfer(&self, exchange: Exchange) -> Result<Exchanged, NetError> {
         self.with_station_and_address(|port, station| {
             let transfer = Transfer::start(station, exchange, now())?;
-            Ok(port.hold(transfer)?)
+            port.hold(transfer)
         })
+    }
+
+    /// Sends a datagram to everybody on the cable; needs no address.
+    ///
+    /// # Errors
+    /// If the card refuses, or has no room for it for too long.
+    pub fn broadcast(&self, port: u16, payload: &[u8]) -> Result<(), NicError> {
+        let mut frame = [0; FRAME_BYTES];
+        let length = network::broadcast(self.nic.address(), port, payload, &mut frame);
+        let frame = length.and_then(|length| frame.get(..length)).ok_or(NicError::Length(payload.len()))?;
+        let deadline = Deadline::after(SEND_PATIENCE);
+        loop {
+            match self.nic.send(frame) {
+                Err(NicError::Busy) if !deadline.expired() => clock::sleep(LINK_POLL),
+                result => return result,
+            }
+        }
     }
 
     /// Waits for the two ends of the cable to agree: after a reset, or with the cable just plugged in.
@@ -92,6 +115,9 @@ impl Card {
         while self.link() == Link::Down {
             if deadline.expired() {
                 return Err(NetError::NoLink);
+            }
+            if cancel::is_requested() {
+                return Err(NetError::Cancelled);
             }
             clock::sleep(LINK_POLL);
         }
@@ -129,6 +155,8 @@ fn ask(port: &NicPort<'_>, station: &mut Station) -> Result<Lease, NetError> {
 pub enum NetError {
     /// The card is not connected.
     NoLink,
+    /// The user ended the command.
+    Cancelled,
     /// The card did not send a frame.
     Card(NicError),
     /// The network did not do its part.
@@ -139,6 +167,7 @@ impl fmt::Display for NetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLink => f.write_str("no link"),
+            Self::Cancelled => f.write_str("ended before it was done"),
             Self::Card(error) => error.fmt(f),
             Self::Network(error) => error.fmt(f),
         }

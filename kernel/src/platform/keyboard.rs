@@ -91,12 +91,27 @@ impl Keyboard {
         // A byte that makes no sense is dropped; the decoder starts anew by itself.
         let event = self.decoder.add_byte(byte).ok()??;
         match self.decoder.process_keyevent(event)? {
+            // The decoder has another character for the key that erases backwards.
+            DecodedKey::Unicode('\u{7f}') => Some(Key::Delete),
             DecodedKey::Unicode(character) => Key::from_char(character),
-            DecodedKey::RawKey(KeyCode::ArrowUp) => Some(Key::Up),
-            DecodedKey::RawKey(KeyCode::ArrowDown) => Some(Key::Down),
-            DecodedKey::RawKey(_) => None,
+            DecodedKey::RawKey(code) => named(code),
         }
     }
+}
+
+/// A key without a character.
+const fn named(code: KeyCode) -> Option<Key> {
+    Some(match code {
+        KeyCode::ArrowUp => Key::Up,
+        KeyCode::ArrowDown => Key::Down,
+        KeyCode::ArrowLeft => Key::Left,
+        KeyCode::ArrowRight => Key::Right,
+        KeyCode::Home => Key::Home,
+        KeyCode::End => Key::End,
+        KeyCode::PageUp => Key::PageUp,
+        KeyCode::PageDown => Key::PageDown,
+        _ => return None,
+    })
 }
 
 /// A byte that was waiting.

@@ -2,6 +2,7 @@
 
 pub mod acpi;
 mod calibration;
+pub mod cancel;
 pub mod clock;
 pub mod framebuffer;
 pub mod fw_cfg;

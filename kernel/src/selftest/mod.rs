@@ -41,6 +41,7 @@ use verifier::MISUSES;
 
 use crate::devices;
 use crate::devices::Overreach;
+use crate::platform::cancel;
 use crate::platform::clock::{self, Deadline};
 use crate::{journal, println};
 use ::attack::{Progress, Skill};
@@ -120,7 +121,8 @@ pub struct NoSuchTest;
 /// If there is none of that name.
 pub fn run(name: Option<&str>) -> Result<(), NoSuchTest> {
     let Some(name) = name else {
-        TESTS.iter().filter(|test| test.part == Part::Always).for_each(|test| (test.run)());
+        let tests = TESTS.iter().filter(|test| test.part == Part::Always);
+        tests.take_while(|_| !cancel::is_requested()).for_each(|test| (test.run)());
         return Ok(());
     };
     if let Some(test) = TESTS.iter().find(|test| test.name == name) {

@@ -60,12 +60,16 @@ ranks! {
     Parts,
 
     // With interrupts off. Whoever writes while it holds anything only tries these, and what it shows may take others.
+    /// What was typed.
+    Keys,
     /// The screen as text.
     Text,
     /// The pixels of the screen.
     Pixels,
     /// The line of the report that is being made.
     ReportLine,
+    /// The report's lines that are kept.
+    KeptReport,
     /// A serial port.
     Port,
     /// What waits for a serial port.

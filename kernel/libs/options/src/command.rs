@@ -11,7 +11,7 @@ use crate::command_error::CommandError;
 use crate::nearest::nearest;
 use crate::number::Number;
 use crate::target::Target;
-use crate::words::{Policy, RecordForm, Transfer, VerifierOrder};
+use crate::words::{Policy, RecordForm, ReportWay, Transfer, VerifierOrder};
 
 /// One command of the console, understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub enum Command<'a> {
     Interrupts,
     /// Show how much memory is in use.
     Memory,
-    /// Show the protection report.
-    Report,
+    /// Show the protection report, or let the whole report leave the machine.
+    Report(Option<ReportWay>),
     /// Let every capable device attack every target, announced.
     Drill,
     /// Let one device attack one target, not announced.
@@ -132,7 +132,7 @@ pub const COMMANDS: [CommandHelp; 24] = [
     help(Verb::Faults, "faults", "[BDF [cper]]", "list the blocked accesses, or show them as error records"),
     help(Verb::Interrupts, "interrupts", "", "list the interrupt vectors, their owners and counts"),
     help(Verb::Memory, "memory", "", "show the frames and the heap in use, and by whom"),
-    help(Verb::Report, "report", "", "show how well this machine is protected"),
+    help(Verb::Report, "report", "[qr|udp]", "show how well this machine is protected, or carry it away"),
     help(Verb::Drill, "drill", "", "let every capable device overreach, announced"),
     help(Verb::Attack, "attack", "BDF read|write [TARGET]", "let one device overreach, unannounced"),
     help(Verb::Policy, "policy", "[BDF] [NEW]", "show or set what faults lead to: bugcheck, contain, log"),
@@ -212,9 +212,10 @@ impl CommandHelp {
             Verb::Disk => Some(
                 "LBA is the first block, COUNT how many. Writing needs the kernel option disk-write=BDF.",
             ),
-            Verb::Report => {
-                Some("It begins with the verdict, and shows that on the screen until a key is pressed.")
-            }
+            Verb::Report => Some(
+                "It begins with the verdict, and shows that on the screen until a key is pressed. qr shows the whole report as\n\
+                 QR codes, page by page, for `ivt explain`; udp sends it over every connected network card, for `ivt listen`.",
+            ),
             Verb::Mappings | Verb::Release => Some("BDF is [SSSS:]BB:DD.F in hex, as `devices` lists it."),
             _ => None,
         }
@@ -281,7 +282,7 @@ impl<'a> Command<'a> {
             Verb::Faults => Self::parse_faults(arguments)?,
             Verb::Interrupts => Self::Interrupts,
             Verb::Memory => Self::Memory,
-            Verb::Report => Self::Report,
+            Verb::Report => Self::Report(arguments.optional(ReportWay::EXPECTED)?),
             Verb::Drill => Self::Drill,
             Verb::Attack => Self::Attack {
                 device: arguments.required(DEVICE)?,

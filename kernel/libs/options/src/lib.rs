@@ -7,7 +7,7 @@
 //! - [`Options::parse`] reads `k=v` texts of two sources, the second of which wins key by key.
 //! - [`Command::parse`] reads one line of the console; [`COMMANDS`] is the grammar as `help` shows it.
 //! - [`script_lines`] cuts a script into such lines; [`KeyDecoder`] and [`LineEditor`] make them of what is
-//!   typed.
+//!   typed, and [`candidates`] says how one may go on.
 //!
 //! # Example
 //! ```
@@ -30,7 +30,9 @@ mod bdf_list;
 mod command;
 mod command_error;
 mod complaint;
+mod complete;
 mod excerpt;
+mod line;
 mod line_editor;
 mod nearest;
 mod number;
@@ -44,11 +46,13 @@ pub use bdf_list::{BdfList, MAX_BDFS, ParseBdfListError};
 pub use command::{COMMANDS, Command, CommandHelp, DiskRange, script_lines};
 pub use command_error::CommandError;
 pub use complaint::{Complaint, Mistake, Severity, Source};
-pub use line_editor::{Edit, LineEditor, MAX_LINE};
+pub use complete::{Names, candidates};
+pub use line::MAX_LINE;
+pub use line_editor::{Completion, Edit, LineEditor};
 pub use settings::{MAX_SOURCE_BYTES, OptionKey, Options};
 pub use target::{ParseTargetError, Target};
 pub use terminal::{Key, KeyDecoder};
 pub use words::{
     DmarSource, ExpectedWord, ExternalDevices, Interrupts, LogLevel, ParseStormError, Policy, RecordForm,
-    ReportTarget, Storm, Switch, Transfer, VerifierOrder,
+    ReportTarget, ReportWay, Storm, Switch, Transfer, VerifierOrder,
 };

@@ -1,28 +1,30 @@
 //! A line that is being typed.
 
 use core::fmt;
+use core::iter;
 
+use crate::complete::{self, Names};
+use crate::line::Line;
 use crate::terminal::Key;
 
-/// The longest line; further characters are not taken.
-pub const MAX_LINE: usize = 256;
-
 /// How many earlier lines can be called back.
-const HISTORY: usize = 8;
-
-/// What a terminal is sent to take back one character.
-const ERASE: &str = "\u{8} \u{8}";
+const HISTORY: usize = 16;
 
 /// Collects keys into lines, echoes them, and remembers the last few lines.
 ///
-/// The cursor always stands behind the last character.
+/// The echo is characters, backspaces and line ends alone, which every terminal understands: where the cursor goes on, the
+/// characters that it passes are sent again.
 #[derive(Clone, Debug, Default)]
 pub struct LineEditor {
     line: Line,
+    /// The character that the cursor stands on; the line's length: behind the last.
+    cursor: usize,
     /// Earlier lines, the latest first; empty where there is none.
     history: [Line; HISTORY],
     /// Which earlier line is shown, from 1; 0: none.
     recalled: usize,
+    /// What was being typed when an earlier line was called back.
+    draft: Line,
 }
 
 /// What a key led to.
@@ -34,44 +36,93 @@ pub enum Edit<'e> {
     Line(&'e str),
     /// The line was given up.
     Cancelled,
+    /// What was begun shall be completed: see [`LineEditor::complete`].
+    Complete,
+    /// A key that is not about the line, such as for another page.
+    NotMine(Key),
+}
+
+/// What came of completing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// Something was added, or nothing fits.
+    Done,
+    /// Several words fit, and nothing could be added: the user will want to see them.
+    Ambiguous,
 }
 
 impl LineEditor {
     /// Starts with an empty line and no history.
     pub const fn new() -> Self {
-        Self { line: Line::EMPTY, history: [Line::EMPTY; HISTORY], recalled: 0 }
+        Self {
+            line: Line::EMPTY,
+            cursor: 0,
+            history: [Line::EMPTY; HISTORY],
+            recalled: 0,
+            draft: Line::EMPTY,
+        }
     }
 
     /// Takes a key and writes to `echo` what the terminal must show for it.
     ///
     /// A line that is complete or given up is gone at the next key.
     pub fn take(&mut self, key: Key, echo: &mut dyn fmt::Write) -> Edit<'_> {
-        // An echo that fails costs nothing but the echo.
         match key {
-            Key::Character(character) => {
-                if self.line.push(character) {
-                    let _ = echo.write_char(character);
-                }
-            }
-            Key::Backspace => {
-                if self.line.pop() {
-                    let _ = echo.write_str(ERASE);
-                }
-            }
-            Key::EraseLine => self.show(Line::EMPTY, 0, echo),
+            Key::Character(character) => self.insert(character, echo),
+            Key::Backspace => self.erase_before(1, echo),
+            Key::Delete => self.erase(self.cursor, 1, echo),
+            Key::EraseWord => self.erase_before(self.word_before(), echo),
+            Key::EraseRest => self.erase(self.cursor, self.line.len(), echo),
+            Key::EraseLine => self.show(Line::EMPTY, echo),
+            Key::Left => self.go_to(self.cursor.saturating_sub(1), echo),
+            Key::Right => self.go_to(self.cursor + 1, echo),
+            Key::Home => self.go_to(0, echo),
+            Key::End => self.go_to(self.line.len(), echo),
             Key::Up => self.recall(self.recalled + 1, echo),
             Key::Down => self.recall(self.recalled.saturating_sub(1), echo),
+            Key::Tab => return Edit::Complete,
+            Key::PageUp | Key::PageDown => return Edit::NotMine(key),
             Key::Cancel => {
-                let _ = echo.write_str("^C\n");
-                (self.line, self.recalled) = (Line::EMPTY, 0);
+                self.go_to(self.line.len(), echo);
+                send(echo, "^C\n");
+                (self.line, self.cursor, self.recalled) = (Line::EMPTY, 0, 0);
                 return Edit::Cancelled;
             }
             Key::Enter => {
-                let _ = echo.write_str("\n");
-                return self.complete();
+                self.go_to(self.line.len(), echo);
+                send(echo, "\n");
+                return self.end_line();
             }
         }
         Edit::Open
+    }
+
+    /// Completes the word before the cursor as far as it is certain, with a blank behind it where there is but one.
+    pub fn complete(&mut self, names: &dyn Names, echo: &mut dyn fmt::Write) -> Completion {
+        let before = self.before_cursor();
+        let begun = complete::last_word(before).len();
+        let (mut common, mut found) = (Line::EMPTY, 0_usize);
+        complete::candidates(before, names, &mut |word| {
+            found += 1;
+            if found == 1 {
+                // A word that has no room is one that does not fit.
+                let _ = fmt::Write::write_str(&mut common, word);
+            } else {
+                let same = iter::zip(common.as_str().bytes(), word.bytes()).take_while(|(a, b)| a == b);
+                common.truncate(same.count());
+            }
+        });
+        let added = common.len().saturating_sub(begun);
+        common.between(begun, common.len()).chars().for_each(|character| self.insert(character, echo));
+        match found {
+            0 => Completion::Done,
+            1 => {
+                self.insert(' ', echo);
+                Completion::Done
+            }
+            _ if added == 0 => Completion::Ambiguous,
+            _ => Completion::Done,
+        }
     }
 
     /// What the line holds so far.
@@ -79,10 +130,63 @@ impl LineEditor {
         self.line.as_str()
     }
 
+    /// What of it stands before the cursor.
+    pub fn before_cursor(&self) -> &str {
+        self.line.between(0, self.cursor)
+    }
+
+    /// Shows the line once more, on a terminal whose cursor stands where the line shall begin.
+    pub fn show_again(&self, echo: &mut dyn fmt::Write) {
+        send(echo, self.typed());
+        back(echo, self.line.len() - self.cursor);
+    }
+
+    fn insert(&mut self, character: char, echo: &mut dyn fmt::Write) {
+        if self.line.insert(self.cursor, character) {
+            send(echo, self.from(self.cursor));
+            self.cursor += 1;
+            back(echo, self.line.len() - self.cursor);
+        }
+    }
+
+    fn erase_before(&mut self, count: usize, echo: &mut dyn fmt::Write) {
+        let count = count.min(self.cursor);
+        self.go_to(self.cursor - count, echo);
+        self.erase(self.cursor, count, echo);
+    }
+
+    /// Takes out characters from the cursor on.
+    fn erase(&mut self, cursor: usize, count: usize, echo: &mut dyn fmt::Write) {
+        let before = self.line.len();
+        self.line.remove(cursor, count);
+        let gone = before - self.line.len();
+        send(echo, self.from(cursor));
+        (0..gone).for_each(|_| send(echo, " "));
+        back(echo, before - cursor);
+    }
+
+    /// Characters from the cursor back to the beginning of the word before it.
+    fn word_before(&self) -> usize {
+        let before = self.before_cursor();
+        let word = before.trim_end_matches(' ').rfind(' ').map_or(0, |blank| blank + 1);
+        before.len() - word
+    }
+
+    fn go_to(&mut self, place: usize, echo: &mut dyn fmt::Write) {
+        let place = place.min(self.line.len());
+        send(echo, self.line.between(self.cursor, place));
+        back(echo, self.cursor.saturating_sub(place));
+        self.cursor = place;
+    }
+
+    fn from(&self, place: usize) -> &str {
+        self.line.between(place, self.line.len())
+    }
+
     /// Ends the line and puts it into the history.
-    fn complete(&mut self) -> Edit<'_> {
+    fn end_line(&mut self) -> Edit<'_> {
         let line = core::mem::replace(&mut self.line, Line::EMPTY);
-        self.recalled = 0;
+        (self.cursor, self.recalled) = (0, 0);
         let [latest, ..] = &mut self.history;
         if line.is_empty() {
             return Edit::Line("");
@@ -96,76 +200,41 @@ impl LineEditor {
         Edit::Line(latest.as_str())
     }
 
-    /// Shows the line `age` lines back; stays where it is if there is none.
+    /// Shows the line `age` lines back, 0 what was typed before; stays where it is if there is none.
     fn recall(&mut self, age: usize, echo: &mut dyn fmt::Write) {
         let line = match age.checked_sub(1) {
-            None => Some(Line::EMPTY),
+            None => Some(if self.recalled == 0 { self.line } else { self.draft }),
             Some(index) => self.history.get(index).copied().filter(|line| !line.is_empty()),
         };
-        if let Some(line) = line {
-            self.show(line, age, echo);
+        let Some(line) = line else { return };
+        if self.recalled == 0 {
+            self.draft = self.line;
         }
+        self.show(line, echo);
+        self.recalled = age;
     }
 
-    fn show(&mut self, line: Line, age: usize, echo: &mut dyn fmt::Write) {
-        for _ in 0..self.line.length {
-            let _ = echo.write_str(ERASE);
-        }
-        let _ = echo.write_str(line.as_str());
-        (self.line, self.recalled) = (line, age);
+    fn show(&mut self, line: Line, echo: &mut dyn fmt::Write) {
+        self.go_to(0, echo);
+        self.erase(0, self.line.len(), echo);
+        send(echo, line.as_str());
+        (self.line, self.cursor) = (line, line.len());
     }
 }
 
-/// Printable ASCII, so that a byte is a character.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Line {
-    bytes: [u8; MAX_LINE],
-    length: usize,
+/// An echo that fails costs nothing but the echo.
+fn send(echo: &mut dyn fmt::Write, text: &str) {
+    let _ = echo.write_str(text);
 }
 
-impl Line {
-    const EMPTY: Self = Self { bytes: [0; MAX_LINE], length: 0 };
-
-    const fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    fn push(&mut self, character: char) -> bool {
-        let (Some(slot), true) =
-            (self.bytes.get_mut(self.length), character.is_ascii_graphic() || character == ' ')
-        else {
-            return false;
-        };
-        *slot = character as u8;
-        self.length += 1;
-        true
-    }
-
-    fn pop(&mut self) -> bool {
-        let Some(length) = self.length.checked_sub(1) else { return false };
-        self.length = length;
-        // Lines that read the same are equal.
-        if let Some(slot) = self.bytes.get_mut(length) {
-            *slot = 0;
-        }
-        true
-    }
-
-    fn as_str(&self) -> &str {
-        let bytes = self.bytes.get(..self.length).unwrap_or_default();
-        str::from_utf8(bytes).unwrap_or_default()
-    }
-}
-
-impl Default for Line {
-    fn default() -> Self {
-        Self::EMPTY
-    }
+fn back(echo: &mut dyn fmt::Write, characters: usize) {
+    (0..characters).for_each(|_| send(echo, "\u{8}"));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::line::MAX_LINE;
     use crate::terminal::KeyDecoder;
     use proptest::prelude::*;
     use std::string::{String, ToString};
@@ -220,6 +289,9 @@ mod tests {
         assert_eq!(lines(b"one\rtwo\r\x1b[A\x1b[A\r"), ["one", "two", "one"]);
         assert_eq!(lines(b"one\rtwo\r\x1b[A\x1b[A\x1b[B!\r"), ["one", "two", "two!"]);
         assert_eq!(lines(b"one\r\x1b[A\x1b[Bx\r"), ["one", "x"]);
+        // What was being typed comes back too, and an earlier line goes as a whole.
+        assert_eq!(lines(b"one\rtw\x1b[A\x1b[Bo\r"), ["one", "two"]);
+        assert_eq!(lines(b"one two\r\x1b[A\x1b[D\x15x\r"), ["one two", "x"]);
         // Beyond the oldest it stays; the same line twice is remembered once; empty ones are not.
         assert_eq!(lines(b"one\rone\r\r\x1b[A\x1b[A\x1b[A\r"), ["one", "one", "", "one"]);
     }
@@ -227,12 +299,70 @@ mod tests {
     #[test]
     fn history_keeps_the_last_few() {
         let mut editor = LineEditor::new();
-        for number in 0..10 {
+        for number in 0..18 {
             type_in(&mut editor, std::format!("line {number}\r").as_bytes());
         }
         let up = b"\x1b[A".repeat(20);
         type_in(&mut editor, &up);
         assert_eq!(type_in(&mut editor, b"\r").0, ["line 2"]);
+    }
+
+    #[test]
+    fn the_cursor_moves_and_writes_in_between() {
+        assert_eq!(lines(b"uits\x1b[D\x1b[D\x1b[Dn\r"), ["units"]);
+        assert_eq!(lines(b"nits\x1b[Hu\x1b[F!\r"), ["units!"]);
+        assert_eq!(lines(b"xunits\x01\x1b[3~\r"), ["units"]);
+        assert_eq!(lines(b"units x y\x02\x02\x0b\r"), ["units x"[..7].trim_end()]);
+        assert_eq!(lines(b"attack 00:03.0  \x17write\r"), ["attack write"]);
+        // Neither end can be passed.
+        assert_eq!(lines(b"a\x1b[D\x1b[Db\x1b[C\x1b[C\x1b[Cc\x1b[3~\r"), ["bac"]);
+    }
+
+    struct Machine;
+
+    impl Names for Machine {
+        fn devices(&self, visit: &mut dyn FnMut(dma_types::Bdf)) {
+            for device in ["00:03.0", "00:04.0", "0001:20:00.0"] {
+                visit(device.parse().unwrap());
+            }
+        }
+
+        fn self_tests(&self, visit: &mut dyn FnMut(&str)) {
+            ["storm", "storm-long", "rest"].into_iter().for_each(visit);
+        }
+    }
+
+    /// What a line becomes by one press of the tabulator, and whether there is more than one way on.
+    fn completed(line: &[u8]) -> (String, Completion) {
+        let mut editor = LineEditor::new();
+        let (_, mut echo) = type_in(&mut editor, line);
+        let completion = editor.complete(&Machine, &mut echo);
+        (editor.typed().to_string(), completion)
+    }
+
+    #[test]
+    fn words_are_completed_as_far_as_they_are_certain() {
+        for (line, expected) in [
+            (&b"un"[..], "units "),
+            (b"xyz", "xyz"),
+            (b"mappings 0", "mappings 00"),
+            (b"mappings 00:", "mappings 00:0"),
+            (b"mappings 00:03", "mappings 00:03.0 "),
+            (b"mappings 0000:00:04", "mappings 0000:00:04.0 "),
+            (b"mappings 0001", "mappings 0001:20:00.0 "),
+            (b"attack 00:03.0 w", "attack 00:03.0 write "),
+            (b"attack 00:03.0 write wr", "attack 00:03.0 write wrong-direction "),
+            (b"selftest s", "selftest storm"),
+            (b"ping 1", "ping 1"),
+            (b"units u", "units u"),
+            (b"de 00:03\x01\x1b[C\x1b[C", "de 00:03"),
+            (b"rel 00:03\x01\x1b[C\x1b[C\x1b[C", "release  00:03"),
+        ] {
+            assert_eq!(completed(line).0, expected);
+        }
+        for line in [&b"mappings 00:0"[..], b"selftest storm", b"", b"policy "] {
+            assert_eq!(completed(line).1, Completion::Ambiguous, "{line:?}");
+        }
     }
 
     #[test]
@@ -242,13 +372,30 @@ mod tests {
         assert_eq!(echo.len(), MAX_LINE + 1);
     }
 
+    /// Bytes as people type them, and as a broken line sends them.
+    fn typing() -> impl Strategy<Value = Vec<u8>> {
+        const KEYS: [&[u8]; 14] = [
+            b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D", b"\x1b[H", b"\x1b[F", b"\x1b[3~", b"\x0b", b"\x17",
+            b"\x15", b"\x08", b"\r", b"units ", b"\t",
+        ];
+        let pieces = prop_oneof![
+            6 => (0x20_u8..0x7f).prop_map(|byte| std::vec![byte]),
+            4 => prop::sample::select(&KEYS[..]).prop_map(<[u8]>::to_vec),
+            1 => any::<u8>().prop_map(|byte| std::vec![byte]),
+        ];
+        prop::collection::vec(pieces, 0..120).prop_map(|pieces| pieces.concat())
+    }
+
     proptest! {
         #[test]
-        fn the_echo_shows_what_the_line_holds(bytes in prop::collection::vec(
-            prop_oneof![8 => 0x20_u8..0x7f, 2 => Just(8), 1 => any::<u8>()], 0..200,
-        )) {
+        fn the_echo_shows_what_the_line_holds(bytes in typing()) {
             let mut editor = LineEditor::new();
-            let (_, echo) = type_in(&mut editor, &bytes);
+            let (mut decoder, mut echo) = (KeyDecoder::default(), String::new());
+            for key in bytes.iter().filter_map(|&byte| decoder.take(byte)) {
+                if editor.take(key, &mut echo) == Edit::Complete {
+                    editor.complete(&Machine, &mut echo);
+                }
+            }
             // Plays the echo on a terminal of one endless line.
             let (mut shown, mut cursor) = (Vec::new(), 0_usize);
             for character in echo.chars() {
@@ -256,14 +403,17 @@ mod tests {
                     '\n' => (shown, cursor) = (Vec::new(), 0),
                     '\u{8}' => cursor -= 1,
                     _ => {
-                        shown.truncate(cursor);
-                        shown.push(character);
+                        shown.resize(shown.len().max(cursor + 1), ' ');
+                        shown[cursor] = character;
                         cursor += 1;
                     }
                 }
             }
-            shown.truncate(cursor);
-            prop_assert_eq!(shown.into_iter().collect::<String>(), editor.line.as_str());
+            // Blanks over what was erased stay, and no terminal shows them.
+            let shown: String = shown.into_iter().collect();
+            prop_assert_eq!(shown.trim_end_matches(' '), editor.typed().trim_end_matches(' '));
+            prop_assert_eq!(cursor, editor.before_cursor().len());
+            prop_assert!(editor.typed().len() <= MAX_LINE);
         }
     }
 }

@@ -81,6 +81,16 @@ word_enum! {
 }
 
 word_enum! {
+    /// How the whole report leaves the machine where no serial line does it.
+    ReportWay, "qr|udp" {
+        /// As pages on the screen, each a QR code.
+        Qr = "qr",
+        /// As datagrams to everybody, over every network card that is connected.
+        Udp = "udp",
+    }
+}
+
+word_enum! {
     /// Something that is on or off.
     Switch, "on|off" {
         /// On.
@@ -251,6 +261,7 @@ mod tests {
         check::<DmarSource>(DmarSource::EXPECTED);
         check::<Interrupts>(Interrupts::EXPECTED);
         check::<Transfer>(Transfer::EXPECTED);
+        check::<ReportWay>(ReportWay::EXPECTED);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::path::Path;
 
 use screen::{
-    Field, Geometry, PixelBuffer, PixelFormat, Register, StopCode, StopText, TextScreen, draw_stop_screen,
+    Field, Geometry, PixelBuffer, PixelFormat, Register, StopCode, StopText, TextLine, TextScreen,
+    draw_stop_screen,
 };
 
 const SIZES: [(usize, usize); 5] = [(640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160)];
@@ -84,7 +85,8 @@ static REGISTERS: [Register<'static>; 22] = {
 
 fn draw_text(pixels: &mut PixelBuffer<'_>) {
     use std::fmt::Write;
-    let mut screen = Box::new(TextScreen::new());
+    let mut lines = vec![TextLine::EMPTY; 80];
+    let mut screen = Box::new(TextScreen::new(&mut lines));
     screen.resize(pixels.width(), pixels.height());
     for unit in 0..60 {
         // Writing to the grid cannot fail.

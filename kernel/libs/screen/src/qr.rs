@@ -8,8 +8,8 @@ use qrcodegen_no_heap::{QrCode, QrCodeEcc, Version};
 use crate::colour::Colour;
 use crate::pixels::{PixelBuffer, Rect};
 
-/// The largest code: 458 bytes at the lowest level of error correction.
-const LARGEST: Version = Version::new(14);
+/// The largest code: 858 bytes, or 1249 characters of the alphanumeric mode, at the lowest level of error correction.
+const LARGEST: Version = Version::new(20);
 /// Modules of the quiet zone, on each side.
 const QUIET_ZONE: usize = 4;
 
@@ -96,9 +96,9 @@ mod tests {
 
     #[test]
     fn a_text_that_is_too_long_has_no_code() {
-        let long = "x".repeat(459);
+        let long = "x".repeat(859);
         assert!(Symbol::of(&long, &mut Workspace::new()).is_none());
-        assert!(Symbol::of(&long[..458], &mut Workspace::new()).is_some());
+        assert!(Symbol::of(&long[..858], &mut Workspace::new()).is_some());
         assert!(Symbol::of(&"x".repeat(5000), &mut Workspace::new()).is_none());
     }
 }

@@ -4,6 +4,10 @@
 //! So writing only fills a grid of characters, whose lines turn in a ring instead of being moved, and
 //! drawing compares the grid with what the screen shows and touches the differences alone. Until the
 //! machine is protected nothing is drawn but one line ([`draw_banner`]); afterwards whoever waits draws.
+//!
+//! The ring holds more lines than the screen shows, so that one can go back to earlier ones ([`TextScreen::page_up`]).
+
+mod grid;
 
 use core::fmt;
 
@@ -11,6 +15,9 @@ use crate::colour::Colour;
 use crate::font::{Typeface, place};
 use crate::pen::{Ink, Pen, draw_character};
 use crate::pixels::{PixelBuffer, Rect};
+use grid::{Grid, Wrap};
+
+pub use grid::TextLine;
 
 /// The most characters of a line; what a wider screen has left stays empty.
 const MAX_COLUMNS: usize = 192;
@@ -22,25 +29,46 @@ const COMFORTABLE_COLUMNS: usize = 130;
 const FOREGROUND: Colour = Colour::new(0xd6, 0xde, 0xe8);
 const BACKGROUND: Colour = Colour::new(0x0b, 0x14, 0x22);
 
-type Line = [u8; MAX_COLUMNS];
-const EMPTY_LINE: Line = [b' '; MAX_COLUMNS];
+/// How lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Emphasis {
+    /// As most do.
+    #[default]
+    Plain,
+    /// The names of columns.
+    Heading,
+    /// Something to be careful about.
+    Warning,
+    /// Something that failed.
+    Error,
+}
+
+impl Emphasis {
+    const fn colour(self) -> Colour {
+        match self {
+            Self::Plain => FOREGROUND,
+            Self::Heading => Colour::new(0x7f, 0xc4, 0xff),
+            Self::Warning => Colour::new(0xff, 0xc1, 0x4d),
+            Self::Error => Colour::new(0xff, 0x7b, 0x72),
+        }
+    }
+}
 
 /// A text console that takes the place of a terminal.
 ///
 /// Understands line end, carriage return, backspace and tabulator; shows anything else that is neither printable ASCII
 /// nor one of the signs ✔ and ✘ as a question mark.
 #[derive(Debug)]
-pub struct TextScreen {
-    /// What was written; the uppermost line of the screen is `first`.
-    written: [Line; MAX_ROWS],
+pub struct TextScreen<'m> {
+    grid: Grid<'m>,
     /// What the screen shows, from its uppermost line.
-    shown: [Line; MAX_ROWS],
+    shown: [TextLine; MAX_ROWS],
+    /// Where it shows a cursor, and over which character.
+    shown_cursor: Option<(usize, usize, u8)>,
     typeface: Typeface,
-    columns: usize,
-    rows: usize,
-    first: usize,
-    row: usize,
-    column: usize,
+    /// Lines between the last one and the last that is shown; 0: the screen shows what is written.
+    back: usize,
+    cursor: Cursor,
     state: State,
 }
 
@@ -52,6 +80,15 @@ enum State {
     Shown,
 }
 
+/// Whether the place of the next character is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cursor {
+    /// It is: something is being typed.
+    Shown,
+    /// It is not.
+    Hidden,
+}
+
 /// How far drawing has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -61,18 +98,16 @@ pub enum Progress {
     More,
 }
 
-impl TextScreen {
-    /// A console without a screen: what is written to it is forgotten.
-    pub const fn new() -> Self {
+impl<'m> TextScreen<'m> {
+    /// A console without a screen: what is written to it is forgotten. It keeps so many lines as there is memory for.
+    pub const fn new(memory: &'m mut [TextLine]) -> Self {
         Self {
-            written: [EMPTY_LINE; MAX_ROWS],
-            shown: [EMPTY_LINE; MAX_ROWS],
+            grid: Grid::new(memory),
+            shown: [TextLine::EMPTY; MAX_ROWS],
+            shown_cursor: None,
             typeface: Typeface::SMALLEST,
-            columns: 0,
-            rows: 0,
-            first: 0,
-            row: 0,
-            column: 0,
+            back: 0,
+            cursor: Cursor::Hidden,
             state: State::Covered,
         }
     }
@@ -82,10 +117,9 @@ impl TextScreen {
         let comfortable = |typeface: &Typeface| width / typeface.width() >= COMFORTABLE_COLUMNS;
         let typeface = Typeface::ALL.into_iter().find(comfortable).unwrap_or(Typeface::SMALLEST);
         self.typeface = typeface;
-        self.columns = (width / typeface.width()).min(MAX_COLUMNS);
-        self.rows = (height / typeface.height()).min(MAX_ROWS);
-        self.written.fill(EMPTY_LINE);
-        (self.first, self.row, self.column) = (0, 0, 0);
+        let columns = (width / typeface.width()).min(MAX_COLUMNS);
+        self.grid.resize(columns, (height / typeface.height()).min(MAX_ROWS));
+        self.back = 0;
         self.state = State::Covered;
     }
 
@@ -94,106 +128,184 @@ impl TextScreen {
         self.state = State::Covered;
     }
 
+    /// Has the lines written from here on look so, beginning with the present one.
+    pub fn emphasize(&mut self, emphasis: Emphasis) {
+        self.grid.emphasize(emphasis);
+    }
+
+    /// Shows or hides the place of the next character.
+    pub const fn set_cursor(&mut self, cursor: Cursor) {
+        self.cursor = cursor;
+    }
+
+    /// Writes what is being typed: broken at the margin, not between words, so that backspaces lead back.
+    pub fn echo(&mut self, text: &str) {
+        text.chars().for_each(|character| self.take(character, Wrap::Anywhere));
+    }
+
+    /// Lines written since the console was made; counts on from there.
+    pub const fn lines_written(&self) -> u64 {
+        self.grid.lines_written()
+    }
+
+    /// Lines that the screen has room for.
+    pub const fn rows(&self) -> usize {
+        self.grid.rows()
+    }
+
+    /// Shows earlier lines.
+    pub fn page_up(&mut self) {
+        let page = self.page();
+        self.go_back(self.back.saturating_add(page));
+    }
+
+    /// Shows later lines.
+    pub fn page_down(&mut self) {
+        self.back = self.back.saturating_sub(self.page());
+    }
+
+    /// Shows the lines from the one on that was the present one when so many were written.
+    pub fn go_to(&mut self, line: u64) {
+        let since = usize::try_from(self.lines_written().saturating_sub(line)).unwrap_or(usize::MAX);
+        // The lowest line of the screen says that there is more.
+        self.go_back(since.saturating_add(2).saturating_sub(self.rows()));
+    }
+
+    /// Shows what is written now; tells whether something else was shown.
+    pub fn show_latest(&mut self) -> bool {
+        core::mem::take(&mut self.back) > 0
+    }
+
+    /// Whether earlier lines are shown.
+    pub const fn is_back(&self) -> bool {
+        self.back > 0
+    }
+
+    fn page(&self) -> usize {
+        self.rows().saturating_sub(2).max(1)
+    }
+
+    fn go_back(&mut self, lines: usize) {
+        self.back = lines.min(self.grid.earlier());
+    }
+
     /// Draws what has changed, at most so many characters.
     ///
     /// The first call also clears the screen.
-    pub fn draw(&mut self, pixels: &mut PixelBuffer<'_>, mut characters: usize) -> Progress {
+    pub fn draw(&mut self, pixels: &mut PixelBuffer<'_>, characters: usize) -> Progress {
         if self.state == State::Covered {
             pixels.fill(pixels.area(), BACKGROUND);
-            self.shown.fill(EMPTY_LINE);
+            self.shown.fill(TextLine::EMPTY);
+            self.shown_cursor = None;
             self.state = State::Shown;
         }
-        let ink = Ink::new(pixels, FOREGROUND, BACKGROUND);
-        let (width, height) = (self.typeface.width(), self.typeface.height());
-        for row in 0..self.rows {
-            let index = self.index(row);
-            let (Some(written), Some(shown)) = (self.written.get(index), self.shown.get_mut(row)) else {
-                continue;
-            };
-            if written == shown {
-                continue;
+        let cursor = (self.cursor == Cursor::Shown && self.back == 0).then(|| self.grid.place());
+        let mut allowance = characters;
+        if let Some((row, column, _)) = self.shown_cursor
+            && cursor != Some((row, column))
+        {
+            self.shown_cursor = None;
+            if let Some(shown) = self.shown.get_mut(row) {
+                // It differs from whatever is written there, and so is drawn.
+                shown.forget(column);
             }
-            for (column, (shown, &character)) in shown.iter_mut().zip(written).enumerate() {
-                if *shown == character {
-                    continue;
-                }
-                if characters == 0 {
-                    return Progress::More;
-                }
-                characters -= 1;
-                draw_character(pixels, (column * width, row * height), character, self.typeface, &ink);
-                *shown = character;
+        }
+        for row in 0..self.rows() {
+            let status = self.status(row);
+            let Some(written) = status.as_ref().or_else(|| self.grid.line(row, self.back)) else { continue };
+            let Some(shown) = self.shown.get_mut(row) else { continue };
+            if !draw_line(pixels, self.typeface, row, (shown, written), &mut allowance) {
+                return Progress::More;
             }
+        }
+        if let Some((row, column)) = cursor {
+            self.draw_cursor(pixels, row, column);
         }
         Progress::Done
     }
 
-    /// Where a line of the screen stands in the ring.
-    const fn index(&self, row: usize) -> usize {
-        let index = self.first + row;
-        if index < self.rows { index } else { index - self.rows }
+    fn draw_cursor(&mut self, pixels: &mut PixelBuffer<'_>, row: usize, column: usize) {
+        let character = self.shown.get(row).map_or(b' ', |shown| shown.character(column));
+        let cursor = Some((row, column, character));
+        if self.shown_cursor != cursor {
+            let ink = Ink::new(pixels, BACKGROUND, FOREGROUND);
+            let at = (column * self.typeface.width(), row * self.typeface.height());
+            draw_character(pixels, at, character, self.typeface, &ink);
+            self.shown_cursor = cursor;
+        }
     }
 
-    fn put(&mut self, character: u8) {
-        if self.column >= self.columns {
-            self.new_line();
+    /// What the lowest line says while earlier lines are shown.
+    fn status(&self, row: usize) -> Option<TextLine> {
+        if self.back == 0 || row + 1 != self.rows() {
+            return None;
         }
-        let (index, column) = (self.index(self.row), self.column);
-        if let Some(cell) = self.written.get_mut(index).and_then(|line| line.get_mut(column)) {
-            *cell = character;
-        }
-        self.column += 1;
+        let mut line = TextLine::EMPTY;
+        line.set_emphasis(Emphasis::Heading);
+        let text = format_args!("-- {} more lines: PgDn, PgUp; any other key ends this --", self.back + 1);
+        // What has no room is left out.
+        let _ = fmt::write(&mut line.writer(self.grid.columns()), text);
+        Some(line)
     }
 
-    fn new_line(&mut self) {
-        self.column = 0;
-        if self.row + 1 < self.rows {
-            self.row += 1;
+    fn take(&mut self, character: char, wrap: Wrap) {
+        if self.grid.columns() == 0 || self.rows() == 0 {
             return;
         }
-        // The uppermost line becomes the lowest.
-        if let Some(line) = self.written.get_mut(self.first) {
-            *line = EMPTY_LINE;
-        }
-        self.first = self.index(1);
-    }
-
-    /// Steps back one character, onto the line above where a long line was broken.
-    fn back(&mut self) {
-        if self.column > 0 {
-            self.column -= 1;
-        } else if self.row > 0 {
-            self.row -= 1;
-            self.column = self.columns.saturating_sub(1);
-        }
-    }
-
-    fn take(&mut self, character: char) {
+        let before = self.lines_written();
         match character {
-            '\n' => self.new_line(),
-            '\r' => self.column = 0,
-            '\u{8}' => self.back(),
-            '\t' => {
-                for _ in self.column % 8..8 {
-                    self.put(b' ');
-                }
-            }
-            _ => self.put(place(character)),
+            '\n' => self.grid.end_line(),
+            '\r' => self.grid.go_to_column(0),
+            '\u{8}' => self.grid.step_back(),
+            '\t' => self.grid.put_tab(),
+            _ => self.grid.put(place(character), wrap),
+        }
+        // What is shown stays where it is while more is written.
+        if self.back > 0 {
+            let more = usize::try_from(self.lines_written().saturating_sub(before)).unwrap_or(0);
+            self.go_back(self.back.saturating_add(more));
         }
     }
 }
 
-impl Default for TextScreen {
-    fn default() -> Self {
-        Self::new()
+/// Draws where a line differs from what is shown, for as long as the allowance lasts; tells whether it did.
+fn draw_line(
+    pixels: &mut PixelBuffer<'_>,
+    typeface: Typeface,
+    row: usize,
+    (shown, written): (&mut TextLine, &TextLine),
+    allowance: &mut usize,
+) -> bool {
+    if shown == written {
+        return true;
     }
+    if shown.emphasis() != written.emphasis() {
+        shown.forget_all();
+        shown.set_emphasis(written.emphasis());
+    }
+    let ink = Ink::new(pixels, written.emphasis().colour(), BACKGROUND);
+    for (column, (shown, &character)) in shown.characters_mut().zip(written.characters()).enumerate() {
+        if *shown == character {
+            continue;
+        }
+        let Some(left) = allowance.checked_sub(1) else { return false };
+        *allowance = left;
+        draw_character(
+            pixels,
+            (column * typeface.width(), row * typeface.height()),
+            character,
+            typeface,
+            &ink,
+        );
+        *shown = character;
+    }
+    true
 }
 
-impl fmt::Write for TextScreen {
+/// Breaks lines between words.
+impl fmt::Write for TextScreen<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.columns > 0 && self.rows > 0 {
-            text.chars().for_each(|character| self.take(character));
-        }
+        text.chars().for_each(|character| self.take(character, Wrap::Words));
         Ok(())
     }
 }

@@ -8,10 +8,10 @@ mod channel;
 mod port;
 
 use core::fmt;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
 
-use log::{LevelFilter, Metadata, Record};
+use log::{Level, LevelFilter, Metadata, Record};
 use outbox::Outbox;
 use spin::Once;
 
@@ -42,7 +42,10 @@ static SPARE: IrqLock<Option<Port>, rank::Port> = IrqLock::new(None);
 /// Gaps that the terminal was told of.
 static GAPS: AtomicU32 = AtomicU32::new(0);
 
-static LOG_MIRROR: Once<fn(fmt::Arguments<'_>)> = Once::new();
+static LOG_MIRROR: Once<fn(Level, fmt::Arguments<'_>)> = Once::new();
+
+/// Whether the terminal understands colours.
+static SENDS_COLOURS: AtomicBool = AtomicBool::new(false);
 
 /// Opens COM1, if it is there, and starts the log.
 pub(crate) fn start() {
@@ -122,8 +125,13 @@ pub fn read_byte() -> Option<u8> {
     CONSOLE.receive()
 }
 
+/// The terminal has sent a control sequence, so it understands some.
+pub fn let_colours_be_sent() {
+    SENDS_COLOURS.store(true, Ordering::Relaxed);
+}
+
 /// Has every line of the log given to `mirror` too, after it was written; only the first call counts.
-pub fn set_log_mirror(mirror: fn(fmt::Arguments<'_>)) {
+pub fn set_log_mirror(mirror: fn(Level, fmt::Arguments<'_>)) {
     LOG_MIRROR.call_once(|| mirror);
 }
 
@@ -148,6 +156,15 @@ impl fmt::Write for Direct {
     }
 }
 
+/// The order that colours what is out of the ordinary; ECMA-48 "Select graphic rendition".
+const fn colour(level: Level) -> Option<&'static str> {
+    match level {
+        Level::Error => Some("\x1b[31m"),
+        Level::Warn => Some("\x1b[33m"),
+        _ => None,
+    }
+}
+
 /// The log, on COM1.
 struct SerialLog;
 
@@ -164,10 +181,13 @@ impl log::Log for SerialLog {
         let module = record.target().strip_prefix("kernel::").unwrap_or(record.target());
         let (seconds, us) = (us / 1_000_000, us % 1_000_000);
         let (level, text) = (record.level(), record.args());
-        let line = format_args!("[{seconds:4}.{us:06}] {level:<5} {module}: {text}\n");
-        write(line);
+        let line = format_args!("[{seconds:4}.{us:06}] {level:<5} {module}: {text}");
+        match colour(level).filter(|_| SENDS_COLOURS.load(Ordering::Relaxed)) {
+            Some(colour) => write(format_args!("{colour}{line}\x1b[0m\n")),
+            None => write(format_args!("{line}\n")),
+        }
         if let Some(mirror) = LOG_MIRROR.get() {
-            mirror(line);
+            mirror(level, format_args!("{line}\n"));
         }
     }
 
