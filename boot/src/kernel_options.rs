@@ -122,6 +122,26 @@ mod tests {
         );
     }
 
+    /// The file starts the same machine as none does, and so does each of its options once it is used as it stands there.
+    #[test]
+    fn every_option_stands_in_the_sticks_file_and_in_the_documentation() {
+        let file = include_str!("options.txt");
+        let table = include_str!("../../docs/options.md");
+        for key in options::OptionKey::ALL {
+            assert!(file.contains(&format!("\n#{key}=")), "{key}");
+            assert!(table.contains(&format!("\n| `{key}` |")), "{key}");
+        }
+        assert_eq!(parse(file), options::Options::default());
+        let used = file
+            .replace("\n#", "\n")
+            .lines()
+            .filter(|line| line.contains('=') && !line.contains(' '))
+            .collect::<Vec<_>>()
+            .join("\n");
+        options::Options::parse(None, Some(used.as_bytes()), &mut |complaint| panic!("{complaint}"));
+        assert!(file.len() <= MAX_BYTES);
+    }
+
     #[test]
     fn selftest_is_recognised_as_a_command_only() {
         assert!(provokes_faults("units; selftest faults"));

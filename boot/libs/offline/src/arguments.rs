@@ -14,6 +14,11 @@ pub enum Command {
     /// Explain a DMA fault message or Windows bug check 0xE6
     #[command(after_help = EXPLAIN_HELP)]
     Explain(ExplainArguments),
+    /// Take the report that a kernel sends over the network with `report udp`
+    #[command(after_help = LISTEN_HELP)]
+    Listen(ListenArguments),
+    /// Print a report without what tells whose machine it is, ready to be pasted
+    Submit(SubmitArguments),
 }
 
 const AUDIT_HELP: &str = "\
@@ -42,7 +47,8 @@ pub struct AuditArguments {
 const EXPLAIN_HELP: &str = "\
 Takes single lines, wrapped text and whole logs: DMAR and INTR-REMAP lines of Linux and Xen, AMD-Vi events,
 VT-d fault records in hex, Windows bug check 0xE6 in any spelling, the stop line of this kernel and the text of
-its QR code, UEFI error records (CPER) as hex dumps.
+its QR code, UEFI error records (CPER) as hex dumps. The texts of the QR codes that `report qr` shows, in any order,
+are put together to the report: its verdict is shown, and its faults are explained.
 
 Exit status: 0 explained; 1 no fault in the text.
 
@@ -61,4 +67,38 @@ pub struct ExplainArguments {
     /// Write a JSON object a line, one line a fault; repeats are counted
     #[arg(long)]
     pub(super) json: bool,
+    /// Where to write the report whose pages the text holds, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+}
+
+const LISTEN_HELP: &str = "\
+Needs no address on the other machine, whose frames do not leave its cable. Ends with the first report that came whole.
+
+Exit status: 0 a report came; 1 none came whole in time.
+
+Examples:
+  ivt listen > report.jsonl
+  ivt listen --out report.jsonl --timeout 60";
+
+/// Options of `listen`.
+#[derive(Debug, Args)]
+pub struct ListenArguments {
+    /// The UDP port; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = pages::PORT)]
+    pub(super) port: u16,
+    /// Where to write the report, as JSON lines [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// How long to wait [default: for ever]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) timeout: Option<u32>,
+}
+
+/// Options of `submit`.
+#[derive(Debug, Args)]
+pub struct SubmitArguments {
+    /// The report, as JSON lines
+    #[arg(value_name = "REPORT")]
+    pub(super) file: PathBuf,
 }

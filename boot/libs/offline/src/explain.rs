@@ -5,17 +5,33 @@ use std::path::Path;
 
 use crate::Failure;
 use crate::arguments::ExplainArguments;
+use crate::carried::Unfolded;
 use ::explain::{Format, Outcome};
-use printed::{Colours, Output};
+use printed::{Colours, Output, Printable};
+use report::Event;
 
 /// Explains the text and returns the exit status.
 pub(super) fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
     let format = if arguments.json { Format::Json } else { Format::Text(Colours::for_stream(&io::stdout())) };
     let mut output = Output::new();
-    let outcome = ::explain::run(&mut *input(arguments), format, &mut output)
+    let mut input = Unfolded::new(input(arguments));
+    let outcome = ::explain::run(&mut input, format, &mut output)
         .and_then(|outcome| output.flush().map(|()| outcome))
         .map_err(Failure::of("the text or standard output"))?;
-    if outcome == Outcome::Explained {
+    input.complaints().for_each(|complaint| eprintln!("ivt: {complaint}"));
+    let reports: Vec<String> = input.reports().collect();
+    if let Some(path) = &arguments.save {
+        let name = path.display().to_string();
+        if reports.is_empty() {
+            eprintln!("ivt: the text holds no whole report; {} is not written", Printable(&name));
+            return Ok(1);
+        }
+        std::fs::write(path, reports.concat()).map_err(Failure::of(Printable(&name).to_string()))?;
+    }
+    for report in &reports {
+        show_verdict(report);
+    }
+    if outcome == Outcome::Explained || !reports.is_empty() {
         return Ok(0);
     }
     let line = format!("no DMA fault found in this text{}", hint(arguments));
@@ -26,6 +42,17 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
         Format::Json => eprintln!("ivt: {line}"),
     }
     Ok(1)
+}
+
+/// Shows what a report says of the machine: the last verdict in it.
+fn show_verdict(report: &str) {
+    let mut verdicts = report.lines().filter_map(|line| match serde_json::from_str::<Event<'_>>(line) {
+        Ok(Event::Verdict(verdict)) => Some(verdict),
+        _ => None,
+    });
+    if let Some(verdict) = verdicts.next_back() {
+        eprint!("{}", crate::answer::render(&verdict, Colours::for_stream(&io::stderr())));
+    }
 }
 
 /// The text: the words of the command line, or standard input.
@@ -45,7 +72,7 @@ fn hint(arguments: &ExplainArguments) -> String {
     match &arguments.text[..] {
         [only] if Path::new(only).is_file() => {
             let name = only.to_string_lossy();
-            format!("; to read the file: ivt explain - < {}", printed::Printable(&name))
+            format!("; to read the file: ivt explain - < {}", Printable(&name))
         }
         _ => String::new(),
     }

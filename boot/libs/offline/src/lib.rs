@@ -20,12 +20,15 @@
 pub mod answer;
 mod arguments;
 mod audit;
+mod carried;
 mod explain;
+mod listen;
+mod submit;
 pub mod usage;
 
 use std::io;
 
-pub use arguments::{AuditArguments, Command, ExplainArguments};
+pub use arguments::{AuditArguments, Command, ExplainArguments, ListenArguments, SubmitArguments};
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -51,5 +54,7 @@ pub fn run(command: &Command) -> Result<u8, Failure> {
     match command {
         Command::Audit(arguments) => audit::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Listen(arguments) => listen::run(arguments),
+        Command::Submit(arguments) => submit::run(arguments),
     }
 }
