@@ -1,5 +1,6 @@
 //! Units at work, against one made of software.
 
+mod batches;
 mod bring_up;
 mod commands;
 mod end_to_end;
