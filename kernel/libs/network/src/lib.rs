@@ -4,7 +4,7 @@
 //! card: its addresses and its open sockets. On a station one [`Conversation`] at a time is held: it asks
 //! for an address ([`Asking`]), for an echo ([`Ping`]), or moves bytes over TCP ([`Transfer`]).
 //!
-//! [`broadcast`] makes a datagram for everybody on the cable, for which no station is needed.
+//! [`broadcast()`] makes a datagram for everybody on the cable, for which no station is needed.
 //!
 //! Nothing here waits. Whoever holds a conversation calls [`Conversation::step`] again and again and rests
 //! in between for as long as [`Step::Rest`] permits. One step is a bounded amount of work whatever arrives,
