@@ -13,7 +13,7 @@ use ::verdict::{
 use arrayvec::ArrayVec;
 use coverage::Plan;
 use dma_types::PhysAddr;
-use options::Options;
+use options::{Interrupts as Wish, Options};
 use pci::Topology;
 use report::{DmarSource, Event, MachineInterrupts, VerdictCheck, VerdictResult};
 use spin::Once;
@@ -75,7 +75,10 @@ pub fn note(
         window,
         ports: ports(topology, options),
         interrupts: match plan.is_some_and(|plan| plan.platform.remaps_interrupts) {
-            true if units.iter().all(can_remap) => Interrupts::Plain,
+            true if units.iter().all(can_remap) => match options.interrupts {
+                Wish::Plain => Interrupts::SwitchedOff,
+                Wish::Remap | Wish::Required => Interrupts::Plain,
+            },
             _ => Interrupts::Impossible,
         },
     });

@@ -47,6 +47,7 @@ pub struct Run {
     script: Option<String>,
     files: Vec<(String, Vec<u8>)>,
     image: Option<PathBuf>,
+    emulator: Option<PathBuf>,
     limit: Option<Duration>,
     self_test: SelfTest,
 }
@@ -60,6 +61,7 @@ impl Default for Run {
             script: None,
             files: Vec::new(),
             image: None,
+            emulator: None,
             limit: None,
             self_test: SelfTest::Excluded,
         }
@@ -167,6 +169,17 @@ impl Run {
         self
     }
 
+    /// Runs in a QEMU of 11.1 or later, for devices that the usual one lacks.
+    ///
+    /// # Panics
+    /// If the host has none, with the remedy.
+    #[track_caller]
+    pub fn recent_emulator(mut self) -> Self {
+        let qemu = boot::evil::find_qemu(None).unwrap_or_else(|error| panic!("{error}"));
+        self.emulator = Some(qemu.program().to_owned());
+        self
+    }
+
     /// Gives the run more or less time than the command line would.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
@@ -197,7 +210,7 @@ impl Run {
     }
 
     fn launch(&self) -> Result<Launch, Box<dyn std::error::Error>> {
-        let qemu = Qemu::find(None)?;
+        let qemu = Qemu::find(self.emulator.as_deref())?;
         let image = match &self.image {
             Some(image) => image.clone(),
             None => boot::image::cached(kernel()?, self.machine.firmware.layout())?,

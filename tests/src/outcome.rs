@@ -115,6 +115,7 @@ impl Outcome {
         };
         let reason = match (verdict, fault["access"].as_str()) {
             ("beyond-width", _) => "0x4",
+            (_, Some("interrupt")) => "0x26",
             (_, Some("write")) => "0x5",
             _ => "0x6",
         };

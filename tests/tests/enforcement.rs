@@ -15,6 +15,7 @@ const ROOT: u64 = UNIT + 0x20;
 
 const TRANSLATION: u32 = 1 << 31;
 const QUEUE: u32 = 1 << 26;
+const INTERRUPT_REMAPPING: u32 = 1 << 25;
 /// Status bits of commands that happen once; as commands they must not be repeated.
 const ONCE: u32 = 0x6900_0000;
 
@@ -107,6 +108,33 @@ fn an_invalidation_queue_switched_off_stops_the_machine() {
     running.wait_for_prompt();
     switch_off(&mut outside, QUEUE);
     stopped(running, "the invalidation queue is off");
+}
+
+/// A unit that still translates, and lets every device raise every interrupt: as dangerous as one that does not.
+#[test]
+fn interrupt_remapping_switched_off_stops_the_machine() {
+    let mut outside = Outside::new();
+    let mut running = machine(&outside).options("drill=off").start();
+    running.wait_for_prompt();
+    assert_eq!(outside.read32(STATUS) & INTERRUPT_REMAPPING, INTERRUPT_REMAPPING);
+    switch_off(&mut outside, INTERRUPT_REMAPPING);
+    let outcome = stopped(running, "interrupt remapping is off");
+    let on = hex(&outcome.event("bugcheck")["p2"]) as u32 & (TRANSLATION | QUEUE | INTERRUPT_REMAPPING);
+    assert_eq!(on, TRANSLATION | QUEUE);
+}
+
+/// The twin: who wants none remapped loses nothing.
+#[test]
+fn interrupt_remapping_that_nobody_wanted_cannot_be_lost() {
+    let mut outside = Outside::new();
+    let mut running = machine(&outside).options("drill=off interrupts=plain").start();
+    running.wait_for_prompt();
+    assert_eq!(outside.read32(STATUS) & INTERRUPT_REMAPPING, 0);
+    switch_off(&mut outside, INTERRUPT_REMAPPING);
+    running.run_command("units");
+    running.send_line("poweroff");
+    running.wait_end();
+    running.finish().assert_status(0);
 }
 
 /// The library's half, with a unit that really falls silent, stands in `vtd` (`unit/tests`).

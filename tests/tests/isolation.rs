@@ -57,6 +57,8 @@ fn every_drill_is_blocked_with_its_verdict() {
     let drills = outcome.attacks("drill");
     let (beside, drills): (Vec<_>, Vec<_>) =
         drills.into_iter().partition(|attack| attack["target"] == "neighbour");
+    let (interrupts, drills): (Vec<_>, Vec<_>) =
+        drills.into_iter().partition(|attack| attack["target"] == "interrupt");
     let devices: std::collections::BTreeSet<_> = drills.iter().map(|attack| attack["bdf"].as_str()).collect();
     assert!(devices.len() >= 2);
     assert_eq!((beside.len(), drills.len()), (2 * devices.len(), 2 * devices.len() * TARGETS.len()));
@@ -67,6 +69,12 @@ fn every_drill_is_blocked_with_its_verdict() {
             (&attack["expected_fault"], &attack["before"]),
             (&serde_json::Value::Null, &attack["after"])
         );
+    }
+    // There is nothing to read of an interrupt.
+    assert_eq!(interrupts.len(), devices.len());
+    for attack in interrupts {
+        let fault = outcome.assert_blocked(attack, "interrupt");
+        assert_eq!((&fault["expected"], &fault["action"]), (&true.into(), &"expected".into()));
     }
     for (target, verdict) in TARGETS {
         for access in ["read", "write"] {

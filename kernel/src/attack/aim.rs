@@ -103,7 +103,8 @@ impl Aim {
             Target::PastEnd => past_end(device, access, secret),
             Target::Address(iova) => address(device, access, iova, load),
             Target::Neighbour => neighbour::aim(device, access, load),
-            Target::Freed => Err(NotPossible::NoAddressSpace),
+            // Made of the attack's own buffers, and no memory at all.
+            Target::Freed | Target::Interrupt => Err(NotPossible::NoAddressSpace),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! One attack, step by step.
 #![expect(unsafe_code, reason = "UNSAFETY: maps what a device must not reach, to see that it shows")]
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
 use ::attack::{
     Judgement, Meaning, Next, NotPossible, OwnBuffer, Progress, Reached, Script, Sight, Skill, StartRefused,
-    Traces, contents,
+    Traces, WaitsFor, contents,
 };
 use diagnosis::Verdict;
 use dma_types::{Access, PAGE_SIZE, Permissions};
@@ -18,6 +19,7 @@ use super::flight::{self, Flight, FlightId};
 use super::kept;
 use super::loans::Loans;
 use super::order::{Order, Sabotage};
+use super::step::{Advance, Attempt};
 use crate::devices::Overreach;
 use crate::dma::inspect;
 use crate::faults::predict;
@@ -26,17 +28,7 @@ use crate::memory::direct;
 /// Times a target is chosen anew because the attack's own buffers took or neighbour its number.
 const AIMS: u8 = 8;
 
-/// What the next step of an attack is.
-pub enum Advance {
-    /// Wait until the device is idle.
-    Wait,
-    /// The overreach begins; others hold theirs back for a moment.
-    Struck,
-    /// It is over.
-    Over(Judgement),
-}
-
-/// An attack of one device.
+/// An attack on memory by one device.
 pub struct Attack {
     device: &'static dyn Overreach,
     skill: Skill,
@@ -68,23 +60,6 @@ impl Attack {
             aim: None,
             flight: None,
             target_is_mapped: false,
-        }
-    }
-
-    /// Where its steps have come.
-    pub const fn script(&self) -> &Script {
-        &self.script
-    }
-
-    /// Goes on as far as possible without waiting. To be called again and again until it is over.
-    pub fn advance(&mut self) -> Advance {
-        let progress = self.device.poll();
-        if progress == Progress::Busy {
-            return Advance::Wait;
-        }
-        match self.try_advance(progress) {
-            Ok(step) => step,
-            Err(judgement) => Advance::Over(judgement),
         }
     }
 
@@ -186,6 +161,7 @@ impl Attack {
             length: self.length(),
             before: None,
             expected: aim.expected,
+            entry: None,
             seen: None,
             expectation: None,
         };
@@ -258,9 +234,36 @@ impl Attack {
         }
     }
 
+    fn unmap_target(&self) -> bool {
+        let Some(aim) = &self.aim else { return true };
+        self.device.dma().domain().space().unmap(aim.iova.page(), PAGE_SIZE).is_ok()
+    }
+}
+
+impl Attempt for Attack {
+    fn advance(&mut self) -> Advance {
+        let progress = self.device.poll();
+        if progress == Progress::Busy {
+            return Advance::Wait;
+        }
+        self.try_advance(progress).unwrap_or_else(Advance::Over)
+    }
+
+    fn waits_for(&self) -> WaitsFor {
+        self.script.waits_for()
+    }
+
+    fn is_striking(&self) -> bool {
+        self.script.is_striking()
+    }
+
+    fn is_striking_again(&self) -> bool {
+        self.script.is_striking_again()
+    }
+
     /// Takes the buffers back, and keeps the target of an attack that was reported. A failure there is the unit's, and
     /// is reported where it arises.
-    pub fn finish(mut self) {
+    fn finish(mut self: Box<Self>) {
         if let Some(id) = self.flight.take() {
             flight::land(id);
         }
@@ -272,11 +275,6 @@ impl Attack {
         if let Some(aim) = self.aim.take().filter(|_| is_reported) {
             kept::keep(aim.hold);
         }
-    }
-
-    fn unmap_target(&self) -> bool {
-        let Some(aim) = &self.aim else { return true };
-        self.device.dma().domain().space().unmap(aim.iova.page(), PAGE_SIZE).is_ok()
     }
 }
 

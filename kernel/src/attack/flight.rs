@@ -4,7 +4,7 @@
 //! when it comes. Nothing here allocates.
 
 use diagnosis::Verdict;
-use dma_types::{Access, Iova, PhysAddr};
+use dma_types::{Access, Bdf, InterruptIndex, Iova, PhysAddr};
 use fault_response::{Expectation, ExpectationId, Notice};
 use options::Target;
 use report::{Drill, DrillCommand, DrillResult, Event, ExpectedFault, Function, Hex};
@@ -46,6 +46,8 @@ pub struct Flight {
     pub before: Option<[u8; SHOWN]>,
     /// The verdict that the fault must get; none where no fault can come.
     pub expected: Option<Verdict>,
+    /// The interrupt entry aimed at, and whose it is.
+    pub entry: Option<(InterruptIndex, Bdf)>,
     /// The verdict that its first fault got.
     pub seen: Option<Verdict>,
     /// The fault, where one can come.
@@ -91,6 +93,7 @@ pub fn announce(
         length: 0,
         before: None,
         expected: Some(Verdict::NeverMapped),
+        entry: None,
         seen: None,
         expectation: None,
     })
@@ -107,6 +110,12 @@ pub fn land(id: FlightId) -> Option<Flight> {
     Some(flight)
 }
 
+/// The verdict on an attack's first fault, if one has come.
+pub fn seen(id: FlightId) -> Option<Verdict> {
+    let flight = *FLIGHTS.lock().get(id.0)?.as_ref()?;
+    flight.expectation.and_then(faults::seen)
+}
+
 /// The attack behind an expected fault, with the verdict that came. For the stop path.
 pub fn behind(expectation: ExpectationId) -> Option<Flight> {
     let flights = FLIGHTS.try_lock()?;
@@ -117,8 +126,12 @@ pub fn behind(expectation: ExpectationId) -> Option<Flight> {
 impl Flight {
     /// The fault that it causes.
     fn fault(&self) -> Expectation {
-        let Self { device, iova, access, notice, .. } = *self;
-        Expectation { device: device.bdf, requester: device.requester, address: Some(iova), access, notice }
+        let Self { device, iova, notice, .. } = *self;
+        let (address, access) = match self.target {
+            Target::Interrupt => (None, Access::Interrupt),
+            _ => (Some(iova), self.access),
+        };
+        Expectation { device: device.bdf, requester: device.requester, address, access, notice }
     }
 
     /// The target's first bytes now.
@@ -137,6 +150,10 @@ impl Flight {
         }
         let target = Text::<32>::of(&self.target);
         let verdict = self.seen.map(|verdict| Text::<32>::of(&verdict));
+        let entry = self
+            .entry
+            .map(|(index, owner)| Text::<64>::of(&format_args!("aimed at entry {index} of {owner}")));
+        let fault = self.expected.map(|_| self.fault());
         let [before, after] =
             [self.before, self.look()].map(|bytes| bytes.map(Bytes).map(|b| Text::<64>::of(&b)));
         journal::emit(&Event::Drill(Drill {
@@ -150,14 +167,14 @@ impl Flight {
             length: Some(u64::from(self.length)),
             before: before.as_ref().map(|text| text.as_str().into()),
             after: after.as_ref().map(|text| text.as_str().into()),
-            expected_fault: self.expected.map(|_| ExpectedFault {
-                requester: Function(self.device.requester),
-                page: Hex(self.iova.page().as_u64()),
-                access: self.access.into(),
+            expected_fault: fault.map(|fault| ExpectedFault {
+                requester: Function(fault.requester),
+                page: fault.address.map(|address| Hex(address.page().as_u64())),
+                access: fault.access.into(),
             }),
             result,
             verdict: verdict.as_ref().map(|text| text.as_str().into()),
-            detail: detail.map(Into::into),
+            detail: detail.or(entry.as_ref().map(Text::as_str)).map(Into::into),
         }));
     }
 }

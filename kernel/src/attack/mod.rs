@@ -6,11 +6,14 @@
 mod aim;
 mod attempt;
 mod flight;
+mod forging;
 mod kept;
 mod loans;
 mod neighbour;
 mod order;
+mod other_interrupt;
 mod run;
+mod step;
 mod tally;
 
 pub use fault_response::Notice;

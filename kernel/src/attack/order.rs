@@ -33,6 +33,6 @@ impl Order {
 pub enum Sabotage {
     /// Nothing.
     None,
-    /// The target is mapped for the device.
+    /// The target is mapped for the device, or the other's interrupt is given to it.
     MapTarget,
 }

@@ -1,18 +1,21 @@
 //! Running attacks: several devices side by side, and the commands made of that.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use ::attack::{Judgement, Others, Pause, Script};
+use ::attack::{Judgement, Others, Pause};
 use ::verdict::{Cell, Matrix, Row};
 use dma_types::{Access, Bdf};
 use options::Target;
 use report::{Drill, DrillCommand, DrillResult, Event, Function, Outcome};
 
 use super::Notice;
-use super::attempt::{Advance, Attack};
+use super::attempt::Attack;
+use super::forging::Forging;
 use super::order::{Order, Sabotage};
+use super::step::{Advance, Attempt};
 use super::tally;
 use crate::devices::Overreach;
 use crate::platform::cancel;
@@ -31,7 +34,7 @@ const BETWEEN_STRIKES: Duration = Duration::from_millis(10);
 const TICK: Duration = Duration::from_millis(1);
 
 /// Every target of the command `drill`.
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 9] = [
     Target::Canary,
     Target::Kernel,
     Target::Tables,
@@ -40,30 +43,33 @@ const TARGETS: [Target; 8] = [
     Target::WrongDirection,
     Target::PastEnd,
     Target::Neighbour,
+    Target::Interrupt,
 ];
 
 /// Runs one attack on each device, side by side, and gives their judgements in order.
 pub fn run(devices: &[&'static dyn Overreach], order: Order) -> Vec<Judgement> {
     let seed = clock::now_ns();
-    let mut attempts: Vec<_> = devices
+    let mut attempts: Vec<(Box<dyn Attempt>, _)> = devices
         .iter()
         .zip(1..)
-        .map(|(device, number)| (Attack::new(*device, order, seed.wrapping_mul(number)), None))
+        .map(|(device, number)| (attempt(*device, order, seed.wrapping_mul(number)), None))
         .collect();
     let deadline = Deadline::after(ROUND);
     let mut next_strike = Deadline::after(Duration::ZERO);
     while attempts.iter().any(|(_, judgement)| judgement.is_none()) {
         for turn in 0..attempts.len() {
             let under_way = attempts.iter().filter(|(_, judgement)| judgement.is_none());
-            let scripts = || under_way.clone().map(|(attempt, _)| attempt.script());
-            let others = match () {
-                () if scripts().any(Script::is_striking_again) => Others::StrikingAgain,
-                () if scripts().any(Script::is_striking) => Others::Striking,
-                () => Others::Quiet,
-            };
+            let mut others = Others::Quiet;
+            for (attempt, _) in under_way {
+                if attempt.is_striking_again() {
+                    others = Others::StrikingAgain;
+                } else if attempt.is_striking() && others == Others::Quiet {
+                    others = Others::Striking;
+                }
+            }
             let pause = if next_strike.expired() { Pause::Over } else { Pause::Lasts };
             let Some((attempt, judgement @ None)) = attempts.get_mut(turn) else { continue };
-            let may_go_on = attempt.script().waits_for().is_over(pause, others);
+            let may_go_on = attempt.waits_for().is_over(pause, others);
             let step = if may_go_on { attempt.advance() } else { Advance::Wait };
             match step {
                 Advance::Wait => {}
@@ -83,6 +89,14 @@ pub fn run(devices: &[&'static dyn Overreach], order: Order) -> Vec<Judgement> {
             judgement.unwrap_or(Judgement::Broken)
         })
         .collect()
+}
+
+/// One attack of one device.
+fn attempt(device: &'static dyn Overreach, order: Order, seed: u64) -> Box<dyn Attempt> {
+    match order.target {
+        Target::Interrupt => Box::new(Forging::new(device, order)),
+        _ => Box::new(Attack::new(device, order, seed)),
+    }
 }
 
 /// Which attacks get a line for people.
@@ -143,6 +157,9 @@ fn settle(
         Judgement::Harmless => {
             crate::println!("{} {access} {target}: not exposed, nothing of anyone's lies there", record.bdf);
         }
+        Judgement::Unheard => {
+            crate::println!("{} {access} {target}: it raised nothing, but no fault was recorded", record.bdf);
+        }
         Judgement::Leaked => crate::println!("{} {access} {target}: LEAKED", record.bdf),
         Judgement::Silent | Judgement::DeadDevice | Judgement::Broken => {
             judgement.failure().into_iter().for_each(fail);
@@ -188,12 +205,15 @@ pub fn drill_all() {
     if devices.is_empty() {
         return not_possible(DrillCommand::Drill, None, NOTHING_TO_DRILL);
     }
-    let mut cells = vec![[[Cell::Failed; 2]; TARGETS.len()]; devices.len()];
+    let mut cells = vec![[[Cell::NoSuch; 2]; TARGETS.len()]; devices.len()];
     for (column, target) in TARGETS.into_iter().enumerate() {
         for (side, access) in [Access::Read, Access::Write].into_iter().enumerate() {
             if cancel::is_requested() {
                 crate::println!("{column} of {} targets were tried", TARGETS.len());
                 return;
+            }
+            if (access, target) == (Access::Read, Target::Interrupt) {
+                continue;
             }
             let command = DrillCommand::Drill;
             let order = order(command, Notice::Announced, access, target);
@@ -208,7 +228,11 @@ pub fn drill_all() {
 
 /// Shows what came of every device against every target.
 fn show_matrix(devices: &[&'static dyn Overreach], cells: &[[[Cell; 2]; TARGETS.len()]]) {
-    let targets = TARGETS.map(|target| Text::<24>::of(&target));
+    let targets = TARGETS.map(|target| match target {
+        // Its name is too long for a screen.
+        Target::WrongDirection => Text::<24>::of(&"direction"),
+        _ => Text::<24>::of(&target),
+    });
     let targets = targets.each_ref().map(Text::as_str);
     let names: Vec<Bdf> = devices.iter().map(|device| device.record().bdf).collect();
     let rows: Vec<_> = names.iter().zip(cells).map(|(device, cells)| Row { device, cells }).collect();

@@ -28,7 +28,7 @@ pub(super) fn count(place: usize, judgement: Judgement) {
         Cell::Through => add(&THROUGH),
         Cell::Unseen => add(&UNSEEN),
         // Nothing was tried.
-        Cell::Failed | Cell::NotPossible => return,
+        Cell::Failed | Cell::NotPossible | Cell::NoSuch => return,
     }
     add(&TRIES);
     DEVICES.fetch_or(1 << place.min(63), Ordering::Relaxed);
@@ -40,7 +40,7 @@ pub(super) fn cell(judgement: Judgement) -> Cell {
         Judgement::Blocked { verdict, expected } if verdict != expected => Cell::Misjudged,
         Judgement::Blocked { .. } | Judgement::Harmless => Cell::Held,
         Judgement::Leaked => Cell::Through,
-        Judgement::Silent => Cell::Unseen,
+        Judgement::Silent | Judgement::Unheard => Cell::Unseen,
         Judgement::DeadDevice | Judgement::Broken => Cell::Failed,
         Judgement::NotPossible(_) => Cell::NotPossible,
     }

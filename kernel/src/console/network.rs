@@ -23,7 +23,9 @@ pub fn net() {
     for card in net::cards() {
         any = true;
         let lease = card.ask();
-        println!("{}", Line { card, lease: &lease });
+        // What the card says of its link is asked before the console is taken.
+        let line = Line { card, lease: &lease }.to_string();
+        println!("{line}");
         let (outcome, detail) = match lease {
             Ok(lease) => (Outcome::Pass, lease.to_string()),
             // A card without a cable is as it should be.

@@ -140,10 +140,53 @@ fn inbox(vector: u8) -> Option<&'static IrqLock<Inbox, rank::Messages>> {
 /// # Errors
 /// If the function cannot send it any more.
 pub(super) fn program_again(function: &Function) -> Result<(), StartError> {
-    let is_its = |held: &Held| held.function.pci().bdf == function.pci().bdf;
+    vector_of(function.record()).map_or(Ok(()), |vector| program(function, vector))
+}
+
+/// The vector that a function's message raises, if it has one.
+fn vector_of(record: &DeviceRecord) -> Option<u8> {
+    let is_its = |held: &Held| held.function.pci().bdf == record.bdf;
     let vectors = FIRST_DEVICE_VECTOR..=LAST_DEVICE_VECTOR;
-    let held = vectors.zip(&INBOXES).find(|(_, inbox)| inbox.lock().held.as_ref().is_some_and(is_its));
-    held.map_or(Ok(()), |(vector, _)| program(function, vector))
+    let mut held = vectors.zip(&INBOXES);
+    held.find(|(_, inbox)| inbox.lock().held.as_ref().is_some_and(is_its)).map(|(vector, _)| vector)
+}
+
+/// Messages of a function that arrived since it was given its vector, if it has one.
+pub fn arrived_from(record: &DeviceRecord) -> Option<u64> {
+    vector_of(record).map(owners::count)
+}
+
+/// A function that sends another's message in place of its own until this is dropped: an attack, to see it refused.
+pub struct Astray {
+    function: Function,
+    vector: u8,
+}
+
+impl Astray {
+    /// Programs a function that has a message with another one.
+    ///
+    /// # Errors
+    /// If it has none, or cannot send it.
+    pub fn lead(record: &'static DeviceRecord, message: MsiMessage) -> Result<Self, StartError> {
+        let this = Self {
+            function: Function::new(record),
+            vector: vector_of(record).ok_or(StartError::NoMessages)?,
+        };
+        write(&this.function, message)?;
+        Ok(this)
+    }
+}
+
+/// It has its own again; one that was cut off meanwhile has none until it is released.
+impl Drop for Astray {
+    fn drop(&mut self) {
+        let record = self.function.record();
+        if record.state() == DeviceState::Quarantined {
+            mask(&self.function);
+        } else if let Err(error) = program(&self.function, self.vector) {
+            log::error!("{record}: it did not get its message back: {error}");
+        }
+    }
 }
 
 /// Takes the interrupt entry back that a function's messages name, if it has one: whatever it sends raises nothing then.
@@ -214,7 +257,13 @@ fn compose(function: &Function, vector: u8) -> Result<MsiMessage, StartError> {
 
 /// Programs a function's first message, and holds its pin back.
 fn program(function: &Function, vector: u8) -> Result<(), StartError> {
-    let message = compose(function, vector)?;
+    write(function, compose(function, vector)?)?;
+    owners::note_flow(vector, Flow::Open);
+    Ok(())
+}
+
+/// Writes a message to where the function takes its first one from, and lets it send.
+fn write(function: &Function, message: MsiMessage) -> Result<(), StartError> {
     let pci = function.pci();
     control::set_pin_interrupt(config(), pci.bdf, control::PinInterrupt::Disabled);
     if let Some(msix) = &pci.msix {
@@ -223,7 +272,6 @@ fn program(function: &Function, vector: u8) -> Result<(), StartError> {
         let msi = pci.msi.as_ref().ok_or(StartError::NoMessages)?;
         msi.enable(config(), pci.bdf, message).map_err(|_| StartError::NoMessages)?;
     }
-    owners::note_flow(vector, Flow::Open);
     Ok(())
 }
 

@@ -35,7 +35,7 @@ pub use disk::{Disk, DiskError, Namespace};
 pub use driver::{Driver, Kind, Requests, Settling, StartError};
 pub use function::{Function, ResetError};
 pub use member::DeviceAttempt;
-pub use messages::{Messages, take_messages};
+pub use messages::{Astray, Messages, arrived_from, take_messages};
 pub use nic::{Link, Nic, NicError, Received};
 pub use overreach::Overreach;
 pub use presence::{above, below};

@@ -27,4 +27,11 @@ pub trait Overreach: Sync {
 
     /// How the transfer goes. It comes to an end, whatever the device does.
     fn poll(&self) -> Progress;
+
+    /// Has the device send its interrupt message, whatever that is programmed as, and does not wait. What that needs goes
+    /// by [`poll`](Self::poll), like a transfer.
+    ///
+    /// # Errors
+    /// If it is busy, or has no message.
+    fn interrupt(&self) -> Result<(), StartRefused>;
 }

@@ -43,5 +43,5 @@ pub fn unit_of(record: &DeviceRecord) -> Option<&'static Unit> {
 
 /// The pages of the remapping tables that a device's requests are looked up in.
 pub fn table_pages(record: &DeviceRecord) -> impl Iterator<Item = PhysAddr> {
-    unit_of(record).map(Unit::root_pages).unwrap_or_default().into_iter()
+    unit_of(record).map(Unit::table_pages).unwrap_or_default().into_iter()
 }

@@ -225,9 +225,9 @@ impl Unit {
         self.control.lock().as_ref().map_or(0, UnitController::domains)
     }
 
-    /// Every page of its root and context tables.
-    pub fn root_pages(&self) -> Vec<PhysAddr> {
-        self.read(|active| active.root_pages().collect()).unwrap_or_default()
+    /// Every page of the tables that say who may do what: root and context tables, then the table of interrupts.
+    pub fn table_pages(&self) -> Vec<PhysAddr> {
+        self.read(|active| active.table_pages().collect()).unwrap_or_default()
     }
 
     /// The page of its invalidation queue, if it has one.

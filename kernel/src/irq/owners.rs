@@ -3,7 +3,7 @@
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use ::interrupts::{DeviceVector, Flow, NoVector, Row, Sender, VectorClass, VectorTable};
+use ::interrupts::{DeviceVector, Flow, NoVector, Row, VectorClass, VectorOwner, VectorTable};
 use ::iommu::interrupts::{Route, Trigger};
 use alloc::vec::Vec;
 use dma_types::Bdf;
@@ -24,14 +24,14 @@ static COUNTS: [AtomicU64; 256] = [const { AtomicU64::new(0) }; 256];
 /// # Errors
 /// If it has one, or none is free.
 pub fn give(function: Bdf, message: u16) -> Result<DeviceVector, NoVector> {
-    let vector = TABLE.lock().give(Sender { function, message, processor: apic::id() })?;
+    let vector = TABLE.lock().give(VectorOwner { function, message, processor: apic::id() })?;
     count_of(vector.number()).store(0, Ordering::Relaxed);
     Ok(vector)
 }
 
 /// Where a unit that remaps interrupts leads the message that raises a vector.
 pub const fn route(vector: &DeviceVector) -> Route {
-    Route { vector: vector.number(), destination: vector.sender().processor, trigger: Trigger::Edge }
+    Route { vector: vector.number(), destination: vector.owner().processor, trigger: Trigger::Edge }
 }
 
 /// Takes a vector back, whose message was masked before.
@@ -62,9 +62,9 @@ fn count_of(vector: u8) -> &'static AtomicU64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A device.
-    Device(Sender, Flow),
+    Device(VectorOwner, Flow),
     /// Nobody any more.
-    Former(Sender),
+    Former(VectorOwner),
     /// The processor itself, or its APIC.
     Processor(&'static str),
     /// The remapping units.
@@ -78,8 +78,8 @@ pub enum Source {
 /// Who raises a vector, as far as anybody may.
 pub fn source(vector: u8) -> Source {
     match (vector, TABLE.lock().row(vector)) {
-        (_, Row::Given(sender, flow)) => Source::Device(sender, flow),
-        (_, Row::Former(sender)) => Source::Former(sender),
+        (_, Row::Given(owner, flow)) => Source::Device(owner, flow),
+        (_, Row::Former(owner)) => Source::Former(owner),
         (FAULT_VECTOR, _) => Source::Units,
         (TIMER_VECTOR, _) => Source::Processor("the APIC's timer"),
         (APIC_ERROR_VECTOR, _) => Source::Processor("errors of the APIC"),
@@ -93,8 +93,8 @@ pub fn source(vector: u8) -> Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Device(sender, _) => sender.fmt(f),
-            Self::Former(sender) => write!(f, "nobody; it was that of {sender}"),
+            Self::Device(owner, _) => owner.fmt(f),
+            Self::Former(owner) => write!(f, "nobody; it was that of {owner}"),
             Self::Processor(what) => f.write_str(what),
             Self::Units => f.write_str("the remapping units"),
             Self::Legacy => f.write_str("the 8259 controllers"),
@@ -135,9 +135,9 @@ pub fn list() -> Vec<Line> {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "vector {:#04x}: {} {}", self.vector, self.count, self.source)?;
-        if let Source::Device(sender, flow) = self.source {
+        if let Source::Device(owner, flow) = self.source {
             let state = if flow == Flow::Masked { "masked" } else { "open" };
-            write!(f, ", to processor {}, {state}", sender.processor)?;
+            write!(f, ", to processor {}, {state}", owner.processor)?;
         }
         Ok(())
     }

@@ -13,57 +13,42 @@ use fault_response::{Expectation, Notice};
 use vtd::spec::interrupt_request::InterruptRequest;
 
 use super::{check, copying_devices, skip};
-use crate::devices::DeviceRecord;
+use crate::devices::{Astray, DeviceRecord, Overreach};
 use crate::faults;
 use crate::iommu::{self, Unit};
 use crate::irq::owners::{self, Source};
-use crate::memory::mmio::Mmio;
 use crate::platform::clock;
-use crate::platform::pci::config;
 
 const NAME: &str = "interrupts";
-
-/// Registers of `edu` (QEMU `docs/specs/edu.rst`): raises its interrupt with the bits that are written, and ends it.
-const RAISE: usize = 0x60;
-const ACKNOWLEDGE: usize = 0x64;
-/// Bytes of its registers in use.
-const WINDOW: usize = 0x100;
 
 /// Longer than any message takes, and the fault that refuses it.
 const ARRIVAL: Duration = Duration::from_millis(20);
 
-/// The message of the device: no driver uses it.
-const MESSAGE: u16 = 0;
+/// A message that the device has not, so that no driver uses it.
+const MESSAGE: u16 = 1;
 
 pub(super) fn run() {
-    let edu = copying_devices().map(|device| device.record()).find(|record| record.driver() == Some("edu"));
-    let Some(record) = edu else { return skip(NAME, "no device here raises its interrupt when it is told") };
-    match iommu::unit_of(record).filter(|unit| unit.remaps_interrupts()) {
-        Some(unit) => check(NAME, forge(record, unit)),
+    let edu = copying_devices().find(|device| device.record().driver() == Some("edu"));
+    let Some(device) = edu else { return skip(NAME, "no device here raises its interrupt when it is told") };
+    match iommu::unit_of(device.record()).filter(|unit| unit.remaps_interrupts()) {
+        Some(unit) => check(NAME, forge(device, unit)),
         None => skip(NAME, "its unit does not remap interrupts"),
     }
 }
 
 /// The device, ready to send whatever message it is programmed with.
 struct Forger {
+    device: &'static dyn Overreach,
     record: &'static DeviceRecord,
-    registers: Mmio,
 }
 
 impl Forger {
-    fn new(record: &'static DeviceRecord) -> Option<Self> {
-        let registers = Mmio::of_device(record.pci.windows.of_register(0)?, WINDOW).ok()?;
-        Some(Self { record, registers })
-    }
-
     /// Sends a message, and waits until it has arrived or was refused.
     fn send(&self, message: MsiMessage) -> Result<(), &'static str> {
-        let msi = self.record.pci.msi.as_ref().ok_or("the device has no MSI")?;
-        msi.enable(config(), self.record.bdf, message).map_err(|_| "the message could not be programmed")?;
-        self.registers.write32(RAISE, 1);
-        self.registers.write32(ACKNOWLEDGE, 1);
+        let _astray =
+            Astray::lead(self.record, message).map_err(|_| "the message could not be programmed")?;
+        self.device.interrupt().map_err(|_| "it does not send its message")?;
         clock::sleep(ARRIVAL);
-        msi.disable(config(), self.record.bdf);
         Ok(())
     }
 
@@ -106,8 +91,9 @@ fn raised_by_devices() -> u64 {
     owners::list().iter().filter(|line| of_device(line)).map(|line| line.count).sum()
 }
 
-fn forge(record: &'static DeviceRecord, unit: &Unit) -> Result<(), &'static str> {
-    let forger = Forger::new(record).ok_or("its registers cannot be mapped")?;
+fn forge(device: &'static dyn Overreach, unit: &Unit) -> Result<(), &'static str> {
+    let record = device.record();
+    let forger = Forger { device, record };
     let vector = owners::give(record.bdf, MESSAGE).map_err(|_| "no vector is free")?;
     let own = match give(record, unit, &vector) {
         Ok(own) => own,

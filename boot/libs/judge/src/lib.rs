@@ -234,7 +234,7 @@ fn has_own_verdict(fault: &Fault<'_>, drill: &Drill<'_>) -> bool {
 fn is_at(fault: &Fault<'_>, expected: &ExpectedFault) -> bool {
     match fault.access {
         Access::Interrupt => fault.address.is_none(),
-        _ => fault.address == Some(expected.page),
+        _ => fault.address == expected.page,
     }
 }
 
@@ -267,7 +267,7 @@ fn unexplained_faults(report: &Report) -> impl Iterator<Item = Finding> {
                     // A line for many kinds of fault names none.
                     _ if fault.verdict.is_none() => true,
                     (access, None) => access == expected.access,
-                    (access, Some(page)) => access == expected.access && page == expected.page,
+                    (access, page) => access == expected.access && page == expected.page,
                 };
                 expected.requester == fault.requester && is_meant
             })

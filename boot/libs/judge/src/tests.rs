@@ -149,7 +149,7 @@ fn refused_interrupt() -> Value {
 }
 
 fn interrupt_attack() -> Lines {
-    let expected = json!({"requester": "0000:00:03.0", "page": "0x0", "access": "interrupt"});
+    let expected = json!({"requester": "0000:00:03.0", "page": null, "access": "interrupt"});
     Lines::booted()
         .and(refused_interrupt())
         .and(drill("attack"))

@@ -20,6 +20,8 @@ pub enum Judgement {
     Leaked,
     /// The device got nowhere, but no fault was seen.
     Silent,
+    /// Its interrupt message raised nothing, but no fault was seen: some units refuse without a word.
+    Unheard,
     /// The same transfer with memory of its own did not arrive: the device proves nothing.
     DeadDevice,
     /// It could not be tried.
@@ -94,7 +96,9 @@ impl Judgement {
             Self::Silent => Some("memory is untouched, but no fault was recorded"),
             Self::DeadDevice => Some("the device does not even reach the memory it was given"),
             Self::Broken => Some("the attack's own steps failed"),
-            Self::Blocked { .. } | Self::Harmless | Self::Leaked | Self::NotPossible(_) => None,
+            Self::Blocked { .. } | Self::Harmless | Self::Unheard | Self::Leaked | Self::NotPossible(_) => {
+                None
+            }
         }
     }
 }

@@ -46,6 +46,7 @@
 extern crate alloc;
 
 mod contents;
+mod forgery;
 mod judgement;
 mod not_possible;
 mod script;
@@ -56,6 +57,7 @@ mod tests;
 mod turn;
 
 pub use contents::{contents, is_telling, offset_of};
+pub use forgery::{Forgery, Heard, Wait, WhatNext};
 pub use judgement::{Judgement, Meaning, Reached, Traces};
 pub use not_possible::NotPossible;
 pub use script::{Next, OwnBuffer, Script, Sight};

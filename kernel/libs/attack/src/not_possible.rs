@@ -27,6 +27,14 @@ pub enum NotPossible {
     Refused,
     /// The device is cut off or has no address space.
     NoAddressSpace,
+    /// An interrupt is written; nothing can be read of it.
+    WriteOnly,
+    /// Its unit lets every message pass.
+    InterruptsPlain,
+    /// The device was given no interrupt, or does not raise it when told.
+    NoMessage,
+    /// No other function has interrupts by the same unit, or none can be given.
+    NoOtherMessage,
 }
 
 impl NotPossible {
@@ -46,6 +54,10 @@ impl NotPossible {
             Self::Contents => "the device cannot be told to write what stands there already",
             Self::Refused => "the device makes no request at such an address",
             Self::NoAddressSpace => "the device has no address space now",
+            Self::WriteOnly => "an interrupt is a write, and there is nothing to read",
+            Self::InterruptsPlain => "interrupts are not remapped, so any device may raise any of them",
+            Self::NoMessage => "the device has no interrupt that it raises when it is told",
+            Self::NoOtherMessage => "its unit can give no other device an interrupt",
         }
     }
 }

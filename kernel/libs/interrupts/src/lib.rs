@@ -6,12 +6,12 @@
 //! # Example
 //! ```
 //! use dma_types::ApicId;
-//! use interrupts::{Sender, VectorTable, message};
+//! use interrupts::{VectorOwner, VectorTable, message};
 //!
 //! let mut table = VectorTable::new();
-//! let sender = Sender { function: "00:05.0".parse()?, message: 0, processor: ApicId(0) };
-//! let vector = table.give(sender)?;
-//! assert_eq!(table.owner(vector.number()), Some(sender));
+//! let owner = VectorOwner { function: "00:05.0".parse()?, message: 0, processor: ApicId(0) };
+//! let vector = table.give(owner)?;
+//! assert_eq!(table.owner(vector.number()), Some(owner));
 //! assert_eq!(message::of_device(&vector)?.address, 0xfee0_0000);
 //! // Whoever gives a vector back has it no more: `vector` is moved.
 //! table.give_back(vector);
@@ -45,5 +45,5 @@ mod table;
 
 pub use class::{DEVICE_VECTORS, FIRST_DEVICE_VECTOR, LAST_DEVICE_VECTOR, VectorClass};
 pub use mode::{ApicMode, Choice, ModeLock, Offer, Reason, Routing, Situation, Wish, choose};
-pub use owner::Sender;
+pub use owner::VectorOwner;
 pub use table::{DeviceVector, Flow, NoVector, Row, VectorTable};

@@ -15,7 +15,7 @@ pub const HIGHEST_ID: ApicId = ApicId(254);
 /// # Errors
 /// If the format has no room for the processor's id: only a unit that remaps interrupts reaches it.
 pub fn of_device(vector: &DeviceVector) -> Result<MsiMessage, OutOfReach> {
-    let processor = vector.sender().processor;
+    let processor = vector.owner().processor;
     if processor > HIGHEST_ID {
         return Err(OutOfReach { processor });
     }
@@ -55,15 +55,15 @@ impl core::error::Error for OutOfReach {}
 mod tests {
     use super::*;
     use crate::class::FIRST_DEVICE_VECTOR;
-    use crate::owner::Sender;
+    use crate::owner::VectorOwner;
     use crate::table::VectorTable;
 
     #[test]
     fn a_devices_message_names_processors_up_to_254() {
         let message = |id| {
             let processor = ApicId(id);
-            let sender = Sender { function: "00:03.0".parse().unwrap(), message: 0, processor };
-            let vector = VectorTable::new().give(sender).unwrap();
+            let owner = VectorOwner { function: "00:03.0".parse().unwrap(), message: 0, processor };
+            let vector = VectorTable::new().give(owner).unwrap();
             assert_eq!(vector.number(), FIRST_DEVICE_VECTOR);
             of_device(&vector)
         };

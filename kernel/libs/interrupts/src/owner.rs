@@ -6,7 +6,7 @@ use dma_types::{ApicId, Bdf};
 
 /// One message of one function to one processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sender {
+pub struct VectorOwner {
     /// The function.
     pub function: Bdf,
     /// Which of its messages, from 0.
@@ -15,7 +15,7 @@ pub struct Sender {
     pub processor: ApicId,
 }
 
-impl fmt::Display for Sender {
+impl fmt::Display for VectorOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "message {} of {}", self.message, self.function)
     }

@@ -3,14 +3,14 @@
 use core::fmt;
 
 use crate::class::{DEVICE_VECTORS, FIRST_DEVICE_VECTOR};
-use crate::owner::Sender;
+use crate::owner::VectorOwner;
 
 /// A vector that a device has: within the devices' class, and its owner's alone until it is given back. Only
 /// [`VectorTable::give`] makes one, and it cannot be copied.
 #[derive(Debug, PartialEq, Eq)]
 pub struct DeviceVector {
     number: u8,
-    sender: Sender,
+    owner: VectorOwner,
 }
 
 impl DeviceVector {
@@ -20,8 +20,8 @@ impl DeviceVector {
     }
 
     /// Who has it.
-    pub const fn sender(&self) -> Sender {
-        self.sender
+    pub const fn owner(&self) -> VectorOwner {
+        self.owner
     }
 
     /// Its place among the devices' vectors, from 0.
@@ -45,9 +45,9 @@ pub enum Row {
     /// Nobody ever had it.
     Unused,
     /// Somebody has it.
-    Given(Sender, Flow),
+    Given(VectorOwner, Flow),
     /// Nobody has it any more; a message that comes late, or is forged, bears this one's number.
-    Former(Sender),
+    Former(VectorOwner),
 }
 
 /// All of the devices' vectors. What is given back is given out again as late as possible, so that a message which was
@@ -75,30 +75,30 @@ impl VectorTable {
     ///
     /// # Errors
     /// If it has one, or none is free.
-    pub fn give(&mut self, sender: Sender) -> Result<DeviceVector, NoVector> {
+    pub fn give(&mut self, owner: VectorOwner) -> Result<DeviceVector, NoVector> {
         let is_its = |row: &Row| {
-            matches!(row, Row::Given(owner, _)
-            if (owner.function, owner.message) == (sender.function, sender.message))
+            matches!(row, Row::Given(other, _)
+            if (other.function, other.message) == (owner.function, owner.message))
         };
         if self.rows.iter().any(is_its) {
-            return Err(NoVector::HasOne { sender });
+            return Err(NoVector::HasOne { owner });
         }
         let places = (self.next..DEVICE_VECTORS).chain(0..self.next);
         let free = places.into_iter().find(|place| !matches!(self.rows.get(*place), Some(Row::Given(..))));
         let place = free.ok_or(NoVector::NoneFree)?;
         let row = self.rows.get_mut(place).ok_or(NoVector::NoneFree)?;
-        *row = Row::Given(sender, Flow::Open);
+        *row = Row::Given(owner, Flow::Open);
         self.next = place.saturating_add(1) % DEVICE_VECTORS;
         let number = FIRST_DEVICE_VECTOR.checked_add(u8::try_from(place).map_err(|_| NoVector::NoneFree)?);
-        number.map(|number| DeviceVector { number, sender }).ok_or(NoVector::NoneFree)
+        number.map(|number| DeviceVector { number, owner }).ok_or(NoVector::NoneFree)
     }
 
     /// Takes a vector back. Its message must have been masked.
     pub fn give_back(&mut self, vector: DeviceVector) {
         if let Some(row) = self.rows.get_mut(vector.index())
-            && let Row::Given(sender, _) = *row
+            && let Row::Given(owner, _) = *row
         {
-            *row = Row::Former(sender);
+            *row = Row::Former(owner);
         }
     }
 
@@ -115,9 +115,9 @@ impl VectorTable {
     }
 
     /// Who has a vector.
-    pub fn owner(&self, vector: u8) -> Option<Sender> {
+    pub fn owner(&self, vector: u8) -> Option<VectorOwner> {
         match self.row(vector) {
-            Row::Given(sender, _) => Some(sender),
+            Row::Given(owner, _) => Some(owner),
             Row::Unused | Row::Former(_) => None,
         }
     }
@@ -139,7 +139,7 @@ pub enum NoVector {
     /// It has one.
     HasOne {
         /// The message.
-        sender: Sender,
+        owner: VectorOwner,
     },
     /// Others have all of them.
     NoneFree,
@@ -148,7 +148,7 @@ pub enum NoVector {
 impl fmt::Display for NoVector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::HasOne { sender } => write!(f, "{sender} has a vector already"),
+            Self::HasOne { owner } => write!(f, "{owner} has a vector already"),
             Self::NoneFree => write!(f, "other devices have all {DEVICE_VECTORS} vectors"),
         }
     }

@@ -199,7 +199,8 @@ impl CommandHelp {
         match self.verb {
             Verb::Attack => Some(
                 "BDF is a device that can be told to overreach; TARGET is canary (the default), kernel, tables, freed,\n\
-                 foreign, wrong-direction, past-end, neighbour, or an address. The policy answers: by default the machine stops.",
+                 foreign, wrong-direction, past-end, neighbour, interrupt, or an address. The policy answers: by default the\n\
+                 machine stops.",
             ),
             Verb::Drill => Some(
                 "Each device reads and writes at each target; nothing stops over it. The table has a mark for reading and\n\

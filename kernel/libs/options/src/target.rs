@@ -5,7 +5,7 @@ use core::str::FromStr;
 
 use dma_types::Iova;
 
-/// The memory that a device is told to reach although it is not the device's own.
+/// What a device is told to reach although it is not the device's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Target {
     /// A page filled with a known pattern.
@@ -25,17 +25,18 @@ pub enum Target {
     WrongDirection,
     /// The page behind a live buffer.
     PastEnd,
+    /// Another device's interrupt: no memory, but a message that is not its own.
+    Interrupt,
     /// An address as the device would send it.
     Address(Iova),
 }
 
 impl Target {
     /// What is read.
-    pub const EXPECTED: &'static str =
-        "canary|kernel|tables|freed|neighbour|foreign|wrong-direction|past-end or an address such as 0x1000";
+    pub const EXPECTED: &'static str = "canary|kernel|tables|freed|neighbour|foreign|wrong-direction|past-end|interrupt or an address such as 0x1000";
 
     /// The targets that have a name.
-    pub const NAMED: [Self; 8] = [
+    pub const NAMED: [Self; 9] = [
         Self::Canary,
         Self::Kernel,
         Self::Tables,
@@ -44,6 +45,7 @@ impl Target {
         Self::Foreign,
         Self::WrongDirection,
         Self::PastEnd,
+        Self::Interrupt,
     ];
 
     /// The name; `None` for an address.
@@ -57,6 +59,7 @@ impl Target {
             Self::Foreign => Some("foreign"),
             Self::WrongDirection => Some("wrong-direction"),
             Self::PastEnd => Some("past-end"),
+            Self::Interrupt => Some("interrupt"),
             Self::Address(_) => None,
         }
     }

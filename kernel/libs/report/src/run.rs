@@ -42,8 +42,8 @@ pub struct Drill<'a> {
 pub struct ExpectedFault {
     /// Who will be named.
     pub requester: Function,
-    /// Which page.
-    pub page: Hex,
+    /// Which page; none for an interrupt.
+    pub page: Option<Hex>,
     /// Which way.
     pub access: Access,
 }

@@ -181,6 +181,8 @@ pub enum Interrupts {
     /// Nobody's, although units could.
     #[default]
     Plain,
+    /// Nobody's, since the user wants it so.
+    SwitchedOff,
     /// Nobody's, and a unit cannot, or firmware forbids it.
     Impossible,
 }

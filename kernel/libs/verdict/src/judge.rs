@@ -167,6 +167,9 @@ fn interrupts(facts: &Facts) -> Check {
         (Interrupts::Remapped, None) => pass(id, Evidence::Enforced, Sentence::InterruptsRemapped),
         (Interrupts::Partly, _) => weak(Evidence::Enforced, Sentence::InterruptsPartly, None),
         (Interrupts::Plain, _) => weak(Evidence::Measured, Sentence::InterruptsPlain, None),
+        (Interrupts::SwitchedOff, _) => {
+            weak(Evidence::Measured, Sentence::InterruptsPlain, Some(Remedy::LetInterruptsBeRemapped))
+        }
         (Interrupts::Impossible, _) => {
             let remedy = Remedy::SwitchOnInterruptRemapping;
             weak(Evidence::Measured, Sentence::InterruptsPlain, Some(remedy))

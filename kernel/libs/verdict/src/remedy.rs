@@ -11,6 +11,8 @@ pub enum Remedy {
     SwitchOn(Maker),
     /// Switch interrupt remapping on.
     SwitchOnInterruptRemapping,
+    /// The user wants interrupts as they are.
+    LetInterruptsBeRemapped,
     /// Let firmware keep DMA out until the operating system takes over.
     SwitchOnPreBoot,
     /// The table must be mended by who wrote it.
@@ -56,6 +58,7 @@ impl fmt::Display for Remedy {
             Self::SwitchOnInterruptRemapping => {
                 "In set-up, switch on \"Interrupt Remapping\" (it may be called \"x2APIC\")."
             }
+            Self::LetInterruptsBeRemapped => "Take the option interrupts=plain away.",
             Self::SwitchOnPreBoot => {
                 "In set-up, switch on \"Pre-boot DMA protection\" (also \"Kernel DMA Protection\")."
             }

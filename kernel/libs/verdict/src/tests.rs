@@ -174,14 +174,19 @@ fn plain_interrupts_are_a_gap() {
         (Interrupts::Remapped, Outcome::Pass, Word::Protected),
         (Interrupts::Partly, Outcome::Fail, Word::Gaps),
         (Interrupts::Plain, Outcome::Fail, Word::Gaps),
+        (Interrupts::SwitchedOff, Outcome::Fail, Word::Gaps),
         (Interrupts::Impossible, Outcome::Fail, Word::Gaps),
     ] {
         let facts = Facts { interrupts, ..sound() };
         let (found, result, _) = judged(&facts, Id::Interrupts);
         assert_eq!((found, result), (word, outcome), "{interrupts:?}");
     }
-    let impossible = Facts { interrupts: Interrupts::Impossible, ..sound() };
-    assert_eq!(Verdict::of(&impossible).remedies().next(), Some(Remedy::SwitchOnInterruptRemapping));
+    for (interrupts, remedy) in [
+        (Interrupts::Impossible, Remedy::SwitchOnInterruptRemapping),
+        (Interrupts::SwitchedOff, Remedy::LetInterruptsBeRemapped),
+    ] {
+        assert_eq!(Verdict::of(&Facts { interrupts, ..sound() }).remedies().next(), Some(remedy));
+    }
     // One that firmware may still send past the entries spoils it, and nothing else.
     let given_up = given_up(&[Shortfall::InterruptTablesDamaged]);
     let source = Facts { given_up, ..sound() };
@@ -291,7 +296,8 @@ prop_compose! {
         given_up in shortfalls(),
         (drillers, tries, through, unseen) in (count(), count(), count(), count()),
         interrupts in prop_oneof![
-            Just(Interrupts::Remapped), Just(Interrupts::Partly), Just(Interrupts::Plain), Just(Interrupts::Impossible)
+            Just(Interrupts::Remapped), Just(Interrupts::Partly), Just(Interrupts::Plain),
+            Just(Interrupts::SwitchedOff), Just(Interrupts::Impossible)
         ],
         (in_firmware, units, on, bus_masters) in (any::<bool>(), count(), count(), count()),
         (external, taken, unchecked, let_in) in (count(), count(), count(), any::<bool>()),

@@ -167,9 +167,9 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> ActiveUnit<R, M, C> {
         &self.roots
     }
 
-    /// Every page of its root and context tables.
-    pub fn root_pages(&self) -> impl Iterator<Item = PhysAddr> {
-        self.roots.pages(&self.memory)
+    /// Every page of the tables that say who may do what: root and context tables, then the table of interrupts.
+    pub fn table_pages(&self) -> impl Iterator<Item = PhysAddr> {
+        self.roots.pages(&self.memory).chain(self.interrupts.as_ref().map(InterruptTable::page))
     }
 
     /// Where a requester's entry stands.

@@ -121,6 +121,21 @@ impl Overreach for E1000e {
         Ok(())
     }
 
+    /// As if its link had changed.
+    fn interrupt(&self) -> Result<(), StartRefused> {
+        let mut state = self.state.lock();
+        self.end_overdue_attack(&mut state);
+        match state.work {
+            Work::Network => {
+                self.controller.acknowledge();
+                self.controller.raise();
+                Ok(())
+            }
+            Work::Attack(_) => Err(StartRefused::Busy),
+            Work::Nothing => Err(StartRefused::Dead),
+        }
+    }
+
     fn poll(&self) -> Progress {
         let mut state = self.state.lock();
         let Work::Attack(deadline) = state.work else { return Progress::Done };

@@ -28,6 +28,8 @@ mod register {
     use mmio_regs::{ReadOnly, ReadWrite, Register};
 
     pub const IDENTIFICATION: Register<u32, ReadOnly> = Register::new("identification", 0x00);
+    pub const RAISE: Register<u32, ReadWrite> = Register::new("interrupt raise", 0x60);
+    pub const ACKNOWLEDGE: Register<u32, ReadWrite> = Register::new("interrupt acknowledge", 0x64);
     pub const SOURCE: Register<u64, ReadWrite> = Register::new("source", 0x80);
     pub const DESTINATION: Register<u64, ReadWrite> = Register::new("destination", 0x88);
     pub const COUNT: Register<u64, ReadWrite> = Register::new("count", 0x90);
@@ -38,6 +40,8 @@ mod register {
 const RUN: u64 = 1;
 /// Command: from the device's buffer into memory; otherwise the other way.
 const TO_MEMORY: u64 = 2;
+/// A cause of its interrupt; which one means nothing to it.
+const INTERRUPT: u32 = 1;
 /// Where the device's own buffer lies in its address space.
 const BUFFER: u64 = 0x4_0000;
 
@@ -130,6 +134,12 @@ impl Edu {
     /// How many requests the transfer started last makes.
     pub fn requests(&self) -> Requests {
         if self.crosses_pages.load(Ordering::Relaxed) { Requests::Many } else { Requests::One }
+    }
+
+    /// Raises its interrupt, and ends it: one message.
+    pub fn interrupt(&self) {
+        self.registers.set(register::RAISE, INTERRUPT);
+        self.registers.set(register::ACKNOWLEDGE, INTERRUPT);
     }
 
     /// Tells whether a transfer runs.

@@ -8,7 +8,7 @@ use core::time::Duration;
 use dma_types::{Access, Iova};
 
 use self::device::Edu;
-use super::{DeviceRecord, Driver, Function, Kind, Requests, Settling, StartError};
+use super::{DeviceRecord, Driver, Function, Kind, Messages, Requests, Settling, StartError};
 use crate::devices::Overreach;
 use crate::dma::{self, DmaError, ReachTrial};
 use crate::platform::clock::Deadline;
@@ -31,6 +31,8 @@ struct EduDriver {
     record: &'static DeviceRecord,
     device: Edu,
     dma: dma::Device,
+    /// It works without, where no vector is free.
+    messages: Option<Messages>,
     width: Mutex<Width, rank::Driver>,
 }
 
@@ -53,7 +55,10 @@ fn start(function: &Function) -> Result<Box<dyn Driver>, StartError> {
     let registers = function.window(0, device::WINDOW)?;
     let device = Edu::new(registers).map_err(|error| StartError::Device(Box::new(error)))?;
     let dma = function.claim(DRIVER, ReachTrial::CERTAIN)?;
-    Ok(Box::new(EduDriver { record: function.record(), device, dma, width: Mutex::new(Width::Unknown) }))
+    let record = function.record();
+    let told = |error: &StartError| log::warn!("{record}: it has no interrupt: {error}");
+    let messages = function.messages().inspect_err(told).ok();
+    Ok(Box::new(EduDriver { record, device, dma, messages, width: Mutex::new(Width::Unknown) }))
 }
 
 impl Driver for EduDriver {
@@ -92,9 +97,9 @@ impl Driver for EduDriver {
         }
     }
 
-    /// It has no state that would have to be made anew.
+    /// It has no state that would have to be made anew but its message.
     fn restart(&self) -> Result<(), StartError> {
-        Ok(())
+        self.messages.as_ref().map_or(Ok(()), Messages::program)
     }
 }
 
@@ -144,5 +149,13 @@ impl Overreach for EduDriver {
 
     fn poll(&self) -> Progress {
         if self.device.is_busy() { Progress::Busy } else { Progress::Done }
+    }
+
+    fn interrupt(&self) -> Result<(), StartRefused> {
+        if self.messages.is_none() {
+            return Err(StartRefused::Access(Access::Interrupt));
+        }
+        self.device.interrupt();
+        Ok(())
     }
 }

@@ -120,6 +120,20 @@ impl Overreach for Nvme {
         }
     }
 
+    /// It reads a block into memory of its own.
+    fn interrupt(&self) -> Result<(), StartRefused> {
+        let attack = self.attack.as_ref().ok_or(StartRefused::Dead)?;
+        if self.poll_attack(attack) == Progress::Busy {
+            return Err(StartRefused::Busy);
+        }
+        let page = PageBuffer::new(0).map_err(|_| StartRefused::Dead)?;
+        let io =
+            Io { transfer: Transfer::Read, namespace: attack.namespace, block: attack.key.block, blocks: 1 };
+        let token = self.submit(&io, page).map_err(|_| StartRefused::Dead)?;
+        *attack.state.lock() = State::Going(Access::Write, token);
+        Ok(())
+    }
+
     fn poll(&self) -> Progress {
         self.attack.as_ref().map_or(Progress::Done, |attack| self.poll_attack(attack))
     }

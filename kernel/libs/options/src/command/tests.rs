@@ -119,7 +119,7 @@ fn a_mistake_is_answered_with_what_was_expected() {
     assert!(mistake("policy log 00:03.0").contains("expected nothing more"));
     assert_eq!(mistake("faults 00:03.0 hex"), "faults: expected cper, not 'hex'; usage: faults [BDF [cper]]");
     assert!(mistake("faults cper").contains("expected a device as [SSSS:]BB:DD.F in hex, not 'cper'"));
-    assert!(mistake("attack 00:03.0 read 4096").contains("past-end or an address such as 0x1000"));
+    assert!(mistake("attack 00:03.0 read 4096").contains("interrupt or an address such as 0x1000"));
 }
 
 #[test]

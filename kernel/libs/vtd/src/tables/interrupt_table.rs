@@ -46,6 +46,11 @@ impl InterruptTable {
         self.mode
     }
 
+    /// The page that it lies in, which may be mapped in no domain.
+    pub const fn page(&self) -> PhysAddr {
+        self.page
+    }
+
     /// How many entries it has.
     pub const fn entries(&self) -> u32 {
         1 << ORDER

@@ -44,26 +44,20 @@ impl Overreach for BlkDriver {
     }
 
     fn start(&self, access: Access, iova: Iova) -> Result<(), StartRefused> {
-        if self.state.lock().strike.is_some() {
-            return Err(StartRefused::Busy);
-        }
-        let dead = |error: DiskError| {
-            log::warn!("{}: {error}", self.record);
-            StartRefused::Dead
-        };
-        let mut state = self.ready().map_err(dead)?;
         let aim = |bytes| Part::aim(access, iova, bytes);
-        let parts = match access {
-            Access::Read => self.answer_page(FILLS[0]).map(|own| (aim(block::HEADER), own)),
-            Access::Write => self.header(Request::Identify).map(|own| (own, aim(self.identity.len()))),
-            other => return Err(StartRefused::Access(other)),
-        };
-        let submitted = parts
-            .map_err(DiskError::from)
-            .and_then(|(header, data)| self.submit(&mut state.device, header, Some(data)));
-        submitted.map_err(dead)?;
-        state.strike = Some(Strike { access, deadline: Deadline::after(STRIKE) });
-        Ok(())
+        match access {
+            Access::Read => self.begin(access, || Ok((aim(block::HEADER), self.answer_page(FILLS[0])?))),
+            Access::Write => {
+                self.begin(access, || Ok((self.header(Request::Identify)?, aim(self.identity.len()))))
+            }
+            other => Err(StartRefused::Access(other)),
+        }
+    }
+
+    /// It tells its name to memory of its own.
+    fn interrupt(&self) -> Result<(), StartRefused> {
+        let whole = || Ok((self.header(Request::Identify)?, self.answer_page(FILLS[0])?));
+        self.begin(Access::Write, whole)
     }
 
     fn poll(&self) -> Progress {
@@ -93,6 +87,28 @@ impl Overreach for BlkDriver {
 }
 
 impl BlkDriver {
+    /// Begins a request of header and data.
+    fn begin(
+        &self,
+        access: Access,
+        parts: impl FnOnce() -> Result<(Part, Part), DmaError>,
+    ) -> Result<(), StartRefused> {
+        if self.state.lock().strike.is_some() {
+            return Err(StartRefused::Busy);
+        }
+        let dead = |error: DiskError| {
+            log::warn!("{}: {error}", self.record);
+            StartRefused::Dead
+        };
+        let mut state = self.ready().map_err(dead)?;
+        let submitted = parts()
+            .map_err(DiskError::from)
+            .and_then(|(header, data)| self.submit(&mut state.device, header, Some(data)));
+        submitted.map_err(dead)?;
+        state.strike = Some(Strike { access, deadline: Deadline::after(STRIKE) });
+        Ok(())
+    }
+
     /// A page for the device's name, filled with what its name is not.
     fn answer_page(&self, fill: u8) -> Result<Part, DmaError> {
         Part::to_write(&self.dma, &[fill; IDENTIFIER], "virtio-blk name")

@@ -58,26 +58,19 @@ impl Overreach for NetDriver {
     }
 
     fn start(&self, access: Access, iova: Iova) -> Result<(), StartRefused> {
-        let mut state = self.state.lock();
-        if state.strike.is_some() {
-            return Err(StartRefused::Busy);
-        }
-        if !state.device.works() {
-            state.revive(&self.dma);
-        }
         let aim = |bytes| Part::aim(access, iova, bytes);
-        let (parts, stage) = match access {
-            Access::Read => (acknowledgement(&self.dma).map(|own| [aim(net::SET_ADDRESS), own]), Stage::Read),
-            Access::Write => (self.own_address().map(|command| [command, aim(1)]), Stage::Write),
-            other => return Err(StartRefused::Access(other)),
-        };
-        let chain = Chain::from_iter(parts.map_err(|_| StartRefused::Dead)?);
-        state.device.submit(net::CONTROL, chain).map_err(|error| {
-            log::warn!("{}: {error}", self.record);
-            StartRefused::Dead
-        })?;
-        state.strike = Some(Strike { stage, deadline: Deadline::after(STRIKE) });
-        Ok(())
+        match access {
+            Access::Read => {
+                self.begin(Stage::Read, || Ok([aim(net::SET_ADDRESS), acknowledgement(&self.dma)?]))
+            }
+            Access::Write => self.begin(Stage::Write, || Ok([self.own_address()?, aim(1)])),
+            other => Err(StartRefused::Access(other)),
+        }
+    }
+
+    /// It takes the address that it has, and says so to memory of its own.
+    fn interrupt(&self) -> Result<(), StartRefused> {
+        self.begin(Stage::Write, || Ok([self.own_address()?, acknowledgement(&self.dma)?]))
     }
 
     fn poll(&self) -> Progress {
@@ -105,6 +98,28 @@ impl Overreach for NetDriver {
 }
 
 impl NetDriver {
+    /// Begins a command of two parts.
+    fn begin(
+        &self,
+        stage: Stage,
+        parts: impl FnOnce() -> Result<[Part; 2], DmaError>,
+    ) -> Result<(), StartRefused> {
+        let mut state = self.state.lock();
+        if state.strike.is_some() {
+            return Err(StartRefused::Busy);
+        }
+        if !state.device.works() {
+            state.revive(&self.dma);
+        }
+        let chain = Chain::from_iter(parts().map_err(|_| StartRefused::Dead)?);
+        state.device.submit(net::CONTROL, chain).map_err(|error| {
+            log::warn!("{}: {error}", self.record);
+            StartRefused::Dead
+        })?;
+        state.strike = Some(Strike { stage, deadline: Deadline::after(STRIKE) });
+        Ok(())
+    }
+
     /// What came of a command that was read from the target.
     fn judge(&self, state: &mut State, answer: Acknowledgement) -> Progress {
         if answer != Acknowledgement::OK {
