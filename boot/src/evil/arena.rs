@@ -26,7 +26,7 @@ const COMMAND: u64 = 4;
 const MEMORY_AND_BUS_MASTER: u16 = 0x6;
 
 /// The unit's registers, and in them the status and its bit for translation (VT-d "Global Status Register").
-const UNIT: u64 = 0xfed9_0000;
+pub(super) const UNIT: u64 = 0xfed9_0000;
 const GLOBAL_STATUS: u64 = 0x1c;
 const TRANSLATION_ENABLED: u32 = 1 << 31;
 

@@ -11,6 +11,7 @@ mod faithful;
 mod finding;
 mod fuzz;
 mod hotplug;
+mod interrupts;
 mod liar;
 mod lies;
 mod neighbour;

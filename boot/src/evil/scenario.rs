@@ -1,7 +1,7 @@
 //! The list of scenarios.
 
 use super::finding::{Finding, Findings};
-use super::{Stage, e1000e, fuzz, hotplug, lies, nvme, power_on, two_books, virtio};
+use super::{Stage, e1000e, fuzz, hotplug, interrupts, lies, nvme, power_on, two_books, virtio};
 use crate::Error;
 
 /// Which kernels a scenario says something about.
@@ -80,6 +80,12 @@ pub const SCENARIOS: &[Scenario] = &[
         what: "virtio network cards that the driver claims, each of them hostile in one thing",
         subject: Subject::Ours,
         run: virtio::nics,
+    },
+    Scenario {
+        name: "interrupts",
+        what: "messages that a device forges, in every form, and interrupts of others by its own MSI-X",
+        subject: Subject::Ours,
+        run: interrupts::run,
     },
     Scenario {
         name: "late-arrival",

@@ -67,6 +67,46 @@ fn once_it_is_on_nothing_passes_but_by_an_entry() {
     }
 }
 
+/// Every form of a message that a device can write: both formats, every delivery mode and vector, by physical and logical
+/// id, with and without SHV, every index of the table and beyond. Its own entry's message alone arrives.
+#[test]
+fn of_every_message_that_a_device_can_write_its_own_alone_arrives() {
+    const LOGICAL: u64 = 1 << 2;
+    const ADDS_DATA: u64 = 1 << 3;
+    let mut bench = Bench::enforcing(FakeConfig::default());
+    let table = bench.interrupt_table(DestinationMode::XApic);
+    bench.remap(&table).unwrap();
+    let modes = (0..8u32).flat_map(|mode| (0..=0xff).map(move |vector| mode << 8 | vector));
+    for data in modes.clone() {
+        for address in [PLAIN.address, PLAIN.address | LOGICAL, 0xfeef_f000, 0xfeef_f008] {
+            let plain = MsiMessage { address, data };
+            for sender in [DEVICE, OTHER_DEVICE] {
+                assert_eq!(bench.fake.interrupt(sender, plain), blocked(0x25), "{plain:?}");
+            }
+        }
+    }
+    for index in 0..=u16::MAX {
+        let by_address = message(InterruptIndex(index));
+        let by_data = MsiMessage { data: index.into(), ..message(InterruptIndex(0)) };
+        let unadded = MsiMessage { address: by_address.address & !ADDS_DATA, data: 0x4e3 };
+        for written in [by_address, by_data, unadded] {
+            for sender in [DEVICE, OTHER_DEVICE] {
+                let expected = match (index == INDEX.0, u32::from(index) < table.entries()) {
+                    (true, _) if sender == DEVICE => Ok(ARRIVED),
+                    (true, _) => blocked(0x26),
+                    (false, true) => blocked(0x22),
+                    (false, false) => blocked(0x21),
+                };
+                assert_eq!(bench.fake.interrupt(sender, written), expected, "{written:?} {sender}");
+            }
+        }
+    }
+    for data in modes.map(|data| 1 << 16 | data) {
+        let reserved = MsiMessage { data, ..message(INDEX) };
+        assert_eq!(bench.fake.interrupt(DEVICE, reserved), blocked(0x20));
+    }
+}
+
 #[test]
 fn a_unit_that_cannot_says_so_before_anything_is_touched() {
     let config = FakeConfig::default();
