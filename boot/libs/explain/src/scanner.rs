@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use report::DIGEST_MARK;
 
 use super::bugcheck::{self, Mention, StopCode};
@@ -89,6 +89,7 @@ static TRIGGERS: LazyLock<(AhoCorasick, Vec<Trigger>)> = LazyLock::new(|| {
     let automaton = AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::LeftmostFirst)
+        .kind(Some(AhoCorasickKind::DFA))
         .build(texts)
         .expect("a few short words");
     (automaton, triggers)

@@ -25,6 +25,7 @@ mod tests;
 
 use std::io::{self, Read};
 
+use memchr::{memchr, memchr_iter, memrchr};
 use plain_text::PlainText;
 
 /// How much is read at once.
@@ -102,7 +103,7 @@ impl<R: Read> PastedText<R> {
     /// The end of the line that the output ends with.
     fn last_line(&self) -> &[u8] {
         let near = &self.output[self.output.len().saturating_sub(TAIL)..];
-        near.rsplit(|byte| *byte == b'\n').next().unwrap_or_default()
+        memrchr(b'\n', near).map_or(near, |end| &near[end + 1..])
     }
 
     /// Undoes the lines that are all there, and tells how much of `input` they took.
@@ -177,37 +178,27 @@ struct RawLine<'t> {
 impl<'t> RawLine<'t> {
     /// The first line of `text`; `None` if its end is still to come.
     fn first(text: &'t [u8], state: SourceState) -> Option<Self> {
-        let mut is_plain = true;
-        let mut at = 0;
-        while let Some(next) = text[at..].iter().position(|byte| STANDS_OUT[usize::from(*byte)]) {
-            at += next;
-            if text[at] == b'\n' {
-                return Some(Self { text: &text[..at], end: at + 1, last: Last::Line, is_plain });
-            }
-            is_plain &= text[at] == b'=' && !quoted_printable::tells(&text[at..]);
-            at += 1;
+        if let Some(length) = memchr(b'\n', text) {
+            let line = &text[..length];
+            return Some(Self { text: line, end: length + 1, last: Last::Line, is_plain: is_plain(line) });
         }
-        let is_all = state == SourceState::Ended && !text.is_empty();
-        if is_all && text.len() <= LONGEST_LINE {
-            return Some(Self { text, end: text.len(), last: Last::Line, is_plain });
+        if text.len() <= LONGEST_LINE {
+            let is_all = state == SourceState::Ended && !text.is_empty();
+            return is_all.then(|| Self { text, end: text.len(), last: Last::Line, is_plain: is_plain(text) });
         }
-        (text.len() > LONGEST_LINE).then(|| {
-            let part = &text[..LONGEST_LINE];
-            // What is undone has no blanks in it.
-            let end = part.iter().rposition(|byte| *byte == b' ').map_or(LONGEST_LINE, |last| last + 1);
-            Self { text: &text[..end], end, last: Last::Part, is_plain }
-        })
+        let part = &text[..LONGEST_LINE];
+        // What is undone has no blanks in it.
+        let end = memrchr(b' ', part).map_or(LONGEST_LINE, |last| last + 1);
+        let part = &text[..end];
+        Some(Self { text: part, end, last: Last::Part, is_plain: is_plain(part) })
     }
 }
 
-/// Bytes that end a line or that something to be undone begins with.
-static STANDS_OUT: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] =
-            byte >= 0x80 || matches!(byte as u8, b'\n' | b'=' | 0x1b | b'&' | b'<' | b'\\' | b'`' | b'*');
-        byte += 1;
-    }
-    table
-};
+/// Tells whether nothing in a line calls for being undone.
+fn is_plain(line: &[u8]) -> bool {
+    // Without a way out of the loop, the compiler looks at many bytes at once.
+    let stands_out = line.iter().fold(false, |found, byte| {
+        found | (*byte >= 0x80) | matches!(byte, 0x1b | b'&' | b'<' | b'\\' | b'`' | b'*')
+    });
+    !stands_out && memchr_iter(b'=', line).all(|at| !quoted_printable::tells(&line[at..]))
+}

@@ -8,7 +8,7 @@
 //! Two lines are one where both halves together are a word of a message, or a number that the message goes on
 //! behind as it must. All else stays as it is, and whoever reads the number finds that it ends where its line does.
 
-/// The words of the messages that are looked for.
+/// The words of the messages that are looked for, in order.
 const WORDS: [&str; 72] = [
     "access",
     "addr",
@@ -115,10 +115,14 @@ fn is_word(tail: &[u8], head: &[u8]) -> bool {
     if length == 0 || more == 0 || length + more > LONGEST_WORD {
         return false;
     }
-    let word = [&tail[tail.len() - length..], &head[..more]].concat().to_ascii_lowercase();
-    let is_known = |word: &[u8]| WORDS.iter().any(|known| known.as_bytes() == word);
+    let mut letters = [0; LONGEST_WORD];
+    let word = &mut letters[..length + more];
+    word[..length].copy_from_slice(&tail[tail.len() - length..]);
+    word[length..].copy_from_slice(&head[..more]);
+    word.make_ascii_lowercase();
+    let is_known = |word: &[u8]| WORDS.binary_search_by(|known| known.as_bytes().cmp(word)).is_ok();
     // Half of a key may be a word of its own: `addr` of `address=`.
-    is_known(&word) && (!is_known(&word[..length]) || head.get(more) == Some(&b'='))
+    is_known(word) && (!is_known(&word[..length]) || head.get(more) == Some(&b'='))
 }
 
 /// A number behind its label, in a list, or in a record, whose digits go on in the next line.
@@ -270,6 +274,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_words_are_in_order_and_fit() {
+        assert!(WORDS.is_sorted());
+        assert_eq!(WORDS.iter().map(|word| word.len()).max(), Some(LONGEST_WORD));
     }
 
     #[test]
