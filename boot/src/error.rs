@@ -51,6 +51,12 @@ pub enum Error {
         /// What the boot loader's image builder says.
         why: String,
     },
+    /// A file that is no table for the kernel.
+    #[error("{}: no binary DMAR table, as /sys/firmware/acpi/tables/DMAR has it", path.display())]
+    NoTable {
+        /// Which.
+        path: PathBuf,
+    },
     /// QEMU ended before the machine ran.
     #[error("QEMU refuses this machine: {0}")]
     Refused(String),

@@ -44,6 +44,19 @@ fn the_exit_status_tells_the_worst() {
 }
 
 #[test]
+fn gaps_fail_where_they_shall() {
+    // A table without a unit for all devices has a gap.
+    let open = DmarBuilder::new().build();
+    let status = |least: &str, bytes: &[u8]| {
+        command::run(ivt().args(["audit", "--fail-on", least, "-"]), bytes).status.code()
+    };
+    assert_eq!(status("warning", &open), Some(1));
+    assert_eq!(status("error", &open), Some(0));
+    assert_eq!(status("error", &table(0)), Some(1));
+    assert_eq!(status("warning", &table(0xfed9_0000)), Some(0));
+}
+
+#[test]
 fn people_see_the_verdict_first() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("DMAR");

@@ -54,6 +54,12 @@ fn files_that_cannot_be_written_are_refused() {
 }
 
 #[test]
+fn files_that_are_no_table_are_refused() {
+    assert_refused(&["run", "--dmar", "/nowhere/DMAR"], "/nowhere/DMAR");
+    assert_refused(&["run", "--dmar", "/dev/null"], "no binary DMAR table");
+}
+
+#[test]
 fn hostile_devices_are_listed_and_need_their_emulator() {
     let output = ivt(&["evil", "list"]);
     assert_eq!(output.status.code(), Some(0));

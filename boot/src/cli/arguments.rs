@@ -78,6 +78,9 @@ pub(super) struct RunArguments {
     /// Kernel options: "k=v ..."
     #[arg(long, value_name = "OPTIONS", default_value = "", hide_default_value = true)]
     pub(super) cmdline: String,
+    /// Another machine's table instead of firmware's: a binary DMAR, as in /sys/firmware/acpi/tables/DMAR
+    #[arg(long, value_name = "FILE")]
+    pub(super) dmar: Option<PathBuf>,
     /// Console commands, separated by ';'; then power off
     #[arg(long, value_name = "COMMANDS")]
     pub(super) script: Option<String>,

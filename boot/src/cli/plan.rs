@@ -1,8 +1,8 @@
 //! From the options of a run to what is to be done: no host is asked yet.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::arguments::RunArguments;
@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub(super) console: ConsoleMode,
     pub(super) limit: Option<Duration>,
     pub(super) self_test: SelfTest,
+    /// Another machine's table.
+    pub(super) dmar: Option<PathBuf>,
     pub(super) report: Option<PathBuf>,
     pub(super) screenshot: Option<PathBuf>,
     pub(super) qemu: Option<PathBuf>,
@@ -71,8 +73,12 @@ impl Plan {
             return Err(PlanError::BenchOfDevelopment);
         }
         kernel_options::refuse_unknown(&arguments.cmdline)?;
+        let cmdline = match &arguments.dmar {
+            Some(_) => format!("dmar=fw_cfg {}", arguments.cmdline),
+            None => arguments.cmdline,
+        };
         let script = script(purpose, arguments.script.as_deref());
-        let options = kernel_options::compose(&arguments.cmdline, script.as_deref())?;
+        let options = kernel_options::compose(&cmdline, script.as_deref())?;
         let script = kernel_options::own_script(&options);
         let console = if script.is_none() && input == Input::Terminal {
             ConsoleMode::Terminal
@@ -110,10 +116,20 @@ impl Plan {
                 },
                 devices: arguments.device,
                 clock: if bench || arguments.icount { Clock::Instructions } else { Clock::Host },
-                arguments: arguments.arguments,
+                arguments: given_table(arguments.dmar.as_deref()).chain(arguments.arguments).collect(),
             },
+            dmar: arguments.dmar,
         })
     }
+}
+
+/// QEMU's arguments that hand a table to the kernel.
+fn given_table(file: Option<&Path>) -> impl Iterator<Item = OsString> {
+    file.into_iter().flat_map(|file| {
+        // QEMU reads two commas for one.
+        let name = file.to_string_lossy().replace(',', ",,");
+        [OsString::from("-fw_cfg"), OsString::from(format!("name=opt/ivt/dmar,file={name}"))]
+    })
 }
 
 /// The script with the command that a purpose stands for at its end.
@@ -179,6 +195,13 @@ mod tests {
         let bench = plan("bench", Input::Terminal).unwrap();
         assert_eq!((bench.machine.memory_mib, bench.machine.clock), (2048, Clock::Instructions));
         assert_eq!(plan("bench --memory 512", Input::Terminal).unwrap().machine.memory_mib, 512);
+    }
+
+    #[test]
+    fn another_machines_table_goes_to_the_kernel() {
+        let plan = plan("run --dmar a,b/DMAR --cmdline loglevel=debug -- -s", Input::Terminal).unwrap();
+        assert_eq!(plan.options, "dmar=fw_cfg loglevel=debug");
+        assert_eq!(plan.machine.arguments, ["-fw_cfg", "name=opt/ivt/dmar,file=a,,b/DMAR", "-s"]);
     }
 
     #[test]

@@ -48,9 +48,16 @@ fn check_host(plan: &Plan) -> Result<Qemu, Error> {
         find_uefi()?;
     }
     kernel::check_compiler()?;
+    plan.dmar.as_deref().map_or(Ok(()), check_table)?;
     qemu.check(&plan.machine)?;
     plan.report.iter().chain(&plan.screenshot).try_for_each(|path| check_writable(path))?;
     Ok(qemu)
+}
+
+/// Tells whether a file is a table that the kernel can be given.
+fn check_table(path: &Path) -> Result<(), Error> {
+    let bytes = fs::read(path).map_err(Error::file(path))?;
+    if bytes.starts_with(b"DMAR") { Ok(()) } else { Err(Error::NoTable { path: path.to_owned() }) }
 }
 
 /// Tells in advance whether a file can be written, and leaves things as they are.

@@ -50,7 +50,7 @@ mod tests {
         for command in ["run", "demo", "bench"] {
             let text = format!(
                 "{command} --firmware uefi --media usb --iommu intel-scalable --memory 512 --smp 2 \
-                 --no-default-devices --device edu --cmdline policy=log --script units --report r --screenshot s.png \
+                 --no-default-devices --device edu --cmdline policy=log --dmar d --script units --report r --screenshot s.png \
                  --timeout 9 --icount --qemu q --dev --verbose -- -s"
             );
             assert!(of(&text).is_ok(), "{text}");
@@ -61,7 +61,12 @@ mod tests {
         assert!(matches!(of("image out --firmware both"), Ok(Command::Image(_))));
         assert!(matches!(of("flash /dev/sdb --firmware uefi --force"), Ok(Command::Flash(_))));
         assert!(matches!(of("evil all --dev --seed 2 --steps 3 --json f"), Ok(Command::Evil(_))));
-        assert!(matches!(of("audit --json DMAR - folder"), Ok(Command::Offline(offline::Command::Audit(_)))));
+        assert!(matches!(of("judge report"), Ok(Command::Offline(offline::Command::Judge(_)))));
+        assert!(matches!(of("diff a b"), Ok(Command::Offline(offline::Command::Diff(_)))));
+        assert!(matches!(
+            of("audit --fail-on warning --json DMAR - folder"),
+            Ok(Command::Offline(offline::Command::Audit(_)))
+        ));
         assert!(matches!(
             of("explain DMAR: [DMA Read] - --json"),
             Ok(Command::Offline(offline::Command::Explain(_)))

@@ -55,7 +55,8 @@ impl Assessment {
         match (&self.content, self.verdict()) {
             (Err(_), _) => Outcome::Unreadable,
             (Ok(_), Verdict::Broken) => Outcome::Error,
-            (Ok(_), Verdict::Protected | Verdict::Gaps) => Outcome::NoError,
+            (Ok(_), Verdict::Gaps) => Outcome::Warning,
+            (Ok(_), Verdict::Protected) => Outcome::NoWarning,
         }
     }
 }

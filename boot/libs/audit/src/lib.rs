@@ -44,9 +44,11 @@ pub enum Format {
 /// The worst that was met; the order is that of the exit status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Tables without errors.
+    /// Tables with notes at most.
     #[default]
-    NoError,
+    NoWarning,
+    /// A table with a warning.
+    Warning,
     /// A table with an error.
     Error,
     /// Something that cannot be read as a table.
@@ -89,7 +91,7 @@ pub fn run(
     format: Format,
     output: &mut dyn Write,
 ) -> io::Result<Outcome> {
-    let mut outcome = Outcome::NoError;
+    let mut outcome = Outcome::NoWarning;
     let mut tally = Tally::default();
     for source in source::sources(paths) {
         for assessment in assess(source, input, &mut tally) {
@@ -152,7 +154,7 @@ mod tests {
             let paths: Vec<_> = paths.iter().map(|path| (*path).clone()).collect();
             audit(&paths, b"", Format::Json).0
         };
-        assert_eq!(outcome(&[&sound]), Outcome::NoError);
+        assert_eq!(outcome(&[&sound]), Outcome::Warning);
         assert_eq!(outcome(&[&damaged, &sound]), Outcome::Error);
         assert_eq!(outcome(&[&PathBuf::from("/nowhere"), &damaged]), Outcome::Unreadable);
     }
@@ -167,7 +169,7 @@ mod tests {
         fs::create_dir(folder.path().join("below")).unwrap();
         let paths = [folder.path().to_path_buf()];
         let (outcome, lines) = audit(&paths, b"", Format::Json);
-        assert_eq!((outcome, lines.lines().count()), (Outcome::NoError, 2));
+        assert_eq!((outcome, lines.lines().count()), (Outcome::Warning, 2));
         assert!(lines.find("a.bin") < lines.find("b.bin"));
         let (_, text) = audit(&paths, b"", Format::Text(Colours::Off));
         assert!(
@@ -185,6 +187,6 @@ mod tests {
         assert_eq!((outcome, line.lines().count()), (Outcome::Unreadable, 1));
         assert_eq!(audit(&["-".into()], b"", Format::Json).0, Outcome::Unreadable);
         let table = DmarBuilder::new().build();
-        assert_eq!(audit(&["-".into()], &table, Format::Json).0, Outcome::NoError);
+        assert_eq!(audit(&["-".into()], &table, Format::Json).0, Outcome::Warning);
     }
 }

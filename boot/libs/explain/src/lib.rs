@@ -47,6 +47,7 @@ mod stop;
 mod suppressed;
 mod systems;
 mod text;
+mod triggers;
 mod words;
 
 use std::io::{self, Read, Write};

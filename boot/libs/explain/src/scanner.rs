@@ -1,22 +1,17 @@
 //! Finds faults in a stream of text.
 //!
-//! Words that every message of its kind contains are looked for in one pass; where one stands, the message is
-//! read. Of the stream no more than a window is held.
+//! Words that every message of its kind contains are looked for (`triggers`); where one stands, the message is read. Of
+//! the stream no more than a window is held.
 
 use std::io::{self, Read};
-use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
-use report::DIGEST_MARK;
-
-use super::bugcheck::{self, Mention, StopCode};
-use super::context::{self, Context};
+use super::bugcheck::{self, Mention};
+use super::context::Context;
 use super::crashes::{Crashes, News};
-use super::event::EventKind;
 use super::fault::Fault;
-use super::notice::{self, NoticeKind};
 use super::repeated::{self, Repeated};
-use super::{amd, cper, ghes, raw, report_line, request, status, stop, suppressed, systems};
+use super::triggers::{Found, Places, Trigger};
+use super::{amd, cper, ghes, notice, raw, report_line, request, status, stop, suppressed, systems};
 
 /// How much before a word may belong to its message.
 const LOOK_BACK: usize = 512;
@@ -27,74 +22,6 @@ const BLOCK: usize = 256 << 10;
 /// How far behind a message the line may stand that says how often it was repeated.
 const NEXT_LINE: usize = 512;
 
-/// A word that a message contains.
-#[derive(Clone, Copy)]
-enum Trigger {
-    Request,
-    OldXen,
-    Status,
-    Event(EventKind),
-    BugCheckName(StopCode),
-    BugCheckMisread,
-    BugCheckCode(StopCode),
-    BugCheckDecimal,
-    Halves,
-    Register,
-    Suppressed,
-    Stop,
-    Cper,
-    Section,
-    Notice(NoticeKind),
-    Qemu,
-    Esxi,
-    FreeBsd,
-    Repeated,
-    Report,
-    Context(context::Clue),
-}
-
-/// The words, in upper or lower case.
-static TRIGGERS: LazyLock<(AhoCorasick, Vec<Trigger>)> = LazyLock::new(|| {
-    let mut words = Vec::from([
-        ("request", Trigger::Request),
-        ("drhd", Trigger::Status),
-        (bugcheck::DECIMAL_LABEL, Trigger::BugCheckDecimal),
-        ("hi=", Trigger::Halves),
-        ("high=", Trigger::Halves),
-        ("frcd", Trigger::Register),
-        (request::OLD_XEN, Trigger::OldXen),
-        ("callbacks", Trigger::Suppressed),
-        (DIGEST_MARK, Trigger::Stop),
-        ("43 50 45 52", Trigger::Cper),
-        ("4350 4552", Trigger::Cper),
-        ("43504552", Trigger::Cper),
-        (ghes::GENERIC, Trigger::Section),
-        (systems::QEMU, Trigger::Qemu),
-        (systems::FREEBSD, Trigger::FreeBsd),
-        ("repeated", Trigger::Repeated),
-    ]);
-    for code in StopCode::ALL {
-        let names = [code.name(), code.spoken_name()].map(|name| (name, Trigger::BugCheckName(code)));
-        words.extend(names.into_iter().chain([(code.digits(), Trigger::BugCheckCode(code))]));
-    }
-    words.extend(bugcheck::MISREAD_MARK.map(|mark| (mark, Trigger::BugCheckMisread)));
-    words.extend(systems::ESXI.map(|mark| (mark, Trigger::Esxi)));
-    words.extend(report_line::MARKS.map(|mark| (mark, Trigger::Report)));
-    words.extend(notice::PHRASES.map(|(phrase, kind)| (phrase, Trigger::Notice(kind))));
-    words.extend(context::CLUES.map(|(word, clue)| (word, Trigger::Context(clue))));
-    for kind in EventKind::ALL {
-        words.extend(kind.spellings().map(|name| (name, Trigger::Event(kind))));
-    }
-    let (texts, triggers): (Vec<_>, Vec<_>) = words.into_iter().unzip();
-    let automaton = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::LeftmostFirst)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(texts)
-        .expect("a few short words");
-    (automaton, triggers)
-});
-
 /// A stream of text of which the faults are taken one after the other.
 #[derive(Debug)]
 pub(super) struct Scanner<R> {
@@ -104,6 +31,7 @@ pub(super) struct Scanner<R> {
     start: u64,
     /// Where in the window to go on.
     at: usize,
+    places: Places,
     input: More,
     crashes: Crashes,
     context: Context,
@@ -145,6 +73,7 @@ impl<R: Read> Scanner<R> {
             window: Vec::new(),
             start: 0,
             at: 0,
+            places: Places::default(),
             input: More::MayCome,
             crashes: Crashes::default(),
             context: Context::default(),
@@ -160,19 +89,21 @@ impl<R: Read> Scanner<R> {
     /// If the stream fails.
     pub(super) fn next_sighting(&mut self) -> io::Result<Option<Sighting>> {
         loop {
-            let (automaton, triggers) = &*TRIGGERS;
-            let found = automaton.find(Input::new(&self.window).range(self.at..));
-            let known = found.map_or(self.window.len(), |found| found.start());
+            let known = self.places.next().unwrap_or(self.window.len());
             if self.input == More::MayCome && self.window.len() - known < LOOK_AHEAD {
                 // No message that begins before the last few bytes can be missed.
                 self.at = known.min(self.window.len().saturating_sub(LOOK_BACK)).max(self.at);
                 self.read_on()?;
                 continue;
             }
-            let Some(found) = found else { return Ok(None) };
-            let trigger = triggers[found.pattern().as_usize()];
-            self.at = found.end();
-            if let Some(sighting) = self.read_message(trigger, found.start(), found.end()) {
+            if self.places.next().is_none() {
+                return Ok(None);
+            }
+            let Some(Found { trigger, start, end }) = self.places.word(&self.window, self.at) else {
+                continue;
+            };
+            self.at = end;
+            if let Some(sighting) = self.read_message(trigger, start, end) {
                 return Ok(Some(sighting));
             }
         }
@@ -198,6 +129,7 @@ impl<R: Read> Scanner<R> {
         if self.window.len() >= BLOCK {
             let behind = self.at.saturating_sub(LOOK_BACK);
             self.window.drain(..behind);
+            self.places.forget(behind);
             self.start += behind as u64;
             self.at -= behind;
         }
@@ -207,6 +139,7 @@ impl<R: Read> Scanner<R> {
         if (&mut self.source).take(block).read_to_end(&mut self.window)? < BLOCK {
             self.input = More::Ended;
         }
+        self.places.look_on(&self.window);
         Ok(())
     }
 

@@ -4,14 +4,15 @@ use std::fmt::Write;
 
 use report::{Verdict, VerdictResult};
 
+use ::verdict::Word;
 use printed::{Colours, Printable, Tone};
 
 /// The word, what does not hold or is not known, and what to change: what holds was said when the machine started.
 pub fn render(verdict: &Verdict<'_>, colours: Colours) -> String {
-    let tone = match &*verdict.word {
-        "PROTECTED" => Tone::Good,
-        "GAPS" => Tone::Doubtful,
-        _ => Tone::Bad,
+    let tone = match Word::named(&verdict.word) {
+        Some(Word::Protected) => Tone::Good,
+        Some(Word::Gaps) => Tone::Doubtful,
+        Some(Word::NotProtected) | None => Tone::Bad,
     };
     let mut text = format!("ivt: {}\n", colours.paint(tone, Printable(&verdict.word)));
     for check in verdict.checks.iter() {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// The commands that need no kernel.
 #[derive(Debug, Subcommand)]
@@ -19,6 +19,12 @@ pub enum Command {
     Listen(ListenArguments),
     /// Print a report without what tells whose machine it is, ready to be pasted
     Submit(SubmitArguments),
+    /// Judge a report of ivt: is the machine protected, and did all checks hold
+    #[command(after_help = JUDGE_HELP)]
+    Judge(JudgeArguments),
+    /// Show what differs between two reports, or between two tables
+    #[command(after_help = DIFF_HELP)]
+    Diff(DiffArguments),
 }
 
 const AUDIT_HELP: &str = "\
@@ -26,7 +32,8 @@ Takes binary tables, acpidump text, iasl .dsl files with raw data, and hex dumps
 DMAR or IVRS table are passed over.
 
 Verdicts: protected (notes at most), gaps (a warning), broken (an error, or unreadable).
-Exit status: 0 no error in any table; 1 an error; 2 something is unreadable as a table.
+Exit status: 0 no error in any table; 1 an error (with --fail-on warning: or a warning); 2 something is unreadable as
+a table.
 
 Examples:
   sudo ivt audit /sys/firmware/acpi/tables/DMAR
@@ -42,6 +49,19 @@ pub struct AuditArguments {
     /// Write a JSON object a line, one line a table
     #[arg(long)]
     pub(super) json: bool,
+    /// The least that makes the exit status 1
+    #[arg(long, value_name = "SEVERITY", value_enum, default_value_t)]
+    pub(super) fail_on: FailOn,
+}
+
+/// What makes `audit` fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// A table that cannot be relied on
+    #[default]
+    Error,
+    /// That, or a gap in what it describes
+    Warning,
 }
 
 const EXPLAIN_HELP: &str = "\
@@ -56,12 +76,12 @@ Examples:
   ivt explain 'DMAR: [DMA Read] Request device [00:02.0] fault addr 5a3f1000 [fault reason 06]'
   ivt explain '0xE6 (0x26, 0xffff9a0b1c2d3e40, 0x40, 0x6)'
   journalctl -k | ivt explain
-  ivt explain --json - < dmesg.txt";
+  ivt explain --json dmesg.txt";
 
 /// Options of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
-    /// The message [default: standard input, as -]
+    /// The message, or files that hold it [default: standard input, as -]
     #[arg(value_name = "TEXT")]
     pub(super) text: Vec<OsString>,
     /// Write a JSON object a line, one line a fault; repeats are counted
@@ -101,4 +121,41 @@ pub struct SubmitArguments {
     /// The report, as JSON lines
     #[arg(value_name = "REPORT")]
     pub(super) file: PathBuf,
+}
+
+const JUDGE_HELP: &str = "\
+Takes what `ivt run --report FILE` writes, or what was captured from the serial port of a PC.
+
+Exit status: 0 PROTECTED, and every check held; 1 anything less; 2 no report; 3 the kernel stopped without being asked
+to, or the report breaks off.
+
+Example:
+  ivt judge report.jsonl";
+
+/// Options of `judge`.
+#[derive(Debug, Args)]
+pub struct JudgeArguments {
+    /// The report; - is standard input
+    #[arg(value_name = "REPORT")]
+    pub(super) report: PathBuf,
+}
+
+const DIFF_HELP: &str = "\
+Times, counts and addresses of the kernel's own are left out. Lines with - are of A alone, with + of B alone.
+
+Exit status: 0 no difference; 1 a difference; 2 one of them is neither a report nor a table, or they are of two kinds.
+
+Examples:
+  ivt diff before.jsonl after.jsonl
+  ivt diff DMAR.old /sys/firmware/acpi/tables/DMAR";
+
+/// Options of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// A report or a table
+    #[arg(value_name = "A")]
+    pub(super) before: PathBuf,
+    /// Another one
+    #[arg(value_name = "B")]
+    pub(super) after: PathBuf,
 }

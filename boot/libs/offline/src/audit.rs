@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::Failure;
-use crate::arguments::AuditArguments;
+use crate::arguments::{AuditArguments, FailOn};
 use ::audit::{Format, Outcome};
 use printed::{Colours, Output};
 
@@ -15,7 +15,8 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<u8, Failure> {
         .and_then(|outcome| output.flush().map(|()| outcome))
         .map_err(Failure::of("standard output"))?;
     Ok(match outcome {
-        Outcome::NoError => 0,
+        Outcome::NoWarning => 0,
+        Outcome::Warning => u8::from(arguments.fail_on == FailOn::Warning),
         Outcome::Error => 1,
         Outcome::Unreadable => 2,
     })

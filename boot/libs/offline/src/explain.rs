@@ -1,6 +1,7 @@
 //! The command `explain`.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 
 use crate::Failure;
@@ -14,7 +15,7 @@ use report::Event;
 pub(super) fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
     let format = if arguments.json { Format::Json } else { Format::Text(Colours::for_stream(&io::stdout())) };
     let mut output = Output::new();
-    let mut input = Unfolded::new(input(arguments));
+    let mut input = Unfolded::new(input(arguments)?);
     let outcome = ::explain::run(&mut input, format, &mut output)
         .and_then(|outcome| output.flush().map(|()| outcome))
         .map_err(Failure::of("the text or standard output"))?;
@@ -34,7 +35,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
     if outcome == Outcome::Explained || !reports.is_empty() {
         return Ok(0);
     }
-    let line = format!("no DMA fault found in this text{}", hint(arguments));
+    let line = "no DMA fault found in this text; see ivt explain --help for what is understood";
     match format {
         Format::Text(_) => writeln!(output, "{line}")
             .and_then(|()| output.flush())
@@ -55,25 +56,32 @@ fn show_verdict(report: &str) {
     }
 }
 
-/// The text: the words of the command line, or standard input.
-fn input(arguments: &ExplainArguments) -> Box<dyn Read> {
+/// The text: the words of the command line, the files that they name, or standard input.
+fn input(arguments: &ExplainArguments) -> Result<Box<dyn Read>, Failure> {
     match &arguments.text[..] {
-        [] => Box::new(io::stdin().lock()),
-        [only] if only == "-" => Box::new(io::stdin().lock()),
+        [] => Ok(standard_input()),
+        [only] if only == "-" => Ok(standard_input()),
+        words if words.iter().all(|word| Path::new(word).is_file()) => {
+            let mut text: Box<dyn Read> = Box::new(io::empty());
+            for name in words {
+                let file = File::open(name).map_err(Failure::of(name.to_string_lossy()))?;
+                // What one file ends with is no beginning of what the next one begins with.
+                text = Box::new(text.chain(file).chain(&b"\n"[..]));
+            }
+            Ok(text)
+        }
         words => {
             let words: Vec<_> = words.iter().map(|word| word.as_encoded_bytes()).collect();
-            Box::new(io::Cursor::new(words.join(&b' ')))
+            Ok(Box::new(io::Cursor::new(words.join(&b' '))))
         }
     }
 }
 
-/// What to do instead where a file's name was given for its text.
-fn hint(arguments: &ExplainArguments) -> String {
-    match &arguments.text[..] {
-        [only] if Path::new(only).is_file() => {
-            let name = only.to_string_lossy();
-            format!("; to read the file: ivt explain - < {}", Printable(&name))
-        }
-        _ => String::new(),
+/// Standard input; at a terminal it is said that it is waited for.
+fn standard_input() -> Box<dyn Read> {
+    let input = io::stdin();
+    if input.is_terminal() {
+        eprintln!("ivt: paste the text, then end it with Ctrl-D (on Windows Ctrl-Z and Enter)");
     }
+    Box::new(input.lock())
 }

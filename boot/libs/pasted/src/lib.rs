@@ -184,7 +184,12 @@ impl<'t> RawLine<'t> {
         }
         if text.len() <= LONGEST_LINE {
             let is_all = state == SourceState::Ended && !text.is_empty();
-            return is_all.then(|| Self { text, end: text.len(), last: Last::Line, is_plain: is_plain(text) });
+            return is_all.then(|| Self {
+                text,
+                end: text.len(),
+                last: Last::Line,
+                is_plain: is_plain(text),
+            });
         }
         let part = &text[..LONGEST_LINE];
         // What is undone has no blanks in it.

@@ -58,13 +58,13 @@ const WORDS: [&str; 72] = [
     "logged",
     "messages",
     "no_pasid",
-    "passthru",
     "pasid",
+    "passthru",
     "present",
     "prior",
+    "queue",
     "qw0",
     "qw1",
-    "queue",
     "read",
     "reason",
     "reg",
@@ -85,6 +85,17 @@ const WORDS: [&str; 72] = [
 ];
 /// The longest of them.
 const LONGEST_WORD: usize = 29;
+/// The letters that words of each length end with, which most pairs of lines do not.
+const LAST_LETTERS: [u32; LONGEST_WORD + 1] = {
+    let mut letters = [0; LONGEST_WORD + 1];
+    let mut next = 0;
+    while next < WORDS.len() {
+        let word = WORDS[next].as_bytes();
+        letters[word.len()] |= letter(word[word.len() - 1]);
+        next += 1;
+    }
+    letters
+};
 /// The longest number or address of a device, with what stands around it.
 const LONGEST_NUMBER: usize = 24;
 
@@ -108,6 +119,11 @@ pub(super) fn joint(tail: &[u8], head: &[u8]) -> Option<usize> {
     is_one.then_some(blank)
 }
 
+/// A character as a bit in a set of letters.
+const fn letter(character: u8) -> u32 {
+    1 << (character & 0x1f)
+}
+
 fn is_word(tail: &[u8], head: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let length = tail.iter().rev().take_while(|byte| is_part(byte)).count();
@@ -120,6 +136,9 @@ fn is_word(tail: &[u8], head: &[u8]) -> bool {
     word[..length].copy_from_slice(&tail[tail.len() - length..]);
     word[length..].copy_from_slice(&head[..more]);
     word.make_ascii_lowercase();
+    if LAST_LETTERS[length + more] & letter(word[length + more - 1]) == 0 {
+        return false;
+    }
     let is_known = |word: &[u8]| WORDS.binary_search_by(|known| known.as_bytes().cmp(word)).is_ok();
     // Half of a key may be a word of its own: `addr` of `address=`.
     is_known(word) && (!is_known(&word[..length]) || head.get(more) == Some(&b'='))

@@ -17,6 +17,11 @@ pub enum Word {
 }
 
 impl Word {
+    /// The word that is shown so; `None` if there is no such word, as in a report of a later version.
+    pub fn named(text: &str) -> Option<Self> {
+        [Self::Protected, Self::Gaps, Self::NotProtected].into_iter().find(|word| word.as_str() == text)
+    }
+
     /// The word as it is shown.
     pub const fn as_str(self) -> &'static str {
         match self {
