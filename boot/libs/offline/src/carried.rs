@@ -2,6 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
+use memchr::memmem;
 use page_reader::Collector;
 
 /// The most bytes that are looked through for pages, from the first one on: all pages of the longest report fit.
@@ -41,7 +42,7 @@ impl<R: Read> Unfolded<R> {
         if self.found {
             return;
         }
-        match self.seen.windows(mark.len()).position(|window| window == mark) {
+        match memmem::find(&self.seen, mark) {
             Some(place) => {
                 self.seen.drain(..place);
                 self.found = true;
