@@ -7,20 +7,22 @@
 //! does not compare it with the entry's; and messages of the compatibility format pass whatever the unit was told. What
 //! cannot be shown for them is shown on the unit made of software (`cargo test -p vtd interrupts`).
 
+mod forger;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dma_types::{INTERRUPT_RANGE, InterruptIndex};
 use serde_json::{Value, json};
-use vfio_device::{Bar, ConfigSpace, Device, DmaError, Identity, MsixTable, PlainCard, Port};
+use vfio_device::{Bar, ConfigSpace, Identity, MsixTable, PlainCard};
 use vtd::spec::interrupt_request::InterruptRequest;
 
+use self::forger::{Forger, Sent};
 use super::arena::{Arena, Place, UNIT};
 use super::finding::Findings;
 use super::{Outcome, Stage, bdf};
 use crate::Error;
-use crate::qemu::config_space;
 
 const SLOT: u8 = 0x10;
 /// How requests are called that carry no requester.
@@ -44,24 +46,14 @@ const FIRST_VECTOR: u32 = 16;
 /// Indices beyond the table that are tried.
 const BEYOND: [u16; 6] = [0, 1, 0x100, 0x1000, 0x7000, 0x8000];
 
-/// Where the device has its table of messages, and the capability's id (PCI "MSI-X Capability Structure").
+/// The capability's id of the device's messages, and where its table of them lies (PCI "MSI-X Capability Structure").
 const MSIX: u8 = 0x11;
-const MSIX_ENABLE: u16 = 1 << 15;
 const WINDOW: usize = 4096;
 const PENDING: u32 = 0x800;
-
-/// A function's command register, and its bit for bus mastering.
-const COMMAND: u64 = 4;
-const BUS_MASTER: u32 = 1 << 2;
-/// Messages between two looks at the machine.
-const BATCH: usize = 64;
 
 /// How often a message is repeated whose refusal is not told yet, and when the report is looked at.
 const MOST_REPEATED: usize = 200;
 const A_LOOK: Duration = Duration::from_millis(20);
-
-/// Longest time until QEMU has told the device of its interrupt.
-const ENABLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Plays the scenario.
 pub(super) fn run(stage: &Stage, findings: &mut Findings<'_>) -> Result<(), Error> {
@@ -134,96 +126,6 @@ fn message(index: u16) -> (u64, u32) {
     (message.address, message.data)
 }
 
-/// The device, the machine around it, and where in its configuration space its messages are switched on.
-struct Forger<'a> {
-    device: &'a Device,
-    arena: Arena,
-    capability: usize,
-}
-
-/// What became of some messages.
-#[derive(Default)]
-struct Sent {
-    refused: usize,
-    /// Not made, since the device did not master the bus.
-    unmade: usize,
-    /// Addresses and data of those that the device does not know to be refused.
-    taken: Vec<(u64, u32)>,
-}
-
-impl Forger<'_> {
-    fn port(&self) -> Port {
-        self.device.port()
-    }
-
-    /// Writes messages, each as one request of the device's for four bytes. Those count that were made while the device
-    /// mastered the bus: others are refused by QEMU before they reach the unit.
-    fn write(&mut self, messages: impl IntoIterator<Item = (u64, u32)>) -> Result<Sent, Error> {
-        let (port, mut sent) = (self.port(), Sent::default());
-        let mut messages = messages.into_iter().peekable();
-        while messages.peek().is_some() {
-            self.arena.runs()?;
-            self.arena.hold_bus_master(0, SLOT)?;
-            let mut refused = 0;
-            for (address, data) in messages.by_ref().take(BATCH) {
-                match port.write(address, &data.to_le_bytes()) {
-                    Ok(()) => sent.taken.push((address, data)),
-                    Err(DmaError::Refused(_)) => refused += 1,
-                    Err(error) => return Err(Error::Control(format!("the device's connection: {error}"))),
-                }
-            }
-            if self.arena.outside.read32(config_space(0, SLOT, 0) + COMMAND)? & BUS_MASTER != 0 {
-                sent.refused += refused;
-            } else {
-                sent.unmade += refused;
-            }
-        }
-        Ok(sent)
-    }
-
-    /// How often each vector was raised, as the kernel says.
-    fn counts(&mut self) -> Result<BTreeMap<u32, (u64, String)>, Error> {
-        Ok(counts(&self.arena.run_command("interrupts")?.unwrap_or_default()))
-    }
-
-    /// Programs the device's own message from outside, as its driver would, and has the device send it. Gives false where
-    /// QEMU never let it send any.
-    fn send_own(&mut self, (address, data): (u64, u32)) -> Result<bool, Error> {
-        self.arena.hold_bus_master(0, SLOT)?;
-        let config = config_space(0, SLOT, 0);
-        let window = u64::from(self.arena.outside.read32(config + 0x10)? & !0xf);
-        let control = config + self.capability as u64 + 2;
-        let outside = &mut self.arena.outside;
-        outside.write64(window, address)?;
-        outside.write32(window + 8, data)?;
-        outside.write32(window + 12, 0)?;
-        outside.write16(control, MSIX_ENABLE)?;
-        let (port, since) = (self.port(), Instant::now());
-        while port.enabled_interrupts() == 0 {
-            if since.elapsed() > ENABLED_WITHIN {
-                return Ok(false);
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let sent = port.raise(0).is_ok();
-        // QEMU has taken it once it answers again.
-        for _ in 0..2 {
-            self.arena.outside.read32(config)?;
-        }
-        Ok(sent)
-    }
-}
-
-/// The lines of the console's table of vectors: how often each was raised, and whose it is.
-fn counts(said: &str) -> BTreeMap<u32, (u64, String)> {
-    let line = |line: &str| {
-        let (vector, rest) = line.trim().strip_prefix("vector 0x")?.split_once(": ")?;
-        let (count, owner) = rest.split_once(' ')?;
-        Some((u32::from_str_radix(vector, 16).ok()?, (count.parse().ok()?, owner.to_owned())))
-    };
-    said.lines().filter_map(line).collect()
-}
-
 /// Writes to the interrupt range.
 fn by_writes(forger: &mut Forger<'_>, table: &Table, findings: &mut Findings<'_>) -> Result<(), Error> {
     let free = || table.free.iter().copied();
@@ -251,12 +153,6 @@ fn tell_refused(findings: &mut Findings<'_>, tried: &str, sent: &Sent) {
         Outcome::held_if(sent.refused == sent.tried() && sent.refused > 0),
         json!({"tried": sent.tried(), "unmade": sent.unmade, "taken": spelled(&sent.taken)}),
     );
-}
-
-impl Sent {
-    fn tried(&self) -> usize {
-        self.refused + self.unmade + self.taken.len()
-    }
 }
 
 fn spelled(messages: &[(u64, u32)]) -> Vec<String> {
