@@ -10,10 +10,11 @@
 
 use dma_types::SourceId;
 
-use super::cursor::{Cursor, parse_hex};
+use super::cursor::Cursor;
 use super::device::DeviceName;
 use super::event::{Event, EventFlags, EventKind};
 use super::fault::{Fault, Pasid, Reading};
+use pasted::hex;
 
 /// How far before the event's name the driver's may stand.
 const LOOK_BACK: usize = 256;
@@ -76,7 +77,7 @@ fn words(cursor: &mut Cursor<'_>, event: Event) -> Option<Event> {
     let mut words = [0; 4];
     for word in &mut words {
         let token = next.token();
-        *word = parse_hex(token).filter(|_| token.len() == 8).and_then(|word| u32::try_from(word).ok())?;
+        *word = hex::parse(token).filter(|_| token.len() == 8).and_then(|word| u32::try_from(word).ok())?;
     }
     *cursor = next;
     let [source, flags, low, high] = words;

@@ -1,9 +1,9 @@
 //! Text that is nothing but a fault record or a stop code, without any message around it.
 
 use super::bugcheck;
-use super::cursor::parse_hex;
 use super::fault::Fault;
 use super::raw;
+use pasted::hex;
 
 /// Longer text is no bare number.
 const LONGEST: usize = 1024;
@@ -39,7 +39,7 @@ pub(super) fn record(text: &[u8]) -> Option<Fault> {
     let long: Vec<&[u8]> = numbers.iter().copied().filter(|word| word.len() >= 8).collect();
     match long[..] {
         [whole] if whole.len() == 32 => halves(&[&whole[..16], &whole[16..]]),
-        [high] if high.len() == 16 => raw::decode(None, parse_hex(high)?),
+        [high] if high.len() == 16 => raw::decode(None, hex::parse(high)?),
         [_, _] => halves(&long),
         [a, b, c, d] if long.iter().all(|word| word.len() == 8) => {
             halves(&[&[a, b].concat(), &[c, d].concat()])
@@ -56,7 +56,7 @@ pub(super) fn record(text: &[u8]) -> Option<Fault> {
 /// Decodes two halves in the order in which they make sense.
 fn halves(words: &[&[u8]]) -> Option<Fault> {
     let [first, second] = words else { return None };
-    let (first, second) = (parse_hex(first)?, parse_hex(second)?);
+    let (first, second) = (hex::parse(first)?, hex::parse(second)?);
     raw::decode(Some(second), first).or_else(|| raw::decode(Some(first), second))
 }
 

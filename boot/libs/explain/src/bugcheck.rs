@@ -17,10 +17,11 @@ mod parameters;
 #[cfg(test)]
 mod tests;
 
-use super::cursor::{Cursor, is_word_byte, parse_hex};
+use super::cursor::{Cursor, is_word_byte};
 use super::fault::Fault;
 pub(super) use misread::MARK as MISREAD_MARK;
 use parameters::{Found, Parameters, Reach, Seen, skip_punctuation};
+use pasted::hex;
 
 /// A stop code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -212,7 +213,7 @@ pub(super) fn read_code(text: &[u8], at: usize, code: StopCode) -> Option<Mentio
     let quotes = text[start..at].iter().take_while(|byte| **byte == b'`').count();
     let start = start + quotes;
     let before = &text[..start];
-    if parse_hex(&text[start..after]) != Some(code.number()) {
+    if hex::parse(&text[start..after]) != Some(code.number()) {
         return misread::read_code(text, start, after, code);
     }
     // Stacks show numbers with all of their digits.
@@ -273,9 +274,9 @@ fn frame(text: &[u8], after: usize) -> Option<Parameters> {
     let line = rest.split(|byte| *byte == b'\n').next()?;
     let name = line.windows(STOPPER.len()).position(|window| window.eq_ignore_ascii_case(STOPPER))?;
     let mut words = line[..name].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    let mut next = || words.next().and_then(parse_hex);
+    let mut next = || words.next().and_then(hex::parse);
     let values = [Some(next()?), Some(next()?), Some(next()?), None];
-    let is_first = words.all(|word| parse_hex(word).is_none());
+    let is_first = words.all(|word| hex::parse(word).is_none());
     is_first.then_some(Parameters { values, found: Some(Found::Series), end: after + name })
 }
 
@@ -283,7 +284,7 @@ fn frame(text: &[u8], after: usize) -> Option<Parameters> {
 fn bucket(text: &[u8], after: usize, code: StopCode) -> Mention {
     let mut cursor = Cursor::new(text, after + 1);
     let token = cursor.token();
-    let first = token.split(|byte| *byte == b'_').next().and_then(parse_hex);
+    let first = token.split(|byte| *byte == b'_').next().and_then(hex::parse);
     let bugcheck = Bugcheck { parameters: [first, None, None, None], ..Bugcheck::of(code) };
     Mention { bugcheck, standing: Standing::Summary, end: cursor.at() }
 }
@@ -297,7 +298,7 @@ fn is_parameter(before: &[u8]) -> bool {
     let start = rest.iter().rposition(|byte| !is_word_byte(*byte)).map_or(0, |last| last + 1);
     let number = &rest[start..];
     let is_code = StopCode::ALL.iter().any(|code| code.decimal() == number);
-    !is_code && parse_hex(number).is_some()
+    !is_code && hex::parse(number).is_some()
 }
 
 /// Reads the mention whose label of a decimal code stands at `at`.
@@ -319,7 +320,7 @@ pub(super) fn read_misread_name(text: &[u8], at: usize) -> Option<Mention> {
 pub(super) fn bare(text: &[u8]) -> Option<Fault> {
     let text = text.trim_ascii();
     let text = text.strip_prefix(b"`").unwrap_or(text);
-    let number = parse_hex(text)?;
+    let number = hex::parse(text)?;
     let code = StopCode::ALL.into_iter().find(|code| code.number() == number)?;
     // The digits of the others may be any number.
     let is_marked = code == StopCode::DmaViolation || text.starts_with(b"0x") || text.starts_with(b"0X");

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
-use super::cursor::{Cursor, is_word_byte, parse_hex};
+use super::cursor::{Cursor, is_word_byte};
 use super::device::DeviceName;
 use super::fault::Request;
 use super::report_line::Words;
+use pasted::hex;
 
 /// How many devices, ranges or walks are kept.
 const MOST: usize = 4096;
@@ -197,7 +198,7 @@ impl Context {
         let is_register = words().any(|word| word == b"reg" || word == b"BAR");
         let device = words().find_map(|word| DeviceName::read(word.strip_suffix(b":")?))?;
         let mut cursor = Cursor::new(text, at + b": [mem".len());
-        let mut ends = cursor.token().split(|byte| *byte == b'-').map(parse_hex);
+        let mut ends = cursor.token().split(|byte| *byte == b'-').map(hex::parse);
         if is_register && let (Some(Some(first)), Some(Some(last))) = (ends.next(), ends.next()) {
             self.keep_window(first, last, device);
         }

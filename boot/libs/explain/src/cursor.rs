@@ -1,6 +1,7 @@
 //! Reads words out of text that was wrapped, quoted or coloured on its way.
 
 use super::fault::Reading;
+use pasted::hex;
 
 /// What a log puts before each line is not longer.
 const LONGEST_PREFIX: usize = 120;
@@ -158,7 +159,7 @@ impl<'t> Cursor<'t> {
         if number.is_empty() {
             return Reading::Absent;
         }
-        parse_hex(number).map_or(Reading::Unreadable, Reading::Value)
+        hex::parse(number).map_or(Reading::Unreadable, Reading::Value)
     }
 }
 
@@ -180,18 +181,6 @@ fn is_time(text: &[u8]) -> bool {
     let Some(rest) = text[seconds..].strip_prefix(b".").filter(|_| seconds > 0) else { return false };
     let fraction = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     fraction > 0 && rest.get(fraction) == Some(&b']')
-}
-
-/// Reads a number in hex, with or without `0x`, with or without backticks in it, of at most 64 bits.
-pub(super) fn parse_hex(text: &[u8]) -> Option<u64> {
-    let digits = text.strip_prefix(b"0x").or_else(|| text.strip_prefix(b"0X")).unwrap_or(text);
-    let mut value = 0_u64;
-    let mut count = 0;
-    for byte in digits.iter().filter(|byte| **byte != b'`') {
-        value = value << 4 | u64::from(char::from(*byte).to_digit(16)?);
-        count += 1;
-    }
-    (1..=16).contains(&count).then_some(value)
 }
 
 #[cfg(test)]
@@ -239,6 +228,6 @@ mod tests {
             assert_eq!(hex(unreadable), Reading::Unreadable, "{unreadable}");
         }
         assert_eq!(hex("  ]"), Reading::Absent);
-        assert_eq!(parse_hex(b"ffff9a0b`1c2d3e40"), Some(0xffff_9a0b_1c2d_3e40));
+        assert_eq!(hex::parse(b"ffff9a0b`1c2d3e40"), Some(0xffff_9a0b_1c2d_3e40));
     }
 }

@@ -9,10 +9,10 @@
 //! The bytes are shown as numbers of 32 bits (`cper_print_section`).
 
 use super::cper::{ErrorRecord, Purpose};
-use super::cursor::parse_hex;
 use super::device::DeviceName;
 use super::fault::{Fault, Origin, Pasid, Reading, Request};
 use dma_types::SourceId;
+use pasted::hex;
 
 /// The type of a section about a blocked request, whatever the family of the unit (UEFI Specification 2.10,
 /// appendix N "DMAr Generic Errors").
@@ -56,7 +56,7 @@ fn words(line: &[u8]) -> Option<[u32; WORDS]> {
     let mut words = [0; WORDS];
     for word in &mut words {
         let digits = numbers.next().filter(|digits| digits.len() == 8)?;
-        *word = u32::try_from(parse_hex(digits)?).ok()?;
+        *word = u32::try_from(hex::parse(digits)?).ok()?;
     }
     Some(words)
 }

@@ -11,9 +11,10 @@
 
 use dma_types::SourceId;
 
-use super::cursor::{Cursor, is_word_byte, parse_hex};
+use super::cursor::{Cursor, is_word_byte};
 use super::device::DeviceName;
 use super::fault::{Fault, Reading};
+use pasted::hex;
 
 /// How far before a phrase the device may be named, and how far behind it a number.
 const WITHIN: (usize, usize) = (160, 160);
@@ -177,7 +178,7 @@ fn region(text: &[u8]) -> (Option<u64>, Option<u64>) {
         return (None, None);
     }
     let token = cursor.token();
-    let mut numbers = token.split(|byte| *byte == b'-').map(parse_hex);
+    let mut numbers = token.split(|byte| *byte == b'-').map(hex::parse);
     (numbers.next().flatten(), numbers.next().flatten())
 }
 

@@ -9,8 +9,9 @@ use dma_types::Access;
 use vtd::spec::fault_record::FaultRecord;
 
 use super::bare;
-use super::cursor::{Cursor, is_word_byte, parse_hex};
+use super::cursor::{Cursor, is_word_byte};
 use super::fault::{Fault, Origin, Pasid, Reading, Request};
+use pasted::hex;
 
 /// How much of the line counts, before the upper half and behind it.
 const WITHIN: (usize, usize) = (64, 256);
@@ -57,7 +58,7 @@ pub(super) fn read_register(text: &[u8], at: usize) -> Option<(Fault, usize)> {
 fn labelled(text: &[u8], label: &[u8]) -> Option<u64> {
     let at = text.windows(label.len()).position(|window| window.eq_ignore_ascii_case(label))?;
     let is_word = at.checked_sub(1).is_some_and(|before| is_word_byte(text[before]));
-    if is_word { None } else { parse_hex(Cursor::new(text, at + label.len()).token()) }
+    if is_word { None } else { hex::parse(Cursor::new(text, at + label.len()).token()) }
 }
 
 /// Decodes a record; `None` if it holds no fault or has bits set that no record has. Without the lower half

@@ -15,9 +15,10 @@
 use dma_types::Access;
 use vtd::spec::fault_reason::FaultReason;
 
-use super::cursor::{Cursor, is_word_byte, parse_hex};
+use super::cursor::{Cursor, is_word_byte};
 use super::device::DeviceName;
 use super::fault::{Fault, Origin, Pasid, Reading, Request};
+use pasted::hex;
 
 /// How far before the word "Request" the operation may begin.
 const LOOK_BACK: usize = 128;
@@ -227,7 +228,7 @@ fn reason_after(text: &[u8], at: usize, origin: Origin) -> (Origin, Reading<Faul
             return (origin, linux_reason(token));
         }
         let is_xen = origin == Origin::Xen || cursor.mark(b'-').is_some();
-        if let (true, Some(number)) = (is_xen, parse_hex(token)) {
+        if let (true, Some(number)) = (is_xen, hex::parse(token)) {
             return (
                 Origin::Xen,
                 u8::try_from(number)
@@ -267,11 +268,11 @@ fn linux_reason(token: &[u8]) -> Reading<FaultReason> {
     if token.is_empty() {
         return Reading::Absent;
     }
-    if let Some(Ok(reason)) = token.strip_suffix(b"h").and_then(parse_hex).map(u8::try_from) {
+    if let Some(Ok(reason)) = token.strip_suffix(b"h").and_then(hex::parse).map(u8::try_from) {
         return Reading::Value(FaultReason(reason));
     }
     let decimal = str::from_utf8(token).ok().and_then(|text| text.parse::<u64>().ok());
-    match decimal.or_else(|| parse_hex(token)).map(u8::try_from) {
+    match decimal.or_else(|| hex::parse(token)).map(u8::try_from) {
         Some(Ok(number)) => Reading::Value(FaultReason(number)),
         _ => Reading::Unreadable,
     }

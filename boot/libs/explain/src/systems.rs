@@ -14,6 +14,7 @@ use vtd::spec::fault_reason::FaultReason;
 use super::cursor::Cursor;
 use super::device::DeviceName;
 use super::fault::{Fault, Origin, Pasid, Reading, Request};
+use pasted::hex;
 
 /// What QEMU's message is found by.
 pub(super) const QEMU: &str = "vtd_iommu_translate";
@@ -114,8 +115,7 @@ fn skip_brackets(cursor: &mut Cursor<'_>) {
 pub(super) fn read_freebsd(text: &[u8], at: usize) -> Option<(Fault, usize)> {
     let mut before =
         text[at.saturating_sub(24)..at].rsplit(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    let source =
-        before.next().and_then(super::cursor::parse_hex).and_then(|source| u16::try_from(source).ok());
+    let source = before.next().and_then(hex::parse).and_then(|source| u16::try_from(source).ok());
     if before.next() != Some(b"sid") {
         return None;
     }

@@ -15,6 +15,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod hex;
 mod markup;
 mod plain_text;
 mod quote;

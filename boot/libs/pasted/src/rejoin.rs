@@ -8,6 +8,8 @@
 //! Two lines are one where both halves together are a word of a message, or a number that the message goes on
 //! behind as it must. All else stays as it is, and whoever reads the number finds that it ends where its line does.
 
+use crate::hex;
+
 /// The words of the messages that are looked for, in order.
 const WORDS: [&str; 72] = [
     "access",
@@ -150,7 +152,7 @@ fn is_number(tail: &[u8], head: &[u8]) -> bool {
     let (before, begun) = tail.split_at(tail.len() - digits);
     let more = head.iter().take_while(|byte| is_of_number(**byte)).count();
     let (rest, behind) = head.split_at(more);
-    if more == 0 || digits + more > LONGEST_NUMBER || !is_hex(&[begun, rest].concat()) {
+    if more == 0 || digits + more > LONGEST_NUMBER || hex::parse(&[begun, rest].concat()).is_none() {
         return false;
     }
     if before.ends_with(b"=") {
@@ -251,13 +253,6 @@ fn is_address(text: &[u8]) -> bool {
 
 fn is_of_number(byte: u8) -> bool {
     byte.is_ascii_hexdigit() || matches!(byte, b'x' | b'X' | b'`')
-}
-
-/// Tells whether a text is a number in hex of at most 64 bits, with or without `0x`.
-fn is_hex(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"0x").or_else(|| text.strip_prefix(b"0X")).unwrap_or(text);
-    let count = digits.iter().filter(|byte| **byte != b'`').count();
-    (1..=16).contains(&count) && digits.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'`')
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! ```
 
 use super::parameters::{Parameters, Reach, Seen};
-use super::{Bugcheck, Mention, StopCode, context, is_word_byte, parse_hex};
+use super::{Bugcheck, Mention, StopCode, context, is_word_byte};
+use pasted::hex;
 
 /// A part of the name that is hardly ever misread, and where in the name it stands.
 pub(crate) const MARK: [&str; 2] = ["DMA_V", "DMA V"];
@@ -29,7 +30,7 @@ pub(super) fn read_name(text: &[u8], at: usize) -> Option<Mention> {
 /// Reads the mention whose code stands between `start` and `after`, if something calls it a code.
 pub(super) fn read_code(text: &[u8], start: usize, after: usize, code: StopCode) -> Option<Mention> {
     let word = right_digits(&text[start..after])?;
-    if parse_hex(&word) != Some(code.number()) || text.get(after).is_some_and(|byte| is_word_byte(*byte)) {
+    if hex::parse(&word) != Some(code.number()) || text.get(after).is_some_and(|byte| is_word_byte(*byte)) {
         return None;
     }
     context(&text[..start]).filter(|context| *context != "p1")?;
@@ -60,7 +61,7 @@ fn mention(text: &[u8], after: usize, seen: Seen) -> Mention {
         let length = word.iter().take_while(|byte| is_word_byte(**byte)).count();
         match right_digits(&word[..length]) {
             Some(right) => {
-                wrong.extend(parse_hex(&right));
+                wrong.extend(hex::parse(&right));
                 copy.extend(right);
             }
             None => copy.extend_from_slice(&word[..length]),

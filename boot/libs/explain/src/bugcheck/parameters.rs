@@ -1,7 +1,8 @@
 //! What stands behind a mention of the bug check: its parameters, in a list or labelled.
 
-use super::super::cursor::{Cursor, is_word_byte, parse_hex};
+use super::super::cursor::{Cursor, is_word_byte};
 use super::{Bugcheck, DECIMAL_LABEL, Mention, Standing, StopCode, context, ends_with_word};
+use pasted::hex;
 
 /// How far behind the code its parameters may stand.
 const WITHIN: usize = 1024;
@@ -109,7 +110,7 @@ impl Parameters {
             if !is_marked_hex(token) {
                 break;
             }
-            *value = parse_hex(token);
+            *value = hex::parse(token);
             end = cursor.at();
             let _ = cursor.mark(b',');
         }
@@ -143,7 +144,7 @@ impl Parameters {
         if !begins_as_hex(token) {
             return None;
         }
-        self.values[0] = Some(parse_hex(token)?);
+        self.values[0] = Some(hex::parse(token)?);
         Some(Taken::To(cursor.at()))
     }
 
@@ -244,7 +245,7 @@ impl List {
             if token.is_empty() {
                 break;
             }
-            *value = parse_hex(token);
+            *value = hex::parse(token);
             list.count += 1;
             let _ = cursor.mark(b',');
         }
@@ -264,7 +265,7 @@ fn code(cursor: &mut Cursor<'_>, text: &[u8], code: StopCode) -> Option<()> {
     if next.word(DECIMAL_LABEL).is_none() {
         let word = &text[start..start + word_length(&text[start..])];
         let is_marked = begins_as_hex(word) || context(&text[..start]).is_some();
-        if parse_hex(word) != Some(code.number()) || !is_marked {
+        if hex::parse(word) != Some(code.number()) || !is_marked {
             return None;
         }
         next.skip(word.len());
@@ -297,7 +298,7 @@ fn number(cursor: &mut Cursor<'_>) -> Option<u64> {
     let mut next = *cursor;
     let token = next.token();
     let token = token.strip_suffix(b".").or_else(|| token.strip_suffix(b":")).unwrap_or(token);
-    let value = parse_hex(token)?;
+    let value = hex::parse(token)?;
     *cursor = next;
     Some(value)
 }
