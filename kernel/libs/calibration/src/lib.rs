@@ -136,7 +136,7 @@ mod tests {
     fn a_timer_that_did_not_count_has_no_rate() {
         // 62.5 MHz for 200 microseconds.
         let rate = timer_rate(12_500, 200_000).expect("a rate").get();
-        assert_eq!((200_000 * u128::from(rate)) >> 32, 12_499);
+        assert_eq!((200_000 * u128::from(rate)) >> 32, 12_500);
         for (counts, nanoseconds) in
             [(0, 200_000), (12_500, 0), (1, 200_000), (u32::MAX, 200_000), (99, 200_000)]
         {

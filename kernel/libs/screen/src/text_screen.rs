@@ -167,8 +167,7 @@ impl<'m> TextScreen<'m> {
     /// Shows the lines from the one on that was the present one when so many were written.
     pub fn go_to(&mut self, line: u64) {
         let since = usize::try_from(self.lines_written().saturating_sub(line)).unwrap_or(usize::MAX);
-        // The lowest line of the screen says that there is more.
-        self.go_back(since.saturating_add(2).saturating_sub(self.rows()));
+        self.go_back(since.saturating_add(1).saturating_sub(self.rows()));
     }
 
     /// Shows what is written now; tells whether something else was shown.
