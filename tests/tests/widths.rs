@@ -55,7 +55,8 @@ fn every_width_works_and_is_kept_in_bounds() {
         let bdf = bdf(index);
         assert_eq!(outcome.device(&bdf)["state"], "assigned", "{bits} bits");
         let mine = attacks_of(&outcome, &bdf);
-        assert_eq!(mine.len(), 1 + 8 * 2, "{bits} bits: at boot, then every target both ways");
+        let expected = 1 + 8 * 2 + 1;
+        assert_eq!(mine.len(), expected, "{bits} bits: at boot, every target both ways, another's interrupt");
         // Its own buffers tell a device that reaches what it was given, whatever its width.
         for target in ["freed", "wrong-direction", "past-end"] {
             let blocked =
