@@ -318,7 +318,7 @@ mod tests {
         let said = "local APIC 0 in xAPIC mode\n\
                     vector 0x31: 12 message 0 of 0000:00:05.0, to processor 0, open\n\
                     vector 0xf0: 99 the APIC's timer\n";
-        let counts = counts(said);
+        let counts = forger::counts(said);
         assert_eq!(counts.len(), 2);
         assert_eq!(counts[&0x31].0, 12);
         assert_eq!(counts[&0xf0].1, "the APIC's timer");

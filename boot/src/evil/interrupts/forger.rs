@@ -111,7 +111,7 @@ impl Sent {
 }
 
 /// The lines of the console's table of vectors: how often each was raised, and whose it is.
-fn counts(said: &str) -> BTreeMap<u32, (u64, String)> {
+pub(super) fn counts(said: &str) -> BTreeMap<u32, (u64, String)> {
     let line = |line: &str| {
         let (vector, rest) = line.trim().strip_prefix("vector 0x")?.split_once(": ")?;
         let (count, owner) = rest.split_once(' ')?;
