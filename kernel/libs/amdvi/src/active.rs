@@ -212,7 +212,7 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> RemappingUnit for ActiveUni
         tables: &DomainTables<M>,
     ) -> Result<(), Error<InvalidationError>> {
         let Self { unit, table, memory, clock, .. } = self;
-        Ok(unit.attach(table, (source, domain), tables.table.root(), memory, clock)?)
+        unit.attach(table, (source, domain), tables.table.root(), memory, clock)
     }
 
     fn block(&mut self, source: SourceId) -> Result<(), InvalidationError> {
@@ -232,7 +232,7 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> RemappingUnit for ActiveUni
     }
 
     fn retire(&mut self, domain: DomainId) -> Result<(), Error<InvalidationError>> {
-        Ok(self.unit.retire(&mut self.table, domain, &mut self.memory, &self.clock)?)
+        self.unit.retire(&mut self.table, domain, &mut self.memory, &self.clock)
     }
 }
 

@@ -61,6 +61,5 @@ pub use iommu::TableMemory;
 pub use mmio_regs::{Clock, Registers};
 pub use queue::{MAX_BATCH, QueueError};
 pub use unit::{
-    Announced, AttachError, BringUp, Caching, EnforcementLost, EnforcementPort, FirmwareState, RetireError,
-    Unit, UnitError,
+    Announced, BringUp, Caching, EnforcementLost, EnforcementPort, FirmwareState, Unit, UnitError,
 };

@@ -275,7 +275,7 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> RemappingUnit for ActiveUni
     ) -> Result<(), Error<InvalidationError>> {
         let Self { unit, roots, memory, clock, .. } = self;
         let table = (tables.stage.root(), tables.stage.levels());
-        Ok(unit.attach(roots, (source, domain), table, memory, clock)?)
+        unit.attach(roots, (source, domain), table, memory, clock)
     }
 
     fn block(&mut self, source: SourceId) -> Result<(), InvalidationError> {
@@ -293,7 +293,7 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> RemappingUnit for ActiveUni
     }
 
     fn retire(&mut self, domain: DomainId) -> Result<(), Error<InvalidationError>> {
-        Ok(self.unit.retire(&mut self.roots, domain, &mut self.memory, &self.clock)?)
+        self.unit.retire(&mut self.roots, domain, &mut self.memory, &self.clock)
     }
 }
 

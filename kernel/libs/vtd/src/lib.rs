@@ -65,6 +65,6 @@ pub use iommu::wait::{ANSWER_LIMIT_NS, EMPTY_QUEUE_LIMIT_NS, TimedOut};
 pub use mmio_regs::{Clock, Registers, TypedAccess};
 pub use queue::{MAX_BATCH, QueueError};
 pub use unit::{
-    AttachError, BringUp, EnforcementLost, EnforcementPort, FirmwareState, InvalidationPath, RemapError,
-    RetireError, Ticket, Unit, UnitError, WindowPart, register_bytes,
+    BringUp, EnforcementLost, EnforcementPort, FirmwareState, InvalidationPath, RemapError, Ticket, Unit,
+    UnitError, WindowPart, register_bytes,
 };

@@ -1,9 +1,7 @@
-//! Why a unit cannot be used, or a change of its table did not come about.
+//! Why a unit cannot be used.
 
 use core::fmt;
 
-use dma_types::SourceId;
-use iommu::TableError;
 use iommu::wait::TimedOut;
 
 use crate::invalidation::InvalidationError;
@@ -49,24 +47,6 @@ pub enum UnitError {
     },
 }
 
-/// Why a requester is not attached. It is blocked, as far as the unit has confirmed that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttachError {
-    /// The table refused; nothing has changed.
-    Tables(TableError),
-    /// The unit did not take note, or did not forget what was before.
-    Invalidation(InvalidationError),
-}
-
-/// Why a domain lives on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetireError {
-    /// A requester is attached to it.
-    StillAttached(SourceId),
-    /// The unit did not confirm that it forgot it.
-    Invalidation(InvalidationError),
-}
-
 impl fmt::Display for UnitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -96,27 +76,7 @@ impl fmt::Display for UnitError {
     }
 }
 
-impl fmt::Display for AttachError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tables(error) => error.fmt(f),
-            Self::Invalidation(error) => error.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for RetireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::StillAttached(source) => write!(f, "requester {source} is still entered in the domain"),
-            Self::Invalidation(error) => error.fmt(f),
-        }
-    }
-}
-
 impl core::error::Error for UnitError {}
-impl core::error::Error for AttachError {}
-impl core::error::Error for RetireError {}
 
 impl From<TimedOut> for UnitError {
     fn from(error: TimedOut) -> Self {
@@ -127,41 +87,5 @@ impl From<TimedOut> for UnitError {
 impl From<InvalidationError> for UnitError {
     fn from(error: InvalidationError) -> Self {
         Self::Invalidation(error)
-    }
-}
-
-impl From<TableError> for AttachError {
-    fn from(error: TableError) -> Self {
-        Self::Tables(error)
-    }
-}
-
-impl From<InvalidationError> for AttachError {
-    fn from(error: InvalidationError) -> Self {
-        Self::Invalidation(error)
-    }
-}
-
-impl From<InvalidationError> for RetireError {
-    fn from(error: InvalidationError) -> Self {
-        Self::Invalidation(error)
-    }
-}
-
-impl From<AttachError> for iommu::Error<InvalidationError> {
-    fn from(error: AttachError) -> Self {
-        match error {
-            AttachError::Tables(error) => error.into(),
-            AttachError::Invalidation(error) => Self::Unconfirmed(error),
-        }
-    }
-}
-
-impl From<RetireError> for iommu::Error<InvalidationError> {
-    fn from(error: RetireError) -> Self {
-        match error {
-            RetireError::StillAttached(source) => Self::StillAttached(source),
-            RetireError::Invalidation(error) => Self::Unconfirmed(error),
-        }
     }
 }

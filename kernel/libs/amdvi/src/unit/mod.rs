@@ -31,7 +31,7 @@ use crate::spec::status::Status;
 
 pub use bring_up::BringUp;
 pub use enforcement::{EnforcementLost, EnforcementPort};
-pub use error::{AttachError, RetireError, UnitError};
+pub use error::UnitError;
 pub use firmware::FirmwareState;
 pub use probe::{Announced, Caching};
 

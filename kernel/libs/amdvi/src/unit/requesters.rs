@@ -4,14 +4,14 @@
 //! domain that goes away forgets it.
 
 use dma_types::{DomainId, SourceId};
-use iommu::TableMemory;
+use iommu::{Error, TableMemory};
 use mmio_regs::{Clock, Registers};
 
 use crate::invalidation::{Invalidation, InvalidationError};
 use crate::spec::device_entry::PageTableRoot;
 use crate::tables::{DeviceTable, Standing};
 
-use super::{AttachError, RetireError, Unit};
+use super::Unit;
 
 impl<R: Registers> Unit<R> {
     /// Puts a requester into a domain: its requests translate once this returns.
@@ -29,12 +29,12 @@ impl<R: Registers> Unit<R> {
         root: PageTableRoot,
         memory: &mut impl TableMemory,
         clock: &impl Clock,
-    ) -> Result<(), AttachError> {
+    ) -> Result<(), Error<InvalidationError>> {
         if self.is_dead() {
-            return Err(InvalidationError::Dead.into());
+            return Err(Error::Unconfirmed(InvalidationError::Dead));
         }
         if let Standing::Unconfirmed(_) = table.standing(memory, source) {
-            self.block(table, source, memory, clock)?;
+            self.block(table, source, memory, clock).map_err(Error::Unconfirmed)?;
         }
         table.name_domain(memory, source, domain, root)?;
         let entry = [Invalidation::DeviceEntry(source)];
@@ -47,7 +47,7 @@ impl<R: Registers> Unit<R> {
             // The unit may have used the entry already. If it does not confirm this either, the entry says so.
             let _ = self.block(table, source, memory, clock);
         }
-        Ok(noted?)
+        noted.map_err(Error::Unconfirmed)
     }
 
     /// Blocks a requester, whatever domain it is in: no request of it passes any more once this returns.
@@ -81,13 +81,13 @@ impl<R: Registers> Unit<R> {
         domain: DomainId,
         memory: &mut impl TableMemory,
         clock: &impl Clock,
-    ) -> Result<(), RetireError> {
+    ) -> Result<(), Error<InvalidationError>> {
         while let Some(source) = table.named_in(memory, domain) {
             if let Standing::Attached(_) = table.standing(memory, source) {
-                return Err(RetireError::StillAttached(source));
+                return Err(Error::StillAttached(source));
             }
-            self.block(table, source, memory, clock)?;
+            self.block(table, source, memory, clock).map_err(Error::Unconfirmed)?;
         }
-        Ok(self.invalidate_all(&[Invalidation::Domain(domain)], memory, clock)?)
+        self.invalidate_all(&[Invalidation::Domain(domain)], memory, clock).map_err(Error::Unconfirmed)
     }
 }

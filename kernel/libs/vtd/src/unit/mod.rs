@@ -7,7 +7,6 @@
 
 mod bring_up;
 mod by_register;
-mod change_error;
 mod command;
 mod enforcement;
 mod error;
@@ -35,7 +34,6 @@ use crate::spec::registers::GSTS;
 use crate::spec::second_stage::TableLevels;
 
 pub use bring_up::BringUp;
-pub use change_error::{AttachError, RetireError};
 pub use enforcement::{EnforcementLost, EnforcementPort};
 pub use error::{UnitError, WindowPart};
 pub use firmware::FirmwareState;

@@ -4,6 +4,7 @@
 //! and no domain that goes away forgets it.
 
 use dma_types::{DomainId, PhysAddr, SourceId};
+use iommu::Error;
 use mmio_regs::{Clock, Registers};
 
 use crate::TableMemory;
@@ -11,7 +12,7 @@ use crate::invalidation::{Invalidation, InvalidationError};
 use crate::spec::second_stage::TableLevels;
 use crate::tables::{Attached, RootTable};
 
-use super::{AttachError, RetireError, Unit};
+use super::Unit;
 
 impl<R: Registers> Unit<R> {
     /// Puts a requester into a domain: its requests translate once this returns.
@@ -29,8 +30,8 @@ impl<R: Registers> Unit<R> {
         (table, levels): (PhysAddr, TableLevels),
         memory: &mut impl TableMemory,
         clock: &impl Clock,
-    ) -> Result<(), AttachError> {
-        self.make_ready(roots, source, memory, clock)?;
+    ) -> Result<(), Error<InvalidationError>> {
+        self.make_ready(roots, source, memory, clock).map_err(Error::Unconfirmed)?;
         let attached = roots.attach(memory, source, domain, table, levels)?;
         self.take_note(roots, attached, (source, domain), memory, clock)
     }
@@ -47,8 +48,8 @@ impl<R: Registers> Unit<R> {
         levels: TableLevels,
         memory: &mut impl TableMemory,
         clock: &impl Clock,
-    ) -> Result<(), AttachError> {
-        self.make_ready(roots, source, memory, clock)?;
+    ) -> Result<(), Error<InvalidationError>> {
+        self.make_ready(roots, source, memory, clock).map_err(Error::Unconfirmed)?;
         let attached = roots.pass_through(memory, source, domain, levels)?;
         self.take_note(roots, attached, (source, domain), memory, clock)
     }
@@ -79,13 +80,13 @@ impl<R: Registers> Unit<R> {
         who: (SourceId, DomainId),
         memory: &mut impl TableMemory,
         clock: &impl Clock,
-    ) -> Result<(), AttachError> {
+    ) -> Result<(), Error<InvalidationError>> {
         let noted = self.after_attach(attached, who, memory, clock);
         if noted.is_err() {
             // The unit may have used the entry already. If it does not confirm this either, the entry says so.
             let _ = self.block(roots, who.0, memory, clock);
         }
-        Ok(noted?)
+        noted.map_err(Error::Unconfirmed)
     }
 
     /// Blocks a requester, whatever domain it is in: no request of it passes any more once this returns.
@@ -120,14 +121,14 @@ impl<R: Registers> Unit<R> {
         domain: DomainId,
         memory: &mut impl TableMemory,
         clock: &impl Clock,
-    ) -> Result<(), RetireError> {
+    ) -> Result<(), Error<InvalidationError>> {
         while let Some(source) = roots.named_in(memory, domain) {
             if roots.entry(memory, source).is_present() {
-                return Err(RetireError::StillAttached(source));
+                return Err(Error::StillAttached(source));
             }
-            self.block(roots, source, memory, clock)?;
+            self.block(roots, source, memory, clock).map_err(Error::Unconfirmed)?;
         }
-        Ok(self.invalidate(Invalidation::IotlbDomain(domain), memory, clock)?)
+        self.invalidate(Invalidation::IotlbDomain(domain), memory, clock).map_err(Error::Unconfirmed)
     }
 
     /// After a requester was put into a domain: its requests translate once this returns.

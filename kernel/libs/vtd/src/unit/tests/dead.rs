@@ -33,7 +33,7 @@ fn ask(bench: &mut Bench, stage: &SecondStage, number: usize) -> Result<(), Inva
         }
         2 => bench.block(DEVICE),
         3 => match bench.attach((OTHER_DEVICE, DOMAIN), stage) {
-            Err(AttachError::Invalidation(error)) => Err(error),
+            Err(iommu::Error::Unconfirmed(error)) => Err(error),
             other => panic!("{other:?}"),
         },
         4 => bench.unit.after_map(DOMAIN, range, &mut bench.memory, &bench.clock),

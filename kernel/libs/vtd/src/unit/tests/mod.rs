@@ -23,7 +23,7 @@ use crate::tables::{Coherence, Format, RootTable, SecondStage};
 use crate::testing::fake_unit::{Blocked, FakeConfig, FakeUnit, Leftovers};
 use crate::testing::{FakeClock, FakeMemory};
 
-use super::{AttachError, BringUp, Unit, UnitError};
+use super::{BringUp, Unit, UnitError};
 
 const MESSAGE: MsiMessage = MsiMessage { address: 0xfee0_1000, data: 0x4031 };
 const DEVICE: SourceId = SourceId::from_bits(0x0018);
@@ -80,7 +80,11 @@ impl Bench {
         stage
     }
 
-    fn attach(&mut self, who: (SourceId, DomainId), stage: &SecondStage) -> Result<(), AttachError> {
+    fn attach(
+        &mut self,
+        who: (SourceId, DomainId),
+        stage: &SecondStage,
+    ) -> Result<(), iommu::Error<InvalidationError>> {
         let tables = (stage.root(), stage.levels());
         self.unit.attach(&mut self.root, who, tables, &mut self.memory, &self.clock)
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::fake_unit::{Offer, Stuck};
-use crate::unit::RetireError;
+use iommu::Error;
 
 /// Units that can refuse an invalidation and answer the next.
 fn kinds() -> [FakeConfig; 2] {
@@ -17,7 +17,7 @@ fn refuse(bench: &Bench) {
 }
 
 impl Bench {
-    fn retire(&mut self, domain: DomainId) -> Result<(), RetireError> {
+    fn retire(&mut self, domain: DomainId) -> Result<(), Error<InvalidationError>> {
         self.unit.retire(&mut self.root, domain, &mut self.memory, &self.clock)
     }
 }
@@ -45,10 +45,10 @@ fn a_domain_lives_until_everyone_in_it_is_forgotten() {
     for config in kinds() {
         let mut bench = Bench::enforcing(config);
         let mut stage = bench.warm_page();
-        assert_eq!(bench.retire(DOMAIN), Err(RetireError::StillAttached(DEVICE)));
+        assert_eq!(bench.retire(DOMAIN), Err(Error::StillAttached(DEVICE)));
         refuse(&bench);
         assert!(bench.block(DEVICE).is_err());
-        assert!(matches!(bench.retire(DOMAIN), Err(RetireError::Invalidation(_))));
+        assert!(matches!(bench.retire(DOMAIN), Err(Error::Unconfirmed(_))));
         assert!(bench.reaches(DEVICE, IOVA));
         bench.fake.mend();
         assert_eq!(bench.retire(DOMAIN), Ok(()));
@@ -65,7 +65,7 @@ fn a_requester_that_may_be_remembered_enters_its_next_domain_only_once_it_is_not
         let next = bench.domain(OTHER_DEVICE, OTHER_DOMAIN);
         refuse(&bench);
         assert!(bench.block(DEVICE).is_err());
-        assert!(matches!(bench.attach((DEVICE, OTHER_DOMAIN), &next), Err(AttachError::Invalidation(_))));
+        assert!(matches!(bench.attach((DEVICE, OTHER_DOMAIN), &next), Err(Error::Unconfirmed(_))));
         bench.fake.mend();
         assert_eq!(bench.attach((DEVICE, OTHER_DOMAIN), &next), Ok(()));
         stage.release(&mut bench.memory);
@@ -84,7 +84,7 @@ fn an_attachment_that_was_undone_is_forgotten_too() {
         let device = SourceId::from_bits(0x4100);
         bench.fake.let_ask_meanwhile(device, IOVA);
         refuse(&bench);
-        assert!(matches!(bench.attach((device, DOMAIN), &stage), Err(AttachError::Invalidation(_))));
+        assert!(matches!(bench.attach((device, DOMAIN), &stage), Err(Error::Unconfirmed(_))));
         assert!(bench.reaches(device, IOVA), "the entry was used");
         bench.fake.mend();
         bench.block(OTHER_DEVICE).unwrap();
