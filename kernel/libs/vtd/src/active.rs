@@ -208,7 +208,7 @@ impl<R: Registers, M: TableMemory + Clone, C: Clock> ActiveUnit<R, M, C> {
         domain: DomainId,
     ) -> Result<(), Error<InvalidationError>> {
         let Self { unit, roots, format, memory, clock, .. } = self;
-        Ok(unit.pass_through(roots, (source, domain), format.levels, memory, clock)?)
+        unit.pass_through(roots, (source, domain), format.levels, memory, clock)
     }
 }
 
